@@ -1,6 +1,8 @@
 """Fixtures that every folder of tests may use."""
 
 import os
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -13,3 +15,30 @@ def data_dir() -> Path:
     if not folder or not Path(folder, "mbpp", "mbpp.jsonl").exists():
         pytest.skip("$RLTF_DATA does not point to the benchmark data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`tiny_checkpoint(kind, seed=0, **config)` gives a folder with a tiny random model and its tokenizer.
+
+    Kinds: `t5`, `gpt2`, `codegen`, `gpt-neo`, `llama`, `qwen2` (with a chat template); made once a session.
+    Skips where torch or transformers are not installed.
+    """
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    # By file: test folders are no packages, and nothing of theirs is on the path.
+    spec = spec_from_file_location("checkpoints", Path(__file__).with_name("checkpoints.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    checkpoints = module_from_spec(spec)
+    spec.loader.exec_module(checkpoints)
+    made: dict[str, Path] = {}
+
+    def make(kind: str, seed: int = 0, **changes: object) -> Path:
+        name = f"{kind}-{seed}-{sorted(changes.items())}"
+        if name not in made:
+            folder = tmp_path_factory.mktemp(kind)
+            made[name] = checkpoints.make_checkpoint(kind, folder, seed=seed, **changes)
+        return made[name]
+
+    return make
