@@ -1,0 +1,145 @@
+"""What a program's outcome says to the trainer: category, sub-type, and which tokens are to blame.
+
+A pure function of the runner's structured outcome; no traceback text is parsed. The categories are those that
+CodeRL and RLTF reward; the scopes are the paper's U_global, U_line and U_ignore; `rltf.subtypes` is the
+table. Does not cover: what any of it is worth (`rltf.rewards`), or which tokens a line has (`rltf.spans`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from harness.types import ErrorInfo, Outcome, Status
+from rltf.spans import line_spans
+from rltf.subtypes import GLOBAL_ON_LAST_LINE, Scope, SubType, runtime_subtype, syntax_subtype
+
+__all__ = ["Category", "Compat", "Feedback", "Scope", "feedback"]
+
+Compat = Literal["paper", "released"]
+
+_ERRORS = (Status.RUNTIME_ERROR, Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.OUTPUT_LIMIT)
+
+
+class Category(StrEnum):
+    """The four classes of the coarse reward."""
+
+    PASSED = "passed"
+    """Every test passed."""
+    FAILURE = "failure"
+    """Every test ran to its end, and at least one answer was wrong."""
+    ERROR = "error"
+    """At least one test broke off: an exception, or a limit of time, memory or output."""
+    SYNTAX_ERROR = "syntax_error"
+    """The program does not compile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the tests say of one program, in the trainer's words."""
+
+    category: Category
+    subtype: str
+    """A name of `rltf.subtypes`, or `passed`, `wrong_answer`, `truncated`."""
+    scope: Scope
+    line: int | None
+    """1-based line of the program as graded; set if and only if `scope` is `line`."""
+    pass_ratio: float
+    """Share of all tests passed, 0 to 1; tests that were not run count as not passed."""
+
+
+def feedback(
+    outcome: Outcome, code: str, *, truncated: bool = False, profile: str = "strict", compat: Compat = "paper"
+) -> Feedback:
+    """Class an outcome.
+
+    An error in any test makes the program an error, even if an earlier test gave a wrong answer: the order is
+    syntax error, error, failure, pass, as in the released code.
+
+    Args:
+        outcome: Of the runner.
+        code: The program that was graded.
+        truncated: Generation hit the length limit. Such a program, unless it passed, is blamed as a whole
+            (the paper: U_global "when caused by truncation"). The released code does not know;
+            `compat="released"` leaves it out, and blames the whole for certain messages on the last line
+            instead.
+        profile: Whose statuses count.
+        compat: Follow the paper, or the classes of the released code.
+
+    Raises:
+        ValueError: If nothing can be said of the program: the grader failed, the problem has no tests, none
+            was run, or the outcome was not judged under `profile`. None of these may become a reward.
+    """
+    statuses = _statuses(outcome, profile)
+    ratio = outcome.pass_ratio(profile)
+    category = _category(statuses)
+    if category is Category.PASSED:
+        return Feedback(category, "passed", Scope.IGNORE, None, ratio)
+    if truncated and compat == "paper":
+        return Feedback(category, "truncated", Scope.GLOBAL, None, ratio)
+    if category is Category.FAILURE:
+        return Feedback(category, "wrong_answer", Scope.IGNORE, None, ratio)
+    row, error = _blame(outcome, statuses)
+    lines = len(line_spans(code))
+    line = _line(error, lines)
+    scope = _scope(row, line, lines, compat)
+    return Feedback(category, row.name, scope, line if scope is Scope.LINE else None, ratio)
+
+
+def _statuses(outcome: Outcome, profile: str) -> list[Status]:
+    name = f"{outcome.task_id}, sample {outcome.sample_id}"
+    if outcome.infrastructure_error is not None:
+        raise ValueError(f"{name}: the grader failed, so there is no reward: {outcome.infrastructure_error}")
+    if outcome.unscorable:
+        raise ValueError(f"{name}: the problem has no tests, so there is no reward; leave it out of training")
+    if profile not in outcome.verdicts:
+        raise ValueError(f"{name}: not judged under {profile!r}; available: {', '.join(outcome.verdicts)}")
+    statuses = [test.statuses[profile] for test in outcome.tests]
+    if all(status is Status.NOT_RUN for status in statuses):
+        raise ValueError(f"{name}: no test was run, so there is no reward")
+    return statuses
+
+
+def _category(statuses: list[Status]) -> Category:
+    if Status.SYNTAX_ERROR in statuses:
+        return Category.SYNTAX_ERROR
+    if any(status in _ERRORS for status in statuses):
+        return Category.ERROR
+    if all(status is Status.PASSED for status in statuses):
+        return Category.PASSED
+    return Category.FAILURE
+
+
+def _blame(outcome: Outcome, statuses: list[Status]) -> tuple[SubType, ErrorInfo | None]:
+    """Row and error of the first test that did not end normally under the profile.
+
+    Not `outcome.error`: that may belong to a test which passed, with an exit status that the profile
+    forgives.
+    """
+    for status, test in zip(statuses, outcome.tests, strict=True):
+        if status is Status.SYNTAX_ERROR:
+            return syntax_subtype(test.error), test.error
+        if status in _ERRORS and Status.SYNTAX_ERROR not in statuses:
+            return runtime_subtype(status, test.error), test.error
+    raise AssertionError("called for a program without an error")
+
+
+def _line(error: ErrorInfo | None, lines: int) -> int | None:
+    """The error's line, if the program has it: a report is the program's to forge.
+
+    What is missing at the end of a program is reported one line, or some blank ones, behind it; the last line
+    is where it is missing.
+    """
+    if error is None or error.line is None or error.line < 1 or not lines:
+        return None
+    return min(error.line, lines)
+
+
+def _scope(row: SubType, line: int | None, lines: int, compat: Compat) -> Scope:
+    wanted = row.scope if compat == "paper" else row.released
+    if wanted == GLOBAL_ON_LAST_LINE:
+        wanted = Scope.GLOBAL if line == lines else Scope.LINE
+    if wanted is Scope.LINE and line is None:
+        return Scope.IGNORE
+    return Scope(wanted)

@@ -1,0 +1,92 @@
+"""From a line of a program to the tokens that wrote it.
+
+Works on offsets, pairs of characters `(start, end)` per token as a fast tokenizer gives them for the very
+text that was tokenised (`tokenizer(text, return_offsets_mapping=True)`); never by searching for the line's
+content, so repeated lines are told apart. Pure Python, and no tokenizer in sight.
+
+A line's span is what stands between its indentation and its end, trailing blanks left out; a token belongs to
+it if it holds a character of that span. So a token that merges the end of the line with the newline, or the
+newline with the next line's beginning, counts to the line whose text it holds, and to both if it holds text
+of both. Does not cover: offsets of text that was changed after it was tokenised, or of a slow tokenizer,
+which has none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rltf.subtypes import Scope
+
+if TYPE_CHECKING:
+    from rltf.feedback import Feedback
+
+Offsets = Sequence[tuple[int, int]]
+
+# Python's own idea of a line: `str.splitlines` would also break at form feeds and U+2028.
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+
+
+def line_spans(code: str) -> list[tuple[int, int]]:
+    """Start and end of each line in characters, newline left out, as Python's tokenizer counts lines.
+
+    Text after the last newline is a line; nothing after it is none: `"a\\n"` has one line.
+    """
+    spans = []
+    start = 0
+    for newline in _NEWLINE.finditer(code):
+        spans.append((start, newline.start()))
+        start = newline.end()
+    if start < len(code):
+        spans.append((start, len(code)))
+    return spans
+
+
+def line_mask(
+    text: str, offsets: Offsets, line: int, *, start: int = 0, end: int | None = None
+) -> list[bool]:
+    """Which tokens wrote a line of a program.
+
+    Args:
+        text: What was tokenised.
+        offsets: Per token, its characters in `text`; special tokens and padding have `(0, 0)`. May be cut
+            short.
+        line: 1-based, within the program.
+        start: Character of `text` at which the program begins: behind the prompt, for a causal model.
+        end: Character at which it ends; `None` for the end of `text`.
+
+    Returns:
+        As long as `offsets`; all False for a line that is blank, cut off, or not there.
+    """
+    program = text[start:end]
+    spans = line_spans(program)
+    if not 1 <= line <= len(spans):
+        return [False] * len(offsets)
+    first, last = spans[line - 1]
+    content = program[first:last]
+    first += start + len(content) - len(content.lstrip())
+    last = first + len(content.strip())
+    # Some tokenizers trim a token of blanks to nothing: within the line, `x = 1`, it is still the line's.
+    return [a < last and b > first if a < b else first < a < last for a, b in offsets]
+
+
+def feedback_mask(
+    feedback: Feedback, text: str, offsets: Offsets, *, start: int = 0, end: int | None = None
+) -> list[bool]:
+    """Which tokens the fine-grained reward of a program goes to.
+
+    Args:
+        feedback: What is said of the program.
+        text: What was tokenised.
+        offsets: As in `line_mask`.
+        start: As in `line_mask`.
+        end: As in `line_mask`.
+
+    Returns:
+        As long as `offsets`. For a global scope all True, special tokens, prompt and padding too: labels of
+        -100 take out what is no target, so that the span's length is T and α is 1.
+    """
+    if feedback.scope is Scope.LINE and feedback.line is not None:
+        return line_mask(text, offsets, feedback.line, start=start, end=end)
+    return [feedback.scope is Scope.GLOBAL] * len(offsets)
