@@ -81,10 +81,8 @@ def feedback(
     if category is Category.FAILURE:
         return Feedback(category, "wrong_answer", Scope.IGNORE, None, ratio)
     row, error = _blame(outcome, statuses)
-    lines = len(line_spans(code))
-    line = _line(error, lines)
-    scope = _scope(row, line, lines, compat)
-    return Feedback(category, row.name, scope, line if scope is Scope.LINE else None, ratio)
+    scope, line = _place(row, error, code, compat)
+    return Feedback(category, row.name, scope, line, ratio)
 
 
 def _statuses(outcome: Outcome, profile: str) -> list[Status]:
@@ -125,21 +123,23 @@ def _blame(outcome: Outcome, statuses: list[Status]) -> tuple[SubType, ErrorInfo
     raise AssertionError("called for a program without an error")
 
 
-def _line(error: ErrorInfo | None, lines: int) -> int | None:
-    """The error's line, if the program has it: a report is the program's to forge.
-
-    What is missing at the end of a program is reported one line, or some blank ones, behind it; the last line
-    is where it is missing.
-    """
-    if error is None or error.line is None or error.line < 1 or not lines:
-        return None
-    return min(error.line, lines)
-
-
-def _scope(row: SubType, line: int | None, lines: int, compat: Compat) -> Scope:
+def _place(row: SubType, error: ErrorInfo | None, code: str, compat: Compat) -> tuple[Scope, int | None]:
+    """Scope, and the line if that is the scope; a line that is nowhere to be found blames nothing."""
+    spans = line_spans(code)
+    reported = _reported(error, len(spans))
     wanted = row.scope if compat == "paper" else row.released
     if wanted == GLOBAL_ON_LAST_LINE:
-        wanted = Scope.GLOBAL if line == lines else Scope.LINE
-    if wanted is Scope.LINE and line is None:
-        return Scope.IGNORE
-    return Scope(wanted)
+        wanted = Scope.GLOBAL if reported == len(spans) else Scope.LINE
+    if wanted is not Scope.LINE:
+        return Scope(wanted), None
+    # What is missing at the end is reported behind it, on a blank line, where there is no token to blame.
+    written = [number for number, (start, end) in enumerate(spans, 1) if code[start:end].strip()]
+    line = max((number for number in written if reported and number <= reported), default=None)
+    return (Scope.IGNORE, None) if line is None else (Scope.LINE, line)
+
+
+def _reported(error: ErrorInfo | None, lines: int) -> int | None:
+    """The error's line, if it can be one of the program's: a report is the program's to forge."""
+    if error is None or error.line is None or not 1 <= error.line <= lines + 1:
+        return None
+    return min(error.line, lines)

@@ -10,17 +10,16 @@ Does not cover: how rewards or spans are made (`rltf.rewards`, `rltf.spans`), or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from rltf.rewards import Alpha, Reduction
+
 IGNORE = -100
 """A label that is no target, as in `transformers`."""
-
-Reduction = Literal["sum", "mean"]
 
 
 def causal_shift(logits: Tensor, *aligned: Tensor) -> tuple[Tensor, ...]:
@@ -115,7 +114,7 @@ def policy_gradient_terms(
     spans: Tensor,
     *,
     causal: bool = False,
-    alpha: Literal["length_ratio", "one"] = "length_ratio",
+    alpha: Alpha = "length_ratio",
     reduction: Reduction = "sum",
     normalizer: Tensor | float | None = None,
 ) -> dict[str, Tensor]:
@@ -180,7 +179,8 @@ def entropy(logits: Tensor, labels: Tensor, *, causal: bool = False) -> Tensor:
 
 def _row_entropy(logits: Tensor) -> Tensor:
     log_probs = functional.log_softmax(_full_precision(logits), dim=-1)
-    return -(log_probs.exp() * log_probs).sum()
+    total: Tensor = torch.special.entr(log_probs.exp()).sum()
+    return total
 
 
 def _targets(labels: Tensor, *, causal: bool) -> Tensor:

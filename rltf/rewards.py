@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from rltf.feedback import Category, Compat, Feedback, Scope
 
+AdaptiveMode = Literal["separate", "replace"]
+AdaptiveFor = Literal["all", "failure"]
+Alpha = Literal["length_ratio", "one"]
 BaselineKind = Literal["historical_best", "greedy", "group_mean", "none"]
+Reduction = Literal["sum", "mean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,13 @@ class RewardConfig:
     adaptive_range: float = 1.3
     """Eq. 5: what passing all tests adds to it."""
 
-    adaptive_mode: Literal["separate", "replace"] = "separate"
+    adaptive_mode: AdaptiveMode = "separate"
     """`separate` (paper, eq. 6): a term of its own. `replace` (released): it stands in the coarse reward's
     place, for the programs that `adaptive_for` names, and the adaptive term is empty."""
-    adaptive_for: Literal["all", "failure"] = "all"
+    adaptive_for: AdaptiveFor = "all"
     """`all` (paper: eq. 5 makes no exception). `failure` (released): only for programs that ran all tests to
     their end and failed some."""
-    fine_alpha: Literal["length_ratio", "one"] = "length_ratio"
+    fine_alpha: Alpha = "length_ratio"
     """Scale of the fine term. `length_ratio` (paper): α = T/(E-S). `one` (released: meant to be the ratio,
     but taken from the length of the mask, so always 1). Applied by the loss."""
     fine_baseline: bool = False
@@ -60,11 +64,27 @@ class RewardConfig:
     """Whose reward is subtracted. `historical_best` (paper): the best program so far for the problem.
     `greedy` (released): the newest greedy one. `group_mean` (ours, as in GRPO): the mean of the programs
     sampled together. `none`."""
-    reduction: Literal["sum", "mean"] = "sum"
+    reduction: Reduction = "sum"
     """Over tokens. `sum` (paper, eq. 2), then mean over programs. `mean` (released): over all target tokens
     of the batch. Applied by the loss."""
     feedback: Compat = "paper"
     """Whose classes and scopes: `paper`, or `released` (for one, time-outs are blamed on nothing there)."""
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in get_args(choices):
+                raise ValueError(f"{name} is {value!r}; choose one of: {', '.join(get_args(choices))}")
+
+
+_CHOICES = {
+    "adaptive_mode": AdaptiveMode,
+    "adaptive_for": AdaptiveFor,
+    "fine_alpha": Alpha,
+    "baseline": BaselineKind,
+    "reduction": Reduction,
+    "feedback": Compat,
+}
 
 
 PAPER = RewardConfig()
@@ -95,12 +115,6 @@ class Reward:
     adaptive: float
     """For all of the program's tokens."""
 
-    def __sub__(self, other: Reward) -> Reward:
-        return Reward(self.coarse - other.coarse, self.fine - other.fine, self.adaptive - other.adaptive)
-
-
-NO_REWARD = Reward(0.0, 0.0, 0.0)
-
 
 def rewards(
     feedback: Feedback, config: RewardConfig = PAPER, *, baseline: Feedback | Reward | None = None
@@ -110,44 +124,38 @@ def rewards(
     Args:
         feedback: Of the program.
         config: Values and options.
-        baseline: The program to compare with (greedy or historical best), or rewards already made of it (the
-            group's mean, from `group_mean` of `raw_rewards`). `None`: there is none yet, and nothing is
-            subtracted.
-
-    Raises:
-        ValueError: If a baseline is given although `config.baseline` is `none`.
+        baseline: The program to compare with (greedy or historical best), or the group's mean, which is
+            `group_mean` of its programs' `raw_rewards(…, as_baseline=True)`. `None`: there is none yet, and
+            nothing is subtracted, as nothing is where `config.baseline` is `none`.
     """
     own = raw_rewards(feedback, config)
-    if baseline is None:
+    if baseline is None or config.baseline == "none":
         return own
-    if config.baseline == "none":
-        raise ValueError("a baseline was given, but config.baseline is 'none'")
     other = baseline if isinstance(baseline, Reward) else raw_rewards(baseline, config, as_baseline=True)
-    less = own - other
+    blamed = feedback.scope is not Scope.IGNORE
     return Reward(
-        less.coarse,
-        less.fine if config.fine_baseline and feedback.scope is not Scope.IGNORE else own.fine,
-        less.adaptive if _takes_adaptive(feedback, config) else own.adaptive,
+        own.coarse - other.coarse,
+        own.fine - other.fine if config.fine_baseline and blamed else own.fine,
+        own.adaptive - other.adaptive if _has_adaptive_term(feedback, config) else 0.0,
     )
 
 
 def raw_rewards(feedback: Feedback, config: RewardConfig = PAPER, *, as_baseline: bool = False) -> Reward:
-    """The three rewards of a program by themselves (eq. 3 to 5).
+    """The three rewards of a program by itself (eq. 3 to 5).
 
     Args:
         feedback: Of the program.
         config: Values and options.
-        as_baseline: Give the adaptive reward whatever the program's category: a failed program is compared
-            with one that passed, even where only failed ones have an adaptive term.
+        as_baseline: Give the adaptive term whatever the program's category: where only failed programs have
+            one, they are compared with programs that passed all the same.
     """
-    adaptive = config.adaptive_floor + config.adaptive_range * feedback.pass_ratio
-    takes = config.adaptive and (as_baseline or _takes_adaptive(feedback, config))
     coarse = _coarse(feedback.category, config) if config.coarse else 0.0
     fine = config.fine_penalty if config.fine and feedback.scope is not Scope.IGNORE else 0.0
+    adaptive = config.adaptive_floor + config.adaptive_range * feedback.pass_ratio
     if config.adaptive_mode == "replace":
-        replaced = config.adaptive and _in_adaptive_classes(feedback, config)
-        return Reward(adaptive if replaced else coarse, fine, 0.0)
-    return Reward(coarse, fine, adaptive if takes else 0.0)
+        return Reward(adaptive if _is_adaptive(feedback, config) else coarse, fine, 0.0)
+    has_term = config.adaptive if as_baseline else _has_adaptive_term(feedback, config)
+    return Reward(coarse, fine, adaptive if has_term else 0.0)
 
 
 def _coarse(category: Category, config: RewardConfig) -> float:
@@ -159,13 +167,13 @@ def _coarse(category: Category, config: RewardConfig) -> float:
     }[category]
 
 
-def _in_adaptive_classes(feedback: Feedback, config: RewardConfig) -> bool:
-    return config.adaptive_for == "all" or feedback.category is Category.FAILURE
+def _is_adaptive(feedback: Feedback, config: RewardConfig) -> bool:
+    """Whether the adaptive reward is for programs like this one."""
+    return config.adaptive and (config.adaptive_for == "all" or feedback.category is Category.FAILURE)
 
 
-def _takes_adaptive(feedback: Feedback, config: RewardConfig) -> bool:
-    """Whether the program has an adaptive term of its own."""
-    return config.adaptive and config.adaptive_mode == "separate" and _in_adaptive_classes(feedback, config)
+def _has_adaptive_term(feedback: Feedback, config: RewardConfig) -> bool:
+    return config.adaptive_mode == "separate" and _is_adaptive(feedback, config)
 
 
 def group_mean(group: Sequence[Reward]) -> Reward:
