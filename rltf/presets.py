@@ -1,0 +1,84 @@
+"""Presets: named sets of options for `rltf train`, each value with where it comes from.
+
+`paper` follows the paper (arXiv:2307.04349), `released` the code that its authors released, where they
+differ. The released code weights every token by CodeRL's critic; this project has no critic yet, so
+`released` is that code without it. `mini` and `mini-quick` are ours: a model made on the spot, for the
+generated benchmark `mini`, on a CPU.
+Does not cover: what the options mean (`rltf.config.RLTFConfig`). Importing this costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rltf import rewards
+
+_TRAINING: Mapping[str, Any] = {
+    # The settings of both, from scripts/train_actor_rl_online_v1_deepspeed.sh (paper: "batch 32 per GPU").
+    "per_device_train_batch_size": 4,
+    "gradient_accumulation_steps": 8,
+    "learning_rate": 2e-6,
+    "weight_decay": 0.05,
+    "warmup_steps": 500,
+    # Their DeepSpeed file brings a scheduler of its own that never decays, whatever the script asks for.
+    "lr_scheduler_type": "constant_with_warmup",
+    "buffer_size": 6400,
+    "buffer_fill": 6400,
+    "refresh_every": 50,
+    "samples_per_problem": 20,
+    "top_p": 0.95,
+    "max_prompt_tokens": 800,
+    "max_new_tokens": 512,
+}
+
+PAPER: Mapping[str, Any] = {
+    **_TRAINING,
+    "rewards": rewards.PAPER,
+    "temperatures": (1.0,),  # Table 7: the best for training
+    "mixing": "together",  # eq. 6: L = L_sl + L_coarse + L_fine + L_adaptive
+    "buffer_rule": "queue",
+}
+
+RELEASED: Mapping[str, Any] = {
+    **_TRAINING,
+    "rewards": rewards.RELEASED,
+    "profile": "apps",
+    "temperatures": (0.6,),  # generate_online.py
+    "top_k": 50,  # none is given there, and transformers' own default then applies
+    "mixing": "alternate",  # even micro-batches supervised, odd ones RL
+    "sl_prompt_format": "training",
+    "buffer_rule": "released",
+}
+
+MINI: Mapping[str, Any] = {
+    "per_device_train_batch_size": 32,
+    "gradient_accumulation_steps": 1,
+    "learning_rate": 3e-4,
+    "weight_decay": 0.0,
+    "warmup_steps": 5,
+    "lr_scheduler_type": "constant_with_warmup",
+    "max_steps": 200,
+    "buffer_size": 512,
+    "buffer_fill": 256,
+    "refresh_every": 4,
+    "samples_per_problem": 8,
+    "temperatures": (1.0,),
+    "top_p": 1.0,
+    "max_prompt_tokens": 256,
+    "max_new_tokens": 96,
+    "rewards": rewards.RewardConfig(baseline="group_mean", reduction="mean"),
+    "mixing": "together",
+    "buffer_rule": "queue",
+    "save_steps": 50,
+    "logging_steps": 5,
+}
+
+MINI_QUICK: Mapping[str, Any] = {**MINI, "max_steps": 20, "save_steps": 10}
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "paper": PAPER,
+    "released": RELEASED,
+    "mini": MINI,
+    "mini-quick": MINI_QUICK,
+}

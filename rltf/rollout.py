@@ -1,0 +1,268 @@
+"""Programs from the policy, graded: what the online buffer is filled with.
+
+Covers: prompts without replacement in passes over the problems, n programs for each at a list of
+temperatures, a greedy one where the baseline asks for it, grading while the next programs are sampled, the
+baselines' memory. Rewards are made here, once, when a program is new: its baseline is what was known of the
+problem then. Does not cover: which process this runs in (`rltf.sampler_process`), or what becomes of the
+programs (`rltf.buffer`).
+
+Every draw is a function of seed and count, so the sampler's place in a checkpoint is one number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from harness.evaluation import Grader
+from harness.extraction import extract_program
+from harness.generate import Completion, Decoding, Finish, Request, Sampler
+from harness.prompts import Prompt, make_prompt
+from harness.types import Job, Outcome, Problem, PromptFormat
+from rltf.buffer import Experience, feedback_of
+from rltf.chance import shuffled
+from rltf.feedback import Feedback, Scope, feedback
+from rltf.placing import place
+from rltf.rewards import PAPER, Reward, RewardConfig, best, group_mean, raw_rewards, rewards
+from rltf.statistics import program_statistics
+
+_CHUNK = 32
+"""Programs handed to the grader together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How programs are drawn from the policy."""
+
+    samples_per_problem: int
+    temperatures: Sequence[float] = (1.0,)
+    """Of a prompt's programs in turn."""
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 512
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What one call of `Rollouts.collect` made."""
+
+    experiences: list[Experience]
+    metrics: dict[str, float]
+    """Means over the new programs, and where the seconds went."""
+
+
+_Key = tuple[str, int, bool]
+"""Problem, number of the sample, whether it is the greedy one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """A prompt drawn."""
+
+    prompt: Prompt
+    turn: int
+    """Pass over the problems, from 0; in the samples' numbers, so that no two passes share their noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A completion, and the program in it."""
+
+    completion: Completion
+    code: str
+    temperature: float | None
+    """`None` for the greedy one."""
+
+    @property
+    def key(self) -> _Key:
+        return self.completion.task_id, self.completion.sample_id, self.temperature is None
+
+
+@dataclass
+class Rollouts:
+    """Draws prompts, has them completed and graded, and remembers what to compare with."""
+
+    problems: Sequence[Problem]
+    """This process's share of them."""
+    prompt_format: PromptFormat
+    sampling: Sampling
+    rewards: RewardConfig = PAPER
+    profile: str = "strict"
+    visits: int = 0
+    """Prompts drawn so far."""
+    known: dict[str, Feedback] = field(default_factory=dict)
+    """By problem: its best program so far, or its newest greedy one, as the baseline has it."""
+
+    def collect(self, count: int, step: int, sampler: Sampler, grader: Grader) -> Collected:
+        """At least `count` new programs of the policy after `step`, all of a prompt's programs together.
+
+        Fewer where the grader itself failed: those are dropped and counted, and never rewarded.
+        """
+        seconds: dict[str, float] = {}
+        visits = self._next_visits(-(-count // self.sampling.samples_per_problem))
+        graded = self._graded(self._programs(visits, sampler), grader, seconds)
+        sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
+        told = {program.key: (program, self._told(program, outcome)) for program, outcome in sound}
+        experiences = [each for visit in visits for each in self._experiences(visit, told, step)]
+        sampled = [(each.completion, said) for each, said in told.values() if each.temperature is not None]
+        rewarded = [(said, raw_rewards(said, self.rewards)) for _, said in sampled]
+        metrics = program_statistics("sampled", rewarded) | {
+            "sampled/programs": len(sampled),
+            "sampled/tokens": _mean([completion.tokens for completion, _ in sampled]),
+            "sampled/truncated": _mean([each.finish is Finish.LENGTH for each, _ in sampled]),
+            "sampled/infrastructure_errors": len(graded) - len(sound),
+        }
+        return Collected(experiences, metrics | {f"seconds/{name}": took for name, took in seconds.items()})
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as plain JSON values."""
+        return {"visits": self.visits, "known": {task: asdict(each) for task, each in self.known.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where the rollouts were whose `state` this is; problems and seed must be the same."""
+        self.visits = state["visits"]
+        self.known = {task: feedback_of(row) for task, row in state["known"].items()}
+
+    # --- drawing and sampling --------------------------------------------------------------------
+
+    def _next_visits(self, count: int) -> list[_Visit]:
+        visits: list[_Visit] = []
+        while len(visits) < count:
+            turn, done = divmod(self.visits, len(self.problems))
+            order = shuffled(len(self.problems), f"{self.sampling.seed} prompts {turn}")
+            drawn = order[done : done + count - len(visits)]
+            visits += [_Visit(make_prompt(self.prompt_format, self.problems[i]), turn) for i in drawn]
+            self.visits += len(drawn)
+        return visits
+
+    def _programs(self, visits: Sequence[_Visit], sampler: Sampler) -> Iterator[_Program]:
+        """Have every prompt completed, one temperature after the other, the greedy programs last."""
+        sampling, n = self.sampling, self.sampling.samples_per_problem
+        temperatures = sampling.temperatures
+        for place_in_list, temperature in enumerate(temperatures):
+            numbers = range(place_in_list, n, len(temperatures))
+            requests = [Request(v.prompt, tuple(v.turn * n + i for i in numbers)) for v in visits]
+            decoding = Decoding(
+                temperature=temperature,
+                top_p=sampling.top_p,
+                top_k=sampling.top_k,
+                max_new_tokens=sampling.max_new_tokens,
+                seed=sampling.seed,
+            )
+            if numbers:
+                yield from (_read(each, temperature) for each in sampler.complete(requests, decoding))
+        if self.rewards.baseline == "greedy":
+            requests = [Request(v.prompt, (v.turn,)) for v in visits]
+            decoding = Decoding(greedy=True, max_new_tokens=sampling.max_new_tokens)
+            yield from (_read(each, None) for each in sampler.complete(requests, decoding))
+
+    # --- grading ---------------------------------------------------------------------------------
+
+    def _graded(
+        self, programs: Iterable[_Program], grader: Grader, seconds: dict[str, float]
+    ) -> list[tuple[_Program, Outcome]]:
+        """Grade while the next programs are sampled; `seconds` gets what was not done at the same time."""
+        problems = {problem.task_id: problem for problem in self.problems}
+
+        def grade(chunk: list[_Program]) -> list[tuple[_Program, Outcome]]:
+            jobs = [
+                Job(each.completion.task_id, i, each.code, problems[each.completion.task_id])
+                for i, each in enumerate(chunk)
+            ]
+            outcomes = {outcome.sample_id: outcome for outcome in grader.run(jobs)}
+            return [(each, outcomes[i]) for i, each in enumerate(chunk)]
+
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            with _timed(seconds, "sampling"):
+                chunks = [beside.submit(grade, chunk) for chunk in _chunks(programs)]
+            with _timed(seconds, "grading"):
+                return [pair for chunk in chunks for pair in chunk.result()]
+
+    def _told(self, program: _Program, outcome: Outcome) -> Feedback:
+        truncated = program.completion.finish is Finish.LENGTH
+        return feedback(
+            outcome, program.code, truncated=truncated, profile=self.profile, compat=self.rewards.feedback
+        )
+
+    # --- rewarding -------------------------------------------------------------------------------
+
+    def _experiences(
+        self, visit: _Visit, told: Mapping[_Key, tuple[_Program, Feedback]], step: int
+    ) -> list[Experience]:
+        """The visit's programs with their rewards, in the order of their numbers."""
+        n, task = self.sampling.samples_per_problem, visit.prompt.task_id
+        keys = [(task, number, False) for number in range(visit.turn * n, (visit.turn + 1) * n)]
+        group = [told[key] for key in keys if key in told]
+        greedy = [said for _, said in (told[key] for key in [(task, visit.turn, True)] if key in told)]
+        baseline = self._baseline(task, [said for _, said in group], greedy)
+        return [
+            _experience(program, said, rewards(said, self.rewards, baseline=baseline), step)
+            for program, said in group
+        ]
+
+    def _baseline(
+        self, task: str, group: Sequence[Feedback], greedy: Sequence[Feedback]
+    ) -> Feedback | Reward | None:
+        """What the group is compared with; for `historical_best`, the best program before it."""
+        if self.rewards.baseline == "group_mean" and group:
+            return group_mean([raw_rewards(said, self.rewards) for said in group])
+        before = self.known.get(task)
+        if self.rewards.baseline == "historical_best" and group:
+            self.known[task] = best([*([before] if before else []), *group], self.rewards) or group[0]
+        if self.rewards.baseline == "greedy" and greedy:
+            self.known[task] = before = greedy[0]
+        return before
+
+
+def _read(completion: Completion, temperature: float | None) -> _Program:
+    truncated = completion.finish is Finish.LENGTH
+    code = extract_program(completion.text, completion.prompt, truncated=truncated).code
+    return _Program(completion, code, temperature)
+
+
+def _experience(program: _Program, said: Feedback, reward: Reward, step: int) -> Experience:
+    completion = program.completion
+    prompt, text = completion.prompt, completion.text
+    found = place(text, program.code, prompt.text if prompt.format.in_program else "")
+    if said.scope is Scope.LINE:
+        line = found and said.line and found.lines_before + said.line
+        said = replace(said, line=line) if line and line > 0 else replace(said, scope=Scope.IGNORE, line=None)
+    return Experience(
+        task_id=completion.task_id,
+        prompt=prompt.text,
+        text=text[: found.end] if found else text,
+        ended=completion.finish is Finish.STOP,
+        feedback=said,
+        reward=reward,
+        temperature=program.temperature or 0.0,
+        step=step,
+    )
+
+
+def _chunks(programs: Iterable[_Program]) -> Iterator[list[_Program]]:
+    chunk: list[_Program] = []
+    for program in programs:
+        chunk.append(program)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started

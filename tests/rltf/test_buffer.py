@@ -1,0 +1,109 @@
+"""The online buffer against its rules, written out with numbers in place of programs."""
+
+import json
+
+import pytest
+
+from harness.errors import InputError
+from rltf.buffer import Experience, OnlineBuffer
+from rltf.feedback import Category, Feedback, Scope
+from rltf.rewards import Reward
+
+
+def experience(number: int, step: int = 0) -> Experience:
+    told = Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.25)
+    return Experience(f"task/{number}", "prompt", "text", True, told, Reward(-0.6, -0.3, 0.0), 0.7, step)
+
+
+def batch(*numbers: int, step: int = 0) -> list[Experience]:
+    return [experience(number, step) for number in numbers]
+
+
+def numbers(buffer: OnlineBuffer, count: int) -> list[int]:
+    return [int(each.task_id.rpartition("/")[2]) for each in buffer.draw(count)]
+
+
+def test_the_queue_drops_the_oldest():
+    buffer = OnlineBuffer(4)
+    buffer.add(batch(0, 1, 2))
+    buffer.add(batch(3, 4, 5))
+    assert sorted(numbers(buffer, 4)) == [2, 3, 4, 5]
+
+
+def test_a_refresh_larger_than_the_queue_keeps_its_newest():
+    buffer = OnlineBuffer(2)
+    buffer.add(batch(0))
+    buffer.add(batch(1, 2, 3))
+    assert sorted(numbers(buffer, 2)) == [2, 3]
+
+
+def test_everything_is_drawn_once_before_anything_is_drawn_twice():
+    buffer = OnlineBuffer(5)
+    buffer.add(batch(0, 1, 2, 3, 4))
+    drawn = numbers(buffer, 10)
+    assert sorted(drawn[:5]) == sorted(drawn[5:]) == [0, 1, 2, 3, 4]
+    assert drawn[:5] != drawn[5:]
+
+
+def test_the_released_pool_never_grows_and_loses_whole_refreshes_first():
+    buffer = OnlineBuffer(100, rule="released")
+    buffer.add(batch(0, 1))
+    buffer.add(batch(2))
+    left_of_the_first = {0, 1} & set(numbers(buffer, 2))
+    assert len(buffer) == 2
+    assert len(left_of_the_first) == 1
+    buffer.add(batch(3))
+    assert sorted(numbers(buffer, 2)) == [2, 3]
+
+
+def test_the_released_pool_is_replaced_by_a_larger_refresh():
+    buffer = OnlineBuffer(100, rule="released")
+    buffer.add(batch(0, 1))
+    buffer.add(batch(2, 3, 4))
+    assert sorted(numbers(buffer, 3)) == [2, 3, 4]
+
+
+def test_the_released_first_fill_is_kept_whole_but_its_newest_are_drawn():
+    buffer = OnlineBuffer(2, rule="released")
+    buffer.add(batch(0, 1, 2, 3))
+    assert sorted(numbers(buffer, 2)) == [2, 3]
+    buffer.add(batch(4, 5))  # pushes out two of the four, not what was on view
+    assert sorted(numbers(buffer, 2)) == [4, 5]
+
+
+def test_staleness_is_the_mean_age_in_steps():
+    buffer = OnlineBuffer(4)
+    buffer.add(batch(0, step=0))
+    buffer.add(batch(1, step=6))
+    assert buffer.staleness(10) == 7
+
+
+@pytest.mark.parametrize("rule", ["queue", "released"])
+@pytest.mark.parametrize("drawn", [0, 3, 6, 8])
+def test_a_restored_buffer_draws_what_the_other_would_have_drawn(rule, drawn):
+    def fill(buffer: OnlineBuffer) -> None:
+        buffer.add(batch(0, 1, 2, 3, 4, 5))
+        buffer.add(batch(6, 7))
+        buffer.draw(drawn)
+
+    straight, stopped, resumed = (OnlineBuffer(6, rule=rule, seed=3) for _ in range(3))
+    fill(straight)
+    fill(stopped)
+    resumed.restore(json.loads(json.dumps(stopped.state())))
+    for more in ([], batch(8, 9, 10)):
+        straight.add(more)
+        resumed.add(more)
+        assert straight.draw(9) == resumed.draw(9)
+
+
+def test_an_empty_buffer_says_why_nothing_can_be_drawn():
+    with pytest.raises(InputError, match="no program could be graded"):
+        OnlineBuffer(3).draw(1)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "rule", "message"), [(0, "queue", "at least 1"), (3, "lifo", "unknown")]
+)
+def test_a_buffer_that_cannot_be_is_refused(capacity, rule, message):
+    with pytest.raises(InputError, match=message):
+        OnlineBuffer(capacity, rule=rule)
