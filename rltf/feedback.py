@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from harness.types import ErrorInfo, Outcome, Status
+from rltf.choices import check_choice
 from rltf.spans import line_spans
 from rltf.subtypes import GLOBAL_ON_LAST_LINE, Scope, SubType, runtime_subtype, syntax_subtype
 
@@ -71,6 +72,7 @@ def feedback(
         ValueError: If nothing can be said of the program: the grader failed, the problem has no tests, none
             was run, or the outcome was not judged under `profile`. None of these may become a reward.
     """
+    check_choice("compat", compat, Compat)
     statuses = _statuses(outcome, profile)
     ratio = outcome.pass_ratio(profile)
     category = _category(statuses)

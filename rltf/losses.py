@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from rltf.choices import check_choice
 from rltf.rewards import Alpha, Reduction
 
 IGNORE = -100
@@ -72,15 +73,29 @@ def _full_precision(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
-def _lined_up(logits: Tensor, labels: Tensor, *more: Tensor, causal: bool) -> tuple[Tensor, ...]:
+def _lined_up(logits: Tensor, labels: Tensor, *, causal: bool) -> tuple[Tensor, ...]:
     """Check the shapes, and shift for a causal model."""
-    for each in (labels, *more):
+    _check_shapes(logits, labels)
+    return causal_shift(logits, labels) if causal else (logits, labels)
+
+
+def _check_shapes(logits: Tensor, *aligned: Tensor) -> None:
+    for each in aligned:
         if logits.shape[:2] != each.shape:
             raise ValueError(
                 f"logits {tuple(logits.shape)} need labels and spans of shape {tuple(logits.shape[:2])},"
                 f" got {tuple(each.shape)}"
             )
-    return causal_shift(logits, labels, *more) if causal else (logits, labels, *more)
+
+
+def _check_rewards(rewards: Mapping[str, Tensor], batch: int) -> None:
+    unknown = rewards.keys() - {"coarse", "fine", "adaptive"}
+    if unknown:
+        raise ValueError(f"unknown rewards: {', '.join(sorted(unknown))}; known: coarse, fine, adaptive")
+    for name, reward in rewards.items():
+        # A column of rewards would broadcast, and pair every reward with every sequence.
+        if reward.shape != (batch,):
+            raise ValueError(f"reward {name} needs shape {(batch,)}, got {tuple(reward.shape)}")
 
 
 def supervised_loss(
@@ -139,12 +154,11 @@ def policy_gradient_terms(
         Scalars by name, always all three. A sequence with an empty span adds nothing to `fine`.
 
     Raises:
-        ValueError: If the shapes do not match, or a reward has another name.
+        ValueError: If the shapes do not match, a reward has another name, or an option another value.
     """
-    _lined_up(logits, labels, spans, causal=False)
-    unknown = rewards.keys() - {"coarse", "fine", "adaptive"}
-    if unknown:
-        raise ValueError(f"unknown rewards: {', '.join(sorted(unknown))}; known: coarse, fine, adaptive")
+    check_choice("alpha", alpha, Alpha)
+    _check_shapes(logits, labels, spans)
+    _check_rewards(rewards, len(labels))
     log_probs = token_log_probs(logits, labels, causal=causal)
     targets = _targets(labels, causal=causal)
     span = (spans[:, 1:] if causal else spans).bool() & targets
@@ -188,6 +202,7 @@ def _targets(labels: Tensor, *, causal: bool) -> Tensor:
 
 
 def _normalizer(targets: Tensor, reduction: Reduction, given: Tensor | float | None) -> Tensor | float:
+    check_choice("reduction", reduction, Reduction)
     if given is not None:
         return given
     if reduction == "sum":

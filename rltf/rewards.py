@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+from rltf.choices import check_choice
 from rltf.feedback import Category, Compat, Feedback, Scope
 
 AdaptiveMode = Literal["separate", "replace"]
@@ -71,20 +72,12 @@ class RewardConfig:
     """Whose classes and scopes: `paper`, or `released` (for one, time-outs are blamed on nothing there)."""
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in get_args(choices):
-                raise ValueError(f"{name} is {value!r}; choose one of: {', '.join(get_args(choices))}")
-
-
-_CHOICES = {
-    "adaptive_mode": AdaptiveMode,
-    "adaptive_for": AdaptiveFor,
-    "fine_alpha": Alpha,
-    "baseline": BaselineKind,
-    "reduction": Reduction,
-    "feedback": Compat,
-}
+        check_choice("adaptive_mode", self.adaptive_mode, AdaptiveMode)
+        check_choice("adaptive_for", self.adaptive_for, AdaptiveFor)
+        check_choice("fine_alpha", self.fine_alpha, Alpha)
+        check_choice("baseline", self.baseline, BaselineKind)
+        check_choice("reduction", self.reduction, Reduction)
+        check_choice("feedback", self.feedback, Compat)
 
 
 PAPER = RewardConfig()
@@ -114,6 +107,10 @@ class Reward:
     """For the tokens of `rltf.spans.feedback_mask`."""
     adaptive: float
     """For all of the program's tokens."""
+
+
+NO_REWARD = Reward(0.0, 0.0, 0.0)
+"""Of what is learned from by supervision only."""
 
 
 def rewards(

@@ -133,3 +133,8 @@ def test_what_says_nothing_of_the_program_never_becomes_a_reward(refused, messag
 def test_an_unknown_profile_is_refused_with_those_that_there_are():
     with pytest.raises(ValueError, match=r"'apps'; available: strict"):
         feedback(outcome("passed"), CODE, profile="apps")
+
+
+def test_an_unknown_way_of_classing_is_refused_with_those_that_there_are():
+    with pytest.raises(ValueError, match="compat is 'typo'; choose one of: paper, released"):
+        feedback(outcome("passed"), CODE, compat="typo")
