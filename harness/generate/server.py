@@ -1,0 +1,173 @@
+"""Completions from any OpenAI-compatible server: vLLM, SGLang, llama.cpp, TGI, `transformers serve`, OpenAI.
+
+Covers: base models (the completions address) and chat models (the chat address), many requests at once,
+retries with growing pauses, and one clear line where a server is away or refuses. One request per sample with
+a seed of its own, so that a run can be resumed and extended; `n` of one request would give samples that only
+exist together.
+
+Does not cover: samples as a function of their number. Servers batch what happens to arrive together, and that
+changes results in the last bits; some draw from one stream of numbers for all requests. Nor encoder-decoder
+checkpoints behind `transformers serve` 5.23, which cuts as many tokens off an answer as its prompt has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.errors import InputError
+from harness.extraction.steps import Context, stop_strings
+from harness.generate.server_answer import Answer
+from harness.generate.server_client import Question, ServerModel
+from harness.generate.server_fields import derived_seed
+from harness.generate.server_stream import in_background
+from harness.generate.types import Completion, Decoding, Finish, Request
+from harness.prompts import TRUNCATIONS, Prompt, fit
+from harness.prompts.tokenizer import load_tokenizer
+
+Chat = Literal["auto", "on", "off"]
+
+_NOT_A_FUNCTION = (
+    "the server batches requests as they arrive and need not honour seeds, top-k or min-p: the same number"
+    " may give another sample next time"
+)
+
+
+class ServerSampler:
+    """A model behind an OpenAI-compatible server; a `Sampler`.
+
+    Args:
+        base_url: with the version, as in `http://localhost:8000/v1`; `/v1` is added to a bare host.
+        model: as the server calls it.
+        api_key: `None` takes `$OPENAI_API_KEY`; local servers mostly need none.
+        chat: `auto` sends what a chat format built to the chat address and everything else to the completions
+            address; `on` and `off` send everything to one of them.
+        concurrency: requests under way at once.
+        timeout: seconds for one request, its wait in the server's queue included.
+        retries: for each request, after 408, 409, 429, 5xx and lost connections; pauses grow from 0.5 to 8 s,
+            or are what the server asks for, if at most 2 minutes. 8 make about 40 s.
+        source_tokens: prompts are shortened to so many tokens, counted with `tokenizer`; a chat template
+            comes on top. `None` sends prompts as they are; what is too long is for the server to refuse.
+        tokenizer: a local `tokenizer.json`, or a folder with one.
+        truncation: of `harness.prompts.TRUNCATIONS`.
+
+    Raises:
+        InputError: If an argument is wrong, the package `openai` is missing, or the tokenizer cannot be read.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        api_key: str | None = None,
+        chat: Chat = "auto",
+        concurrency: int = 16,
+        timeout: float = 600.0,
+        retries: int = 8,
+        source_tokens: int | None = None,
+        tokenizer: Path | None = None,
+        truncation: str = "end",
+    ) -> None:
+        _check_installed()
+        if chat not in ("auto", "on", "off"):
+            raise InputError(f"chat must be auto, on or off, got {chat!r}")
+        if truncation not in TRUNCATIONS:
+            raise InputError(f"unknown truncation {truncation!r}; available: {', '.join(TRUNCATIONS)}")
+        if concurrency < 1 or retries < 0 or not timeout > 0:
+            raise InputError("concurrency must be at least 1, retries at least 0 and timeout positive")
+        if (source_tokens is None) != (tokenizer is None):
+            raise InputError("to shorten prompts for a server, name both a tokenizer and a number of tokens")
+        # Local servers take any key, but the client library wants one.
+        key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
+        self._server = ServerModel(base_url, model, key=key, timeout=timeout, retries=retries)
+        self._chat = chat
+        self._concurrency = concurrency
+        self._source_tokens = source_tokens
+        self._tokenizer = None if tokenizer is None else load_tokenizer(tokenizer)
+        self._truncation = truncation
+
+    def complete(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[Completion]:
+        """See `Sampler`. Completions that were finished before an error are given out before it is raised."""
+        asked = list(requests)
+        self._server.listed()
+        return in_background(lambda put: self._produce(asked, decoding, put))
+
+    def describe(self) -> Mapping[str, Any]:
+        """See `Sampler`. `observed` says what answers have said so far and is empty before the first; all
+        else is the same before and after.
+
+        Raises:
+            InputError: If the server is away or refuses the key.
+        """
+        server = self._server
+        entry = next((each for each in server.listed() if each["id"] == server.model), {})
+        return {
+            "backend": "server",
+            "base_url": server.shown_url,
+            "model": server.model,
+            "served": {name: entry[name] for name in ("root", "owned_by", "max_model_len") if name in entry},
+            "chat": self._chat,
+            "source_tokens": self._source_tokens,
+            "truncation": self._truncation if self._source_tokens else None,
+            "deterministic": False,
+            "deterministic_reason": _NOT_A_FUNCTION,
+            "observed": server.observed(),
+        }
+
+    async def _produce(
+        self, requests: Sequence[Request], decoding: Decoding, put: Callable[[Completion], None]
+    ) -> None:
+        jobs = self._jobs(requests, decoding)
+        async with self._server.connect() as client:
+
+            async def work() -> None:
+                for prompt, sample_id, question in jobs:
+                    answer = await self._server.ask(client, question)
+                    put(_completion(prompt, sample_id, question.stop, answer))
+
+            try:
+                for _, _, question in islice(self._jobs(requests, decoding), 1):
+                    await self._server.find(client, question)
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self._concurrency):
+                        group.create_task(work())
+            except BaseExceptionGroup as several:
+                raise several.exceptions[0] from None
+
+    def _jobs(
+        self, requests: Sequence[Request], decoding: Decoding
+    ) -> Iterator[tuple[Prompt, int, Question]]:
+        for request in requests:
+            prompt = self._fitted(request.prompt)
+            stop = tuple(dict.fromkeys(each for each in (*prompt.format.stop, *decoding.stop) if each))
+            chat = prompt.format.chat if self._chat == "auto" else self._chat == "on"
+            for sample_id in request.sample_ids:
+                seed = derived_seed(decoding.seed, prompt.task_id, sample_id)
+                yield prompt, sample_id, Question(prompt.task_id, prompt.text, chat, decoding, stop, seed)
+
+    def _fitted(self, prompt: Prompt) -> Prompt:
+        if self._tokenizer is None or self._source_tokens is None:
+            return prompt
+        encode, decode = self._tokenizer
+        return fit(prompt, self._source_tokens, encode, decode, truncation=self._truncation)
+
+
+def _completion(prompt: Prompt, sample_id: int, stop: Sequence[str], answer: Answer) -> Completion:
+    text = stop_strings(answer.text, Context("", stop))
+    # Some servers give out the stop string too, and what came with it in the same token.
+    finish = answer.finish if text == answer.text else Finish.STOP
+    return Completion(prompt, sample_id, text, finish, answer.tokens)
+
+
+def _check_installed() -> None:
+    try:
+        import openai  # noqa: F401, PLC0415 - a second to import, and optional
+    except ImportError:
+        raise InputError(
+            "a server is asked through the package openai; pip install 'rltf-harness[server]'"
+        ) from None
