@@ -39,6 +39,9 @@ class Profile:
     """Of the two sides of an assert, `(value, expected)`."""
     exit_code_fails: bool
     """Whether a stdin program that ends by `sys.exit(1)`, or another status than 0, has failed."""
+    runs_in_function: bool
+    """Whether a stdin program with `return` or `nonlocal` at module level, a syntax error in a script, is
+    run as the body of a function, where it is none, and judged by its output."""
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -50,15 +53,18 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             value_matches=strict.value_matches,
             assert_matches=assert_matches,
             exit_code_fails=True,
+            runs_in_function=False,
         ),
         "apps": Profile(
             name="apps",
-            version="1",
+            version="2",
             stdout_matches=apps.stdout_matches,
             value_matches=apps.value_matches,
             assert_matches=assert_matches,
             # The reference swallows SystemExit, whatever its status.
             exit_code_fails=False,
+            # The reference puts every stdin program into a function.
+            runs_in_function=True,
         ),
     }
 )

@@ -123,6 +123,7 @@ class _Worker:
         self._connection = connection
         self._limits = limits
         self._profiles = get_profiles(profile_names)
+        self._functions = any(profile.runs_in_function for profile in self._profiles)
         self._judge = Judge(self._profiles, limits)
         self._servers: dict[bool, ForkServer] = {}
         self._suites: OrderedDict[str, PreparedSuite] = OrderedDict()
@@ -164,7 +165,7 @@ class _Worker:
             if numpy in self._servers:
                 break
             try:
-                self._servers[numpy] = ForkServer(self._limits, numpy=numpy)
+                self._servers[numpy] = ForkServer(self._limits, numpy=numpy, functions=self._functions)
             except ServerLostError:
                 if attempt == _START_ATTEMPTS - 1:
                     raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.compare import Opaque, Profile
@@ -32,6 +32,8 @@ class Run:
     rss_kib: int
     report: bytes
     stdout: bytes
+    refused: bytes = b""
+    """The report that it does not compile as a script, where it was run as the body of a function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,10 @@ class _Ending:
 
     status: Status
     error: ErrorInfo | None = None
+
+
+_REFUSALS = ("syntax_error", "outside_function")
+"""What a record is called that says that the program does not compile."""
 
 
 class Judge:
@@ -55,11 +61,22 @@ class Judge:
         for run in runs:
             judge = self._script if suite.kind is TestKind.STDIN else self._imported
             # A failed load speaks for all tests, yet a forger may have had the rest run all the same.
-            tests[run.first :] = judge(suite, run)
+            tests[run.first :] = [self._as_refused(test, run) for test in judge(suite, run)]
         missing = len(suite.expected) - len(tests)
-        if missing > 0 and tests and tests[-1].statuses[self._profiles[0].name] is Status.SYNTAX_ERROR:
-            return (*tests, *[tests[-1]] * missing)
-        return (*tests, *[self._all(_Ending(Status.NOT_RUN))] * missing)
+        return (*tests, *[_after(tests[-1]) if tests else self._all(_Ending(Status.NOT_RUN))] * missing)
+
+    def _as_refused(self, test: TestOutcome, run: Run) -> TestOutcome:
+        """The outcome of a run as the body of a function: a syntax error where the profile wants a script."""
+        if not run.refused:
+            return test
+        statuses = {
+            profile.name: test.statuses[profile.name] if profile.runs_in_function else Status.SYNTAX_ERROR
+            for profile in self._profiles
+        }
+        if Status.SYNTAX_ERROR not in statuses.values():
+            return test
+        _, first = next(split_records(run.refused))
+        return replace(test, statuses=statuses, error=_error(_fields(first)))
 
     def _all(self, ending: _Ending, cpu: float = 0.0, *, inside: bool = False) -> TestOutcome:
         statuses = {profile.name: ending.status for profile in self._profiles}
@@ -71,7 +88,7 @@ class Judge:
         records = list(split_records(run.report))
         compiled_at = min(run.cpu, max(0.0, records[0][0])) if records else 0.0
         cpu = run.cpu - compiled_at
-        if not records or (first := _fields(records[0][1])).get("kind") == "syntax_error":
+        if not records or (first := _fields(records[0][1])).get("kind") in _REFUSALS:
             yield self._all(self._failed_compile(run, _error(first) if records else None), run.cpu)
             return
         ended = _fields(records[-1][1]) if len(records) > 1 else {}
@@ -144,7 +161,7 @@ class Judge:
 
     def _failed_load(self, run: Run, records: Sequence[tuple[float, Mapping[str, Any]]]) -> _Ending | None:
         """Why no test was run, if none was."""
-        if records and records[0][1].get("kind") == "syntax_error":
+        if records and records[0][1].get("kind") in _REFUSALS:
             return _Ending(Status.SYNTAX_ERROR, _error(records[0][1]))
         if len(records) >= 2:
             loaded = records[1][1].get("kind") == "loaded"
@@ -173,6 +190,15 @@ class Judge:
         value = _value(fields.get("value"))
         statuses = {p.name: _graded(_matches(p, value, expected, suite.wrapped)) for p in self._profiles}
         return TestOutcome(statuses, None, round(cpu, 6))
+
+
+def _after(last: TestOutcome) -> TestOutcome:
+    """The outcome of the tests after the last that was run: what does not compile fails them all."""
+    statuses = {
+        name: status if status is Status.SYNTAX_ERROR else Status.NOT_RUN
+        for name, status in last.statuses.items()
+    }
+    return TestOutcome(statuses, last.error if Status.SYNTAX_ERROR in statuses.values() else None)
 
 
 def summarise(tests: Sequence[TestOutcome], profiles: Sequence[Profile]) -> dict[str, Status]:

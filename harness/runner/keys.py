@@ -12,7 +12,7 @@ from harness.compare import Profile
 from harness.runner.server import PACKAGES
 from harness.types import Limits
 
-GRADER_VERSION = "1"
+GRADER_VERSION = "2"
 """Raised whenever the runner may come to another outcome for the same program."""
 
 

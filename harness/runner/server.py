@@ -63,8 +63,13 @@ class ProgramRequest:
 class ForkServer:
     """One running fork server."""
 
-    def __init__(self, limits: Limits, *, numpy: bool) -> None:
+    def __init__(self, limits: Limits, *, numpy: bool, functions: bool) -> None:
         """Start one.
+
+        Args:
+            limits: What a program may use.
+            numpy: Whether it imports numpy before it forks.
+            functions: Whether a script that compiles only as the body of a function is run as that.
 
         Raises:
             ServerLostError: If it does not come up.
@@ -93,7 +98,7 @@ class ForkServer:
         try:
             wire.write_frame(
                 self._out,
-                _configuration(limits, self._scratch, filters, numpy),
+                {**_configuration(limits, self._scratch, filters, numpy), "functions": functions},
                 [filters.server, filters.child],
             )
             header, _ = self._receive()
@@ -199,6 +204,9 @@ def _environment(scratch: str) -> dict[str, str]:
         "LD_BIND_NOW": "1",
         "PYTHONHASHSEED": "0",
         "HOME": scratch,
+        # There is no user database to ask: getpass.getuser() would raise.
+        "LOGNAME": "user",
+        "USER": "user",
         "TMPDIR": scratch,
         "LANG": "C.UTF-8",
     }

@@ -60,7 +60,7 @@ class Outputs:
 
     def _runs(self, code: str, suite: PreparedSuite) -> Iterator[Run]:
         if self._server is None:
-            self._server = ForkServer(self._limits, numpy=True)
+            self._server = ForkServer(self._limits, numpy=True, functions=True)
         self._number += 1
         self._server.send([ProgramRequest(self._number, code, suite)])
         for _, run, last, following in self._server.results():

@@ -428,6 +428,11 @@ def test_the_hosts_environment_is_not_passed_on(monkeypatch, grader_of):
         assert grader_of(runner).script(code, ("", "False False")).verdicts["strict"] == "passed"
 
 
+def test_who_runs_a_program_has_an_answer_and_it_is_nobody(grader):
+    code = "import getpass, os\nprint(getpass.getuser(), os.environ['USER'], os.path.expanduser('~') == os.getcwd())"
+    assert grader.script(code, ("", "user user True")).verdicts["strict"] == "passed"
+
+
 def test_no_program_sees_what_another_left(grader):
     for leave in (
         "open('left', 'w').write('7')",

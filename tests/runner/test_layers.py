@@ -28,7 +28,7 @@ def server(request, monkeypatch):
         monkeypatch.setattr(module, "_configuration", lambda *args: configuration(*args) | {"isolate": False})
     if request.param != "no namespaces":
         monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
-    server = ForkServer(LIMITS, numpy=False)
+    server = ForkServer(LIMITS, numpy=False, functions=False)
     yield server
     server.close()
 

@@ -117,7 +117,13 @@ def _main() -> None:
     os.chdir(scratch)
     orphans_die = layers.get("pid namespace") == "on"
     runs.Server(
-        control_in, control_out, confinement, config["limits"], scratch, orphans_die=orphans_die
+        control_in,
+        control_out,
+        confinement,
+        config["limits"],
+        scratch,
+        orphans_die=orphans_die,
+        functions=config["functions"],
     ).serve()
 
 

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from types import BuiltinMethodType, CodeType, ModuleType, TracebackType
 from typing import Any
 
+from .in_function import belongs_in_function, compile_in_function
 from .values import TooLargeError, decode, encode
 from .wire import record, write_all
 
@@ -30,6 +31,8 @@ FILENAME = "solution.py"
 REPORT_FD = 3
 LOADED = b'{"kind":"loaded"}'
 """The record that says that an imported program is ready for its tests."""
+OUTSIDE_FUNCTION = b'{"kind": "outside_function"'
+"""How the record begins of a script that compiles as the body of a function only."""
 STACK_DEPTH_ALLOWANCE = 40
 """Frames of ours below the program: it gets the recursion depth that a script of its own would have."""
 
@@ -85,26 +88,45 @@ def _user_line(trace: TracebackType | None) -> int | None:
     return line
 
 
-def compile_program(source: str | None, compiled: bytes, report: Report, *, share: bool) -> CodeType:
-    """Compile the program, or take what an earlier process of the same program compiled.
+def compile_program(source: str, report: Report, *, share: bool, script: bool, in_function: bool) -> CodeType:
+    """Compile the program, and report that with the compiled code, or why it does not compile.
 
     Hostile text can crash CPython's compiler, so this happens here and not in a process that matters.
+
+    Args:
+        source: The program.
+        report: Where to say so.
+        share: Whether the compiled code is of use to later processes.
+        script: Whether the program runs as a script, so that the body of a function may be another try.
+        in_function: Whether this is that other try.
+
+    Raises:
+        CompileError: If it does not compile.
     """
-    if source is None:
-        report.bytes(b"")
-        code: CodeType = marshal.loads(compiled)
-        return code
+    # A file may begin with a byte-order mark; a string may not.
+    source = source.removeprefix("\ufeff")
     try:
-        # A file may begin with a byte-order mark; a string may not.
-        code = compile(source.removeprefix("\ufeff"), FILENAME, "exec", dont_inherit=True)
+        if in_function:
+            code = compile_in_function(source, FILENAME)
+        else:
+            code = compile(source, FILENAME, "exec", dont_inherit=True)
     except BaseException as error:
-        line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
+        syntax = error if isinstance(error, SyntaxError) else None
+        misplaced = script and syntax is not None and belongs_in_function(source, FILENAME, syntax)
         # `msg` and not `str`: the latter repeats file and line.
         message = str(getattr(error, "msg", None) or error)[:_MAX_MESSAGE]
-        report.json(kind="syntax_error", error=[type(error).__name__, message, line])
+        described = [type(error).__name__, message, getattr(syntax, "lineno", None)]
+        report.json(kind="outside_function" if misplaced else "syntax_error", error=described)
         raise CompileError from None
     compiled = marshal.dumps(code) if share else b""
     report.bytes(compiled if report.has_room(compiled) else b"")
+    return code
+
+
+def load_compiled(compiled: bytes, report: Report) -> CodeType:
+    """Take what an earlier process of the same program compiled."""
+    report.bytes(b"")
+    code: CodeType = marshal.loads(compiled)
     return code
 
 

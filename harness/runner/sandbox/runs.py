@@ -22,6 +22,8 @@ _libc: Any = ctypes.PyDLL(None)
 
 REPORT_SLACK = 1 << 16
 """Bytes beyond the output limit that a report may have, so that a full one can still say so."""
+_REFUSED_BYTES = 8192
+"""Kept of a report that says why a program does not compile."""
 
 
 def _fork() -> int:
@@ -78,6 +80,15 @@ def _make_test(test: list[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     raise ValueError(f"unknown test {test!r}")
 
 
+def _belongs_in_function(run: Run) -> bool:
+    """Whether the process ended by saying so. It had run nothing of the program, if it told the truth.
+
+    If it lied, the program has chosen to be a syntax error under every profile that wants scripts.
+    """
+    first = next(wire.split_records(run.report), (0.0, b""))[1]
+    return run.killed is None and first.startswith(program.OUTSIDE_FUNCTION)
+
+
 @dataclass
 class Run:
     """What came of one process."""
@@ -90,6 +101,8 @@ class Run:
     rss_kib: int
     report: bytes
     stdout: bytes = b""
+    refused: bytes = b""
+    """The report of a try to run it as a script, if this is a run as the body of a function."""
 
 
 class Server:
@@ -104,6 +117,7 @@ class Server:
         scratch_folder: str,
         *,
         orphans_die: bool,
+        functions: bool,
     ) -> None:
         """
         Args:
@@ -113,8 +127,10 @@ class Server:
             limits: Fields of `harness.types.Limits`.
             scratch_folder: The one folder that programs may write to; it is empty before each run.
             orphans_die: Whether the kernel ends the children of a dead server, or each child must see to it.
+            functions: Whether a script that compiles as the body of a function only is run as that.
         """
         self._orphans_die = orphans_die
+        self._functions = functions
         self._in, self._out = control_in, control_out
         self._confinement = confinement
         self._cpu: float = limits["cpu_seconds"]
@@ -163,7 +179,7 @@ class Server:
             "last": last,
             "retired_at": None if clean else following,
         }
-        wire.write_frame(self._out, header, [run.report, run.stdout])
+        wire.write_frame(self._out, header, [run.report, run.stdout, run.refused])
         if not clean:
             # What this program left can't be removed, and no other may see it: the judge starts a new server.
             os._exit(0)
@@ -171,9 +187,14 @@ class Server:
     # --- standard input: a process for each test -------------------------------------------------
 
     def _run_scripts(self, job: int, source: str, suite: Suite, first: int) -> None:
-        compiled = b""
+        compiled = refused = b""
         for index in range(first, suite.count):
-            run = self._run_script(source, compiled, suite.inputs[index], suite)
+            text = suite.inputs[index]
+            run = self._run_script(source, compiled, text, suite, in_function=refused != b"")
+            if index == first and self._functions and _belongs_in_function(run):
+                refused = run.report[:_REFUSED_BYTES]
+                run = self._run_script(source, b"", text, suite, in_function=True)
+            run.refused = refused
             records = list(wire.split_records(run.report))
             if index == first and records:
                 compiled = records[0][1]
@@ -184,15 +205,21 @@ class Server:
             if last:
                 return
 
-    def _run_script(self, source: str, compiled: bytes, text: bytes, suite: Suite) -> Run:
+    def _run_script(
+        self, source: str, compiled: bytes, text: bytes, suite: Suite, *, in_function: bool
+    ) -> Run:
         stdin, stdout = os.memfd_create("stdin"), os.memfd_create("stdout")
         try:
             wire.write_all(stdin, text)
             os.lseek(stdin, 0, os.SEEK_SET)
 
             def child(report: program.Report) -> None:
-                share = suite.count > 1
-                code = program.compile_program(None if compiled else source, compiled, report, share=share)
+                if compiled:
+                    code = program.load_compiled(compiled, report)
+                else:
+                    code = program.compile_program(
+                        source, report, share=suite.count > 1, script=True, in_function=in_function
+                    )
                 program.run_script(code, suite.preamble, report)
 
             run = self._run(child, stdin, stdout, tests=1)
@@ -209,7 +236,7 @@ class Server:
             tests = suite.tests[first:]
 
             def child(report: program.Report, tests: Any = tests) -> None:
-                code = program.compile_program(source, b"", report, share=False)
+                code = program.compile_program(source, report, share=False, script=False, in_function=False)
                 program.run_tests(code, suite.preamble, suite.setup, tests, report)
 
             run = self._run(child, self._null, self._null, tests=len(tests))

@@ -22,7 +22,7 @@ def warm_up(report_fd: int) -> None:
     report = Report(1 << 20, report_fd)
     try:
         for _ in range(_WARM_ROUNDS):
-            code = compile_program(_WARM_PROGRAM, b"", report, share=True)
+            code = compile_program(_WARM_PROGRAM, report, share=True, script=True, in_function=False)
             run_main(code, prepare("__main__", {}))
             test = value_test(compile("function(3)", "<test>", "eval"))
             failing = call_test("function", [None])
