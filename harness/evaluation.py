@@ -20,8 +20,10 @@ from typing import Any, Protocol
 from harness import environment
 from harness.errors import InputError
 from harness.records import Key, read_outcomes, read_samples
+from harness.report.answers import recorded
 from harness.report.markdown import markdown
 from harness.report.progress import Progress, Silent
+from harness.report.run_page import write_page
 from harness.run_folder import RunFolder
 from harness.samples import Programs
 from harness.summary import Summary
@@ -217,6 +219,9 @@ def _summarise(plan: Plan, run: RunFolder, coverage: _Coverage) -> dict[str, Any
         left_out=coverage.left_out,
         skipped=run.manifest["skipped_samples"],
     )
+    with run.samples.open("rb") as lines:
+        if answers := recorded(lines):
+            metrics["answers"] = answers
     run.write_metrics(metrics)
     return metrics
 
@@ -226,3 +231,4 @@ def _report(plan: Plan, run: RunFolder, metrics: Mapping[str, Any]) -> None:
     run.write_manifest()
     outcomes = read_outcomes(run.outcomes.final)
     run.write_report(markdown(metrics, run.manifest, plan.benchmark, outcomes))
+    write_page(run.path, plan.benchmark)

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"harness", "rltf", "benchmarks"}
+SUFFIXES = {".py", ".md", ".toml", ".typed", ".csv", ".html", ".css", ".js"}
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
 
 
@@ -65,12 +66,11 @@ def python(wheel, tmp_path_factory) -> Path:
 
 
 def test_the_wheel_holds_every_module_and_data_file_of_the_three_packages(files):
-    suffixes = {".py", ".md", ".toml", ".typed", ".csv"}
     expected = {
         path.relative_to(ROOT).as_posix()
         for name in PACKAGES
         for path in (ROOT / name).rglob("*")
-        if path.suffix in suffixes or path.name == "py.typed"
+        if path.suffix in SUFFIXES or path.name == "py.typed"
     }
     assert expected <= files
     for name in (
@@ -84,6 +84,7 @@ def test_the_wheel_holds_every_module_and_data_file_of_the_three_packages(files)
         "benchmarks/mini/README.md",
         "harness/runner/sandbox/forkserver.py",
         "harness/published.csv",
+        "harness/report/assets/page.html",
     ):
         assert name in files
 
@@ -92,7 +93,7 @@ def test_the_wheel_holds_nothing_else(files):
     others = {name for name in files if name.split("/")[0] not in PACKAGES}
     assert {name.split("/")[0].partition("-")[0] for name in others} == {"rltf_harness"}
     assert any(name.endswith("/licenses/LICENSE") for name in others)
-    assert {Path(name).suffix for name in files - others} <= {".py", ".md", ".toml", ".typed", ".csv", ""}
+    assert {Path(name).suffix for name in files - others} <= SUFFIXES | {""}
 
 
 def test_our_three_names_belong_to_us_alone():

@@ -8,6 +8,7 @@ Importing this costs nothing: the parser is built for every `rltf --help`.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +75,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="also write the plots there, as PNG and SVG"
     )
+    parser.add_argument(
+        "--programs",
+        type=float,
+        default=6.0,
+        metavar="MIB",
+        help="html: how much of the runs' programs to put on the page, 0 for none (default: 6)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -112,6 +120,8 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("--examples belongs to one run; name one RUN")
     if args.table and (args.against or args.paired or args.examples):
         raise InputError("--table is a report of its own; leave --against, --paired and --examples out")
+    if not 0 <= args.programs < math.inf:
+        raise InputError("--programs takes a size of at least 0 MiB")
     if any(n < 1 for n in args.submit):
         raise InputError("--submit takes numbers of at least 1")
 
@@ -125,7 +135,7 @@ def _report(args: argparse.Namespace, runs: list[Run]) -> Report:
         return paper_report(TABLES[args.table], runs, args.profile)
     title = " and ".join(run.name for run in runs) if len(runs) < 3 else f"{len(runs)} runs"
     facts = "strict is the measure for new numbers; apps compares as the released APPS grader does."
-    report = Report(title, [facts], runs=runs, profile=args.profile)
+    report = Report(title, [facts], runs=runs, profile=args.profile, browse=int(args.programs * 2**20))
     report.sections.append(scores(runs))
     report.data = data_rows(runs)
     if args.paired:

@@ -36,8 +36,8 @@ FILE is recognised by content, gzip-compressed or not:
   bigcode             [["...", ...], ...]                                     by place in the selection
   APPS                {"65": ["...", ...], ...}
 
-The run folder holds manifest.json, samples.jsonl, outcomes.jsonl, metrics.json and report.md. A run that was
-interrupted, or killed, goes on when the same command is given again.
+The run folder holds manifest.json, samples.jsonl, outcomes.jsonl, metrics.json, report.md and report.html. A
+run that was interrupted, or killed, goes on when the same command is given again.
 
 Exit status: 0 done; 2 bad input, nothing graded is lost; 3 done, but the grader itself failed on some
 programs (run the same command again to retry them); 130 interrupted.

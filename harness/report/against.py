@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from harness.published import Published, published
-from harness.report.runs import Run
+from harness.report.runs import Run, generation
 
 PROBLEMS = {"apps": 5000, "mbpp": 500}
 """In the test split, on which all published numbers are."""
@@ -134,17 +134,8 @@ def _no_score(row: Published, run: Run) -> str:
     return f"{row.metric} was not computed for {row.group}: run the run's command again with --k {row.k}"
 
 
-def sampling(run: Run) -> Mapping[str, Any]:
-    """How the programs were sampled, where the manifest says so (`rltf score` cannot know)."""
-    for place in (run.manifest, run.manifest["identity"]):
-        for name in ("generation", "decoding"):
-            if isinstance(place.get(name), dict):
-                return dict(place[name])
-    return {}
-
-
 def _other_sampling(row: Published, run: Run) -> list[str]:
-    known, reasons = sampling(run), []
+    known, reasons = generation(run.manifest), []
     for name, value in (("temperature", row.temperature), ("top_p", row.top_p)):
         if value is not None and known.get(name, value) != value:
             reasons.append(f"other sampling: {name} {known[name]}, published {value:g}")
@@ -157,7 +148,9 @@ def _other_sampling(row: Published, run: Run) -> list[str]:
 def _to_know(row: Published, run: Run) -> list[str]:
     counts = run.metrics["counts"]
     found = {
-        "sampling and prompt are not in the run's manifest, taken on its owner's word": not sampling(run),
+        "sampling and prompt are not in the run's manifest, taken on its owner's word": not generation(
+            run.manifest
+        ),
         f"{counts['unscorable_problems']:,} problems have no tests here": counts["unscorable_problems"],
         "published value from one transcription": row.confidence == "one transcription",
         row.note: row.note,

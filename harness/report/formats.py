@@ -60,9 +60,9 @@ def latex(report: Report) -> str:
 
 def html(report: Report) -> str:
     """One page that needs nothing but itself."""
-    from harness.report.page import page  # noqa: PLC0415
+    from harness.report.page import report_page  # noqa: PLC0415
 
-    return page(report)
+    return report_page(report)
 
 
 FORMATS: Mapping[str, Callable[[Report], str]] = {"md": markdown, "csv": csv, "latex": latex, "html": html}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.report.tables import TEXT_COLUMNS, Table, all_tables, remarks
+from harness.report.tables import TEXT_COLUMNS, Table, about_run, all_tables, provenance, remarks
 from harness.summary import is_unscorable
 from harness.types import Benchmark, Outcome
 
@@ -42,14 +41,8 @@ def markdown(
 
 
 def _heading(metrics: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    benchmark, counts = metrics["benchmark"], metrics["counts"]
-    return (
-        f"# {manifest['programs']} on {benchmark['name']} ({benchmark['split']})\n\n"
-        f"{counts['samples']:,} programs for {counts['scored_problems']:,} of {counts['problems']:,}"
-        f" problems, benchmark version {benchmark['version']}. `strict` is the measure for new numbers;"
-        " `apps` compares as the released APPS grader does, for published numbers. One execution is judged"
-        " under both. Intervals are 95 % bootstrap intervals over problems.\n"
-    )
+    benchmark = metrics["benchmark"]
+    return f"# {manifest['programs']} on {benchmark['name']} ({benchmark['split']})\n\n{about_run(metrics)}\n"
 
 
 @dataclass
@@ -85,22 +78,8 @@ class _Notable:
 
 
 def _provenance(manifest: Mapping[str, Any]) -> str:
-    identity = manifest["identity"]
-    session = manifest["sessions"][-1] if manifest["sessions"] else {}
-    facts = {
-        "programs": f"{manifest['programs']} ({identity['programs']})",
-        "data": f"{manifest['data_source']}, hash {identity['benchmark']['dataset_hash']}",
-        "profiles": ", ".join(f"{name} {version}" for name, version in identity["profiles"].items()),
-        "limits": ", ".join(f"{name} {value}" for name, value in identity["limits"].items()),
-        "seed of the bootstrap": str(manifest["seed"]),
-        "commit": str(session.get("commit")),
-        "versions": ", ".join(f"{name} {value}" for name, value in session.get("versions", {}).items()),
-        "hardware": ", ".join(f"{name} {value}" for name, value in session.get("hardware", {}).items()),
-        "runner": json.dumps(session.get("runner", {}), sort_keys=True),
-    }
-    rows = [[name, value] for name, value in facts.items()]
     command = f"```sh\n{manifest['command']}\n```\n" if manifest["command"] else ""
-    return table_text(Table("How to get these numbers again", ["", ""], rows)) + "\n" + command
+    return table_text(provenance(manifest)) + "\n" + command
 
 
 def table_text(table: Table) -> str:

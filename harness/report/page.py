@@ -1,159 +1,139 @@
-"""The HTML report: one file without network, its tables sort, its plots are inline SVG.
+"""The HTML report: one file without network; tables sort, charts are inline SVG, programs can be browsed.
 
-Escaping is jinja2's, on for every value; the plots alone are inserted as they are, and matplotlib escapes
-the text in them. Beyond that the page's own policy lets nothing be fetched and no script run but its own.
+Nothing in it can become markup or script: values are escaped by jinja2, the charts by their own module, and
+programs travel as JSON that a script puts into text nodes. Behind that stands the page's own policy: nothing
+may be fetched, no script and style may run but its own, and no script may write markup (Trusted Types).
+Does not cover: what a report says (`harness.report.sections`, `harness.report.tables`).
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING
 
-from harness.report import plots
-from harness.report.sections import Report
-from harness.report.tables import TEXT_COLUMNS
+from harness.report.charts import charts
+from harness.report.runs import Run
+from harness.report.series import RUN_COLOURS, STATUS_COLOURS
+from harness.report.tables import TEXT_COLUMNS, Table
 
-_STYLE = """
-:root{color-scheme:light;--ink:#1c2430;--soft:#5a6472;--line:#e1e5eb;--accent:#0072b2;--page:#f5f7fa}
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",
-Roboto,"Helvetica Neue",Arial,sans-serif}
-header{background:linear-gradient(115deg,#10263b,#0b4a74);color:#fff;padding:34px 0 30px}
-header>div,main{max-width:1320px;margin:0 auto;padding:0 28px}
-h1{font-size:27px;margin:0 0 8px;letter-spacing:-.01em}
-header p{margin:3px 0;color:#cfe0ee;max-width:90ch}
-main{padding-top:24px;padding-bottom:48px}
-section{background:#fff;border:1px solid var(--line);border-radius:10px;padding:18px 20px;margin:0 0 20px}
-h2{font-size:17px;margin:0 0 12px}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(480px,1fr));gap:20px}
-figure:last-child{grid-column:1/-1}
-figure{margin:0;background:#fff;border:1px solid var(--line);border-radius:10px;padding:16px 18px}
-figcaption{font-weight:600;margin-bottom:8px}
-figure svg{width:100%;height:auto;display:block}
-.plots{margin-bottom:20px}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:13.5px}
-th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-td{font-variant-numeric:tabular-nums}
-th{color:var(--soft);font-weight:600;cursor:pointer;user-select:none;border-bottom:2px solid #cbd2dc}
-th:hover,th:focus-visible{color:var(--accent)}
-th[aria-sort=ascending]::after{content:" \\25B2";font-size:9px}
-th[aria-sort=descending]::after{content:" \\25BC";font-size:9px}
-.text{text-align:left}
-.long{white-space:normal;min-width:230px;max-width:460px;color:var(--soft)}
-tbody tr:hover{background:#f0f6fb}
-tbody tr:last-child td{border-bottom:0}
-.tag{display:inline-block;border-radius:99px;padding:1px 9px;font-size:12px;font-weight:600}
-.reproduced{background:#d9f2e8;color:#00563f}.differs{background:#fde5d4;color:#8a3a00}
-.not-run{background:#eceff3;color:#566070}.not-comparable{background:#fff2cf;color:#6d5200}
-ul{margin:12px 0 0;padding-left:20px;color:var(--soft);font-size:13.5px}
-pre{background:#0f1c2b;color:#e4edf5;border-radius:8px;padding:13px 16px;overflow-x:auto;font-size:12.5px}
-footer{color:var(--soft);font-size:12.5px;padding:0 4px}
-@media print{section,figure{break-inside:avoid}body{background:#fff}}
-"""
+if TYPE_CHECKING:
+    from jinja2 import Template
 
-_SCRIPT = """
-for (const head of document.querySelectorAll("th")) {
-  const sort = () => {
-    const table = head.closest("table"), body = table.tBodies[0], column = head.cellIndex;
-    const down = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-    const key = row => {
-      const text = row.cells[column].textContent.trim(), number = parseFloat(text.replace(/,/g, ""));
-      return Number.isNaN(number) ? text.toLowerCase() : number;
-    };
-    const order = (a, b) =>
-      typeof a !== typeof b ? (typeof a === "number" ? -1 : 1) : a < b ? -1 : a > b ? 1 : 0;
-    const rows = [...body.rows].map(row => [key(row), row]);
-    rows.sort((x, y) => down * order(x[0], y[0]));
-    body.append(...rows.map(pair => pair[1]));
-    for (const other of table.querySelectorAll("th")) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", down === 1 ? "ascending" : "descending");
-  };
-  head.addEventListener("click", sort);
-  head.addEventListener("keydown", event => { if (event.key === "Enter") sort(); });
-}
-"""
+    from harness.report.sections import Report
 
-_TEMPLATE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ report.title }}</title>
-<style>{{ style|safe }}</style>
-</head>
-<body>
-<header><div><h1>{{ report.title }}</h1>
-{%- for line in report.introduction %}<p>{{ line }}</p>{% endfor %}</div></header>
-<main>
-{%- if plots %}
-<div class="plots">
-{%- for title, svg in plots.items() %}
-<figure><figcaption>{{ title }} <small>(profile {{ report.profile }})</small></figcaption>
-{{ svg|safe }}</figure>
-{%- endfor %}
-</div>
-{%- endif %}
-{%- for section in report.sections %}
-<section>
-<h2>{{ section.title }}</h2>
-<div class="scroll"><table>
-<thead><tr>{% for name in section.table.columns %}<th tabindex="0" scope="col" class="{{ kind(name) }}">
-{{- name }}</th>{% endfor %}</tr></thead>
-<tbody>
-{%- for row in section.table.to_numpy().tolist() %}
-<tr>{% for cell in row %}{% set name = section.table.columns[loop.index0] %}<td class="{{ kind(name) }}">
-{%- if name == "status" %}<span class="tag {{ cell.replace(" ", "-") }}">{{ cell }}</span>
-{%- else %}{{ cell }}{% endif %}</td>{% endfor %}</tr>
-{%- endfor %}
-</tbody></table></div>
-{%- if section.notes %}
-<ul>{% for note in section.notes %}<li>{{ note }}</li>{% endfor %}</ul>
-{%- endif %}
-</section>
-{%- endfor %}
-{%- if report.commands %}
-<section><h2>Commands that fill the missing cells</h2>
-{%- for block in report.commands %}
-<pre>{{ block }}</pre>
-{%- endfor %}
-</section>
-{%- endif %}
-<footer>Click a column's head to sort.
-Intervals are 95 % bootstrap intervals over problems.{{ hint }}</footer>
-</main>
-<script>{{ script|safe }}</script>
-</body>
-</html>
-"""
+_LONG_COLUMNS = frozenset({"why, or what to know", "which", "setting", "known cause", "value"})
 
 
-def page(report: Report) -> str:
-    """The whole file."""
-    from jinja2 import Environment  # noqa: PLC0415 - reports only
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number at the top of the page."""
 
-    drawn = plots.svg_plots(report.runs, report.profile) if report.runs and plots.available() else {}
-    missing = bool(report.runs) and not plots.available()
-    digest = b64encode(sha256(_SCRIPT.encode()).digest()).decode()
-    text: str = (
-        Environment(autoescape=True)
-        .from_string(_TEMPLATE)
-        .render(
-            report=report,
-            plots=drawn,
-            style=_STYLE,
-            script=_SCRIPT,
-            policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
-            kind=_kind,
-            hint=" For plots: pip install 'rltf-harness[plots]'." if missing else "",
+    name: str
+    value: str
+    note: str = ""
+    """Its interval, or what it is a share of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A table of the page with what to know about it."""
+
+    table: Table
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the page shows, from top to bottom."""
+
+    title: str
+    introduction: Sequence[str]
+    cards: Sequence[Card]
+    runs: Sequence[Run]
+    """What the charts show."""
+    profile: str
+    """Under which the charts are drawn."""
+    blocks: Sequence[Block]
+    """The first stands above the programs, the others below."""
+    browser: str | None = None
+    """JSON of the programs (`harness.report.browser`)."""
+    commands: Sequence[str] = ()
+    commands_title: str = "Commands that fill the missing cells"
+
+
+def report_page(report: Report) -> str:
+    """The file of `rltf report`."""
+    from harness.report.browser import browser_data  # noqa: PLC0415 - reads every program of the runs
+
+    blocks = [
+        Block(
+            Table(section.title, list(section.table.columns), section.table.to_numpy().tolist()),
+            section.notes,
+        )
+        for section in report.sections
+    ]
+    return render(
+        Page(
+            report.title,
+            report.introduction,
+            [],
+            report.runs,
+            report.profile,
+            blocks,
+            browser=browser_data(report.runs, budget=report.browse)
+            if report.runs and report.browse
+            else None,
+            commands=report.commands,
         )
     )
-    return text
+
+
+def render(page: Page) -> str:
+    """The whole file."""
+    script = "".join(_asset(name) for name in ("sort.js", "program.js", "browser.js"))
+    style = _asset("page.css") + _colours()
+    return _template().render(
+        page=page,
+        charts=charts(page.runs, page.profile),
+        style=style,
+        script=script,
+        policy=(
+            f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
+            " base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+        ),
+        kind=_kind,
+    )
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment  # noqa: PLC0415 - reports only
+
+    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_asset("page.html"))
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("harness.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _colours() -> str:
+    """The colours of runs and outcomes as classes, which the page's style makes use of."""
+    rules = [f".run-{place}{{--colour:{colour}}}" for place, colour in enumerate(RUN_COLOURS)]
+    rules += [f".status-{status}{{--colour:{colour}}}" for status, colour in STATUS_COLOURS.items()]
+    return "\n".join(rules)
 
 
 def _kind(column: str) -> str:
-    if column in ("why, or what to know", "which", "setting"):
+    if column in _LONG_COLUMNS:
         return "text long"
-    return "text" if column in TEXT_COLUMNS else ""
+    return "text" if column in TEXT_COLUMNS else "number"

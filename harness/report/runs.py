@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
-from harness.records import read_outcomes
+from harness.records import outcome_from_row
 from harness.types import Outcome
 
 _FORMAT = 1
@@ -39,8 +39,8 @@ class Run:
 
     @property
     def profiles(self) -> list[str]:
-        """Comparison profiles; `strict` first, since metrics.json is sorted by key."""
-        return sorted(self.metrics["profiles"], key=lambda name: (name != "strict", name))
+        """Comparison profiles, `strict` first."""
+        return list(self.metrics["profiles"])
 
     @property
     def samples_per_problem(self) -> int:
@@ -70,15 +70,47 @@ class Run:
         Raises:
             InputError: If outcomes.jsonl is lost or damaged.
         """
-        path = self.path / "outcomes.jsonl"
+        for line in self.lines("outcomes.jsonl"):
+            yield self.outcome(line)
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a file of the folder.
+
+        Raises:
+            InputError: If it is lost.
+        """
+        path = self.path / name
         try:
-            yield from read_outcomes(path)
+            with path.open("rb") as stream:
+                yield from stream
         except OSError as error:
             raise InputError(
                 f"{path} cannot be read: {error.strerror}; run the run's command again"
             ) from None
+
+    def outcome(self, line: bytes) -> Outcome:
+        """The outcome in a line of outcomes.jsonl.
+
+        Raises:
+            InputError: If it is damaged.
+        """
+        try:
+            return outcome_from_row(json.loads(line))
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"{path} is damaged; delete the run folder and grade again") from None
+            raise self.damaged("outcomes.jsonl") from None
+
+    def damaged(self, name: str) -> InputError:
+        """The error to raise where a file of the folder does not hold what it should."""
+        return InputError(f"{self.path / name} is damaged; delete the run folder and grade again")
+
+
+def generation(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How the programs were sampled, where the manifest says so (`rltf score` cannot know)."""
+    for place in (manifest, manifest["identity"]):
+        for name in ("generation", "decoding"):
+            if isinstance(place.get(name), dict):
+                return dict(place[name])
+    return {}
 
 
 def load_run(text: str) -> Run:
@@ -90,8 +122,19 @@ def load_run(text: str) -> Run:
     name, path = _split(text)
     if not path.is_dir():
         raise InputError(f"{path} is no run folder; name the folder that rltf score wrote")
+    return read_run(path, name)
+
+
+def read_run(path: Path, name: str | None = None) -> Run:
+    """The run in a folder.
+
+    Raises:
+        InputError: If it has not ended, or was written by another version.
+    """
     manifest, metrics = _read(path / "manifest.json"), _read(path / "metrics.json")
-    return Run(path, name or path.resolve().name, name, manifest, metrics)
+    # metrics.json is sorted by key; people read `strict` first.
+    profiles = sorted(metrics["profiles"].items(), key=lambda item: (item[0] != "strict", item[0]))
+    return Run(path, name or path.resolve().name, name, manifest, {**metrics, "profiles": dict(profiles)})
 
 
 def _split(text: str) -> tuple[str | None, Path]:

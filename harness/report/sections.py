@@ -51,6 +51,8 @@ class Report:
     """Under which the plots are drawn."""
     commands: Sequence[str] = ()
     """To fill in what is missing."""
+    browse: int = 0
+    """Characters of the runs' programs that the page may hold; 0 leaves its browser out."""
 
 
 def scores(runs: Sequence[Run]) -> Section:

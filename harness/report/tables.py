@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.report.runs import generation
 from harness.summary import from_easy_to_hard
 from harness.types import Status
 
@@ -16,7 +18,7 @@ _EXCEPTIONS = 12
 TEXT_COLUMNS = frozenset(
     {"", "difficulty", "profile", "problem", "sample", "verdict", "known cause"}
     | {"system", "base model", "benchmark", "critic sampling", "source", "setting", "metric", "subset", "run"}
-    | {"status", "why, or what to know", "outcome", "change", "which"}
+    | {"status", "why, or what to know", "outcome", "change", "which", "value"}
 )
 """Columns that are set to the left; the others are numbers."""
 
@@ -30,9 +32,20 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+def about_run(metrics: Mapping[str, Any]) -> str:
+    """What was graded, and how to read its numbers."""
+    benchmark, counts = metrics["benchmark"], metrics["counts"]
+    return (
+        f"{counts['samples']:,} programs for {counts['scored_problems']:,} of {counts['problems']:,}"
+        f" problems, benchmark version {benchmark['version']}. strict is the measure for new numbers; apps"
+        " compares as the released APPS grader does, for published numbers. One execution is judged under"
+        " both. Intervals are 95 % bootstrap intervals over problems."
+    )
+
+
 def all_tables(metrics: Mapping[str, Any]) -> list[Table]:
     """Every table of a run, in reading order; empty ones are left out."""
-    tables = [scores(metrics), verdicts(metrics), exceptions(metrics)]
+    tables = [scores(metrics), verdicts(metrics), exceptions(metrics), completions(metrics)]
     return [table for table in tables if table.rows]
 
 
@@ -76,6 +89,27 @@ def exceptions(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
+def completions(metrics: Mapping[str, Any]) -> Table:
+    """What became of the model's answers on their way to programs; no rows where the run records none."""
+    rows = [
+        [name, f"{count:,}", f"{100 * count / of:.1f} %"]
+        for name, count, of in shares(metrics.get("answers", {}))
+    ]
+    return Table("From answers to programs", ["", "programs", "of those recorded"], rows)
+
+
+def shares(answers: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """What is recorded of the answers (`harness.report.answers`): name, programs, and of how many."""
+    found = []
+    if changed := answers.get("changed"):
+        found.append(("changed by extraction", changed["count"], changed["of"]))
+    if finish := answers.get("finish"):
+        counts = {"length": 0} | finish["counts"]
+        words = {"length": "cut at the length limit", "empty": "empty"}
+        found += [(words.get(k, f"ended: {k}"), n, finish["of"]) for k, n in sorted(counts.items())]
+    return found
+
+
 def remarks(metrics: Mapping[str, Any]) -> list[str]:
     """What is not in the numbers, or should be known beside them; one sentence each."""
     counts = metrics["counts"]
@@ -95,6 +129,30 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         total = sum(apart.values())
         found.append(f"The profiles disagree on {total:,} of {counts['samples']:,} programs: {parts}.")
     return found
+
+
+def provenance(manifest: Mapping[str, Any]) -> Table:
+    """Everything that the numbers depend on."""
+    identity = manifest["identity"]
+    session = manifest["sessions"][-1] if manifest["sessions"] else {}
+    facts = {
+        "programs": f"{manifest['programs']} ({identity['programs']})",
+        "sampled": _pairs(generation(manifest)),
+        "data": f"{manifest['data_source']}, hash {identity['benchmark']['dataset_hash']}",
+        "profiles": _pairs(identity["profiles"]),
+        "limits": _pairs(identity["limits"]),
+        "seed of the bootstrap": str(manifest["seed"]),
+        "commit": str(session.get("commit")),
+        "versions": _pairs(session.get("versions", {})),
+        "hardware": _pairs(session.get("hardware", {})),
+        "runner": json.dumps(session.get("runner", {}), sort_keys=True),
+    }
+    rows = [[name, value] for name, value in facts.items() if value]
+    return Table("How to get these numbers again", ["", "value"], rows)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def percent(interval: Mapping[str, Any] | None) -> str:

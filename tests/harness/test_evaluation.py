@@ -100,7 +100,7 @@ def test_a_run_leaves_every_file_and_its_numbers(tmp_path, programs):
     metrics = evaluate(_plan(programs), folder, lambda: nullcontext(FakeRunner()))
     assert metrics["profiles"]["strict"]["overall"]["pass@1"]["value"] == 0.5
     assert sorted(path.name for path in folder.iterdir()) == [
-        "manifest.json", "metrics.json", "outcomes.jsonl", "report.md", "samples.jsonl",
+        "manifest.json", "metrics.json", "outcomes.jsonl", "report.html", "report.md", "samples.jsonl",
     ]  # fmt: skip
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     rows = [json.loads(line) for line in (folder / "outcomes.jsonl").read_text().splitlines()]

@@ -1,0 +1,77 @@
+"""`report.html` of a run folder: its numbers, charts, programs, and how to get them again.
+
+Covers: a finished run, from the files of its folder; imports neither pandas nor matplotlib.
+Does not cover: runs beside each other or published numbers (`rltf report --format html`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.files import replace_file
+from harness.report.browser import browser_data
+from harness.report.page import Block, Card, Page, render
+from harness.report.runs import Run, read_run
+from harness.report.tables import about_run, all_tables, provenance, remarks, shares
+from harness.types import Benchmark
+
+_CARDS = 4
+"""Budgets k that get a number at the top."""
+
+
+def write_page(folder: Path, benchmark: Benchmark | None = None) -> Path:
+    """Write `report.html` beside the records it is made of; returns its path.
+
+    Args:
+        folder: Of a finished run; manifest.json, metrics.json, samples.jsonl and outcomes.jsonl are read,
+            and prompts.jsonl where there is one.
+        benchmark: What was graded: adds statements, difficulties and known bad problems to the programs.
+
+    Raises:
+        InputError: If the run is not finished, a file is damaged, or the page cannot be written.
+    """
+    run = read_run(folder)
+    text = render(_page(run, benchmark)).encode(errors="backslashreplace")
+    path = folder / "report.html"
+    replace_file(path, lambda stream: stream.write(text))
+    return path
+
+
+def _page(run: Run, benchmark: Benchmark | None) -> Page:
+    metrics, about = run.metrics, run.metrics["benchmark"]
+    first, *rest = all_tables(metrics)
+    return Page(
+        title=f"{run.manifest['programs']} on {about['name']} ({about['split']})",
+        introduction=[about_run(metrics)],
+        cards=_cards(run),
+        runs=[run],
+        profile=run.profiles[0],
+        blocks=[Block(first, remarks(metrics)), *map(Block, rest), Block(provenance(run.manifest))],
+        browser=browser_data([run], benchmark),
+        commands=[run.manifest["command"]] if run.manifest["command"] else [],
+        commands_title="The command",
+    )
+
+
+def _cards(run: Run) -> list[Card]:
+    names = {f"pass@{k}": f"pass@{k}" for k in run.metrics["k"][:_CARDS]}
+    found = [
+        _score(run, metric, name) for metric, name in (names | {"test_case_average": "tests passed"}).items()
+    ]
+    extra = [
+        Card(name, f"{100 * count / of:.1f} %", f"{count:,} of {of:,} programs")
+        for name, count, of in shares(run.metrics.get("answers", {}))
+        if not name.startswith("ended")
+    ]
+    return [card for card in found if card is not None] + extra
+
+
+def _score(run: Run, metric: str, name: str) -> Card | None:
+    scores: dict[str, Any] = {profile: run.score(profile, "all", metric) for profile in run.profiles}
+    first, *others = scores.items()
+    if first[1] is None:
+        return None
+    value, low, high = (f"{100 * first[1][part]:.2f}" for part in ("value", "low", "high"))
+    beside = "".join(f" · {profile} {100 * score['value']:.2f}" for profile, score in others if score)
+    return Card(name, f"{value} %", f"{low} to {high}{beside}")
