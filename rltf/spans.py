@@ -59,13 +59,15 @@ def line_mask(
     Returns:
         As long as `offsets`; all False for a line that is blank, cut off, or not there.
     """
-    program = text[start:end]
-    spans = line_spans(program)
+    spans = line_spans(text[start:end])
     if not 1 <= line <= len(spans):
         return [False] * len(offsets)
-    first, last = spans[line - 1]
-    content = program[first:last]
-    first += start + len(content) - len(content.lstrip())
+    first, last = (start + position for position in spans[line - 1])
+    content = text[first:last]
+    if not content.strip():
+        # Else a token of two newlines would hold the point between them.
+        return [False] * len(offsets)
+    first += len(content) - len(content.lstrip())
     last = first + len(content.strip())
     # Some tokenizers trim a token of blanks to nothing: within the line, `x = 1`, it is still the line's.
     return [a < last and b > first if a < b else first < a < last for a, b in offsets]
