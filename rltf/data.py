@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from harness.errors import InputError
-from harness.prompts import fit, make_prompt
-from harness.types import Problem, PromptFormat
+from harness.generate.prompting import Context, Prompting
+from harness.prompts import Prompt, make_prompt
+from harness.types import Piece, Problem, PromptFormat
 from rltf.buffer import Experience
 from rltf.chance import shuffled
 from rltf.losses import IGNORE
@@ -41,29 +42,29 @@ class Tokens:
     """Tokenises what a model reads and what it writes."""
 
     def __init__(
-        self, tokenizer: Any, *, seq2seq: bool, max_prompt_tokens: int, max_target_tokens: int
+        self, model: Any, tokenizer: Any, *, max_prompt_tokens: int | None, max_target_tokens: int
     ) -> None:
         """
         Args:
+            model: Its config says of which kind it is and how long its context.
             tokenizer: A fast tokenizer of `transformers`.
-            seq2seq: Targets get the tokenizer's own special tokens, as an encoder-decoder's labels do; a
-                causal model's target is text and an end token.
-            max_prompt_tokens: Longer prompts lose the end of their statement.
+            max_prompt_tokens: Longer prompts lose the end of their statement; `None` for what the context
+                allows.
             max_target_tokens: Longer targets lose their end.
 
         Raises:
             InputError: If the tokenizer cannot say which characters a token has, or has no end token.
         """
         if not tokenizer.is_fast:
-            raise InputError(
-                "the model's tokenizer gives no offsets, so no line can be blamed; use a fast one"
-            )
+            raise InputError("the tokenizer gives no offsets, so no line can be blamed; use a fast one")
         if tokenizer.eos_token_id is None:
             raise InputError("the model's tokenizer has no end token, so no program would ever end")
+        self.seq2seq = bool(model.config.is_encoder_decoder)
         self._tokenizer = tokenizer
-        self._seq2seq = seq2seq
-        self._max_prompt = max_prompt_tokens
         self._max_target = max_target_tokens
+        positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        context = Context(positions, shared=not self.seq2seq)
+        self._prompting = Prompting(tokenizer, context, source_tokens=max_prompt_tokens)
 
     @property
     def pad_id(self) -> int:
@@ -71,46 +72,37 @@ class Tokens:
         pad = self._tokenizer.pad_token_id
         return int(self._tokenizer.eos_token_id if pad is None else pad)
 
-    def prompt(self, text: str) -> list[int]:
-        """Token ids of a prompt that fits."""
-        ids: list[int] = self._tokenizer(text, add_special_tokens=True)["input_ids"]
-        return ids
+    def experience_row(self, experience: Experience, prompt_format: PromptFormat) -> Row:
+        """An RL row: what the policy wrote, its rewards, and the tokens to blame."""
+        prompt = Prompt(experience.task_id, (Piece(experience.prompt),), prompt_format)
+        read = self._prompting.encode(prompt, self._max_target)
+        ids, offsets = self.target(experience.text, ended=experience.ended)
+        span = feedback_mask(experience.feedback, experience.text, offsets)
+        return Row(list(read.ids), ids[: read.limit], span[: read.limit], experience.reward)
 
-    def fitted(self, problem: Problem, prompt_format: PromptFormat) -> str:
-        """The text of a problem's prompt, shortened to what fits."""
-        tokenizer = self._tokenizer
-
-        def decode(ids: Sequence[int]) -> str:
-            return str(tokenizer.decode(ids, skip_special_tokens=True))
-
-        return fit(make_prompt(prompt_format, problem), self._max_prompt, self.prompt, decode).text
+    def solution_row(self, prompt: Prompt, solution: str) -> Row:
+        """A supervised row."""
+        read = self._prompting.encode(prompt, self._max_target)
+        ids, _ = self.target(solution, ended=True)
+        ids = ids[: read.limit]
+        return Row(list(read.ids), ids, [False] * len(ids), None)
 
     def target(self, text: str, *, ended: bool) -> tuple[list[int], list[tuple[int, int]]]:
-        """Token ids of what a model wrote, and each token's characters in `text`; `(0, 0)` for special ones.
+        """Token ids of what a model wrote, and each one's characters in `text`; `(0, 0)` for special ones.
+
+        A seq2seq model's labels begin with what its tokenizer puts in front (CodeT5's `<s>`); a causal
+        model's are text. Both end with the end token if the model's answer did.
 
         Args:
             text: Without special tokens.
             ended: The end token follows.
         """
-        found = self._tokenizer(text, add_special_tokens=self._seq2seq, return_offsets_mapping=True)
+        found = self._tokenizer(text, add_special_tokens=self.seq2seq, return_offsets_mapping=True)
         ids, offsets = list(found["input_ids"]), [tuple(each) for each in found["offset_mapping"]]
         end = self._tokenizer.eos_token_id
-        if ids and ids[-1] == end and offsets[-1] == (0, 0):
+        if self.seq2seq and ids and ids[-1] == end:
             ids, offsets = ids[:-1], offsets[:-1]
-        if ended:
-            ids, offsets = [*ids, end], [*offsets, (0, 0)]
-        return ids[: self._max_target], offsets[: self._max_target]
-
-    def experience_row(self, experience: Experience) -> Row:
-        """An RL row: what the policy wrote, its rewards, and the tokens to blame."""
-        ids, offsets = self.target(experience.text, ended=experience.ended)
-        span = feedback_mask(experience.feedback, experience.text, offsets)
-        return Row(self.prompt(experience.prompt), ids, span, experience.reward)
-
-    def solution_row(self, prompt: str, solution: str) -> Row:
-        """A supervised row."""
-        ids, _ = self.target(solution, ended=True)
-        return Row(self.prompt(prompt), ids, [False] * len(ids), None)
+        return ([*ids, end], [*offsets, (0, 0)]) if ended else (ids, offsets)
 
 
 class Solutions:
@@ -170,9 +162,7 @@ class Solutions:
         self.drawn += 1
         place, number = self._places[self._order[done]]
         problem = self._problems[place]
-        return self._tokens.solution_row(
-            self._tokens.fitted(problem, self._format), problem.solutions[number]
-        )
+        return self._tokens.solution_row(make_prompt(self._format, problem), problem.solutions[number])
 
 
 def collate(rows: Sequence[Row], *, pad_id: int, seq2seq: bool) -> dict[str, Tensor]:

@@ -53,7 +53,9 @@ class Collected:
 
     experiences: list[Experience]
     metrics: dict[str, float]
-    """Means over the new programs, and where the seconds went."""
+    """Means over the new programs."""
+    seconds: dict[str, float]
+    """Sampling, and grading that went on after it: what was graded meanwhile costs none."""
 
 
 _Key = tuple[str, int, bool]
@@ -117,7 +119,7 @@ class Rollouts:
             "sampled/truncated": _mean([each.finish is Finish.LENGTH for each, _ in sampled]),
             "sampled/infrastructure_errors": len(graded) - len(sound),
         }
-        return Collected(experiences, metrics | {f"seconds/{name}": took for name, took in seconds.items()})
+        return Collected(experiences, metrics, seconds)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
