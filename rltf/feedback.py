@@ -82,7 +82,7 @@ def feedback(
         return Feedback(category, "truncated", Scope.GLOBAL, None, ratio)
     if category is Category.FAILURE:
         return Feedback(category, "wrong_answer", Scope.IGNORE, None, ratio)
-    row, error = _blame(outcome, statuses)
+    row, error = _blame(outcome, statuses, category)
     scope, line = _place(row, error, code, compat)
     return Feedback(category, row.name, scope, line, ratio)
 
@@ -111,18 +111,18 @@ def _category(statuses: list[Status]) -> Category:
     return Category.FAILURE
 
 
-def _blame(outcome: Outcome, statuses: list[Status]) -> tuple[SubType, ErrorInfo | None]:
-    """Row and error of the first test that did not end normally under the profile.
+def _blame(outcome: Outcome, statuses: list[Status], category: Category) -> tuple[SubType, ErrorInfo | None]:
+    """Row and error of the first test that made the program what it is.
 
     Not `outcome.error`: that may belong to a test which passed, with an exit status that the profile
     forgives.
     """
-    for status, test in zip(statuses, outcome.tests, strict=True):
-        if status is Status.SYNTAX_ERROR:
-            return syntax_subtype(test.error), test.error
-        if status in _ERRORS and Status.SYNTAX_ERROR not in statuses:
-            return runtime_subtype(status, test.error), test.error
-    raise AssertionError("called for a program without an error")
+    blamed = (Status.SYNTAX_ERROR,) if category is Category.SYNTAX_ERROR else _ERRORS
+    index = next(index for index, status in enumerate(statuses) if status in blamed)
+    error = outcome.tests[index].error
+    if category is Category.SYNTAX_ERROR:
+        return syntax_subtype(error), error
+    return runtime_subtype(statuses[index], error), error
 
 
 def _place(row: SubType, error: ErrorInfo | None, code: str, compat: Compat) -> tuple[Scope, int | None]:

@@ -51,6 +51,12 @@ def test_a_syntax_error_is_on_its_line():
     assert result == Feedback("syntax_error", "invalid_syntax", "line", 2, 0.0)
 
 
+def test_a_syntax_error_outranks_an_earlier_error():
+    errors = {0: ZERO, 1: ErrorInfo("SyntaxError", "invalid syntax", 2)}
+    result = feedback(outcome("runtime_error", "syntax_error", errors=errors), CODE)
+    assert (result.category, result.subtype, result.line) == ("syntax_error", "invalid_syntax", 2)
+
+
 def test_a_compiler_that_crashed_blames_the_whole_program():
     result = feedback(outcome("syntax_error"), CODE)
     assert (result.category, result.subtype, result.scope) == ("syntax_error", "too_deep", "global")
