@@ -39,7 +39,7 @@ def make_checkpoint(kind: str, folder: Path, *, seed: int = 0, **changes: Any) -
     tokenizer = make_tokenizer(kind)
     sizes = {"vocab_size": len(tokenizer)} | _CONFIGS[kind][1] | changes
     # Wide weights make predictions that differ from token to token, as a trained model's do.
-    sizes |= {"initializer_factor": 4.0} if kind == "t5" else {"initializer_range": 0.25}
+    sizes |= {"initializer_factor": 1.6} if kind == "t5" else {"initializer_range": 0.25}
     config_class = getattr(transformers, _CONFIGS[kind][0] + "Config")
     config = config_class(**sizes, **_special_ids(kind, tokenizer))
     head = "ForConditionalGeneration" if kind == "t5" else _HEADS.get(kind, "ForCausalLM")

@@ -1,0 +1,232 @@
+"""Sampling from a checkpoint in this process, and from a model in memory.
+
+A completion is a function of model, prompt, decoding, seed, task and sample number: in float32, batch size,
+order, number of processes and what was sampled before decide nothing (`harness.generate.decode`). In half
+precision a batch shifts predictions by more than could be made good, and `describe` says so.
+
+Of the model's own generation settings only the special tokens are used (decoder start, ends); a repetition
+penalty, forced tokens or a top-k that a checkpoint brings along are not: what decides stands in `Decoding`.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from harness.errors import InputError
+from harness.generate.batches import CPU_TOKENS, GPU_TOKENS, Budget, Row, in_order, out_of_memory
+from harness.generate.decode import Precision, Session
+from harness.generate.endings import Endings
+from harness.generate.forward import Forward
+from harness.generate.noise import row_key
+from harness.generate.prompting import Context, Prompting
+from harness.generate.types import Completion, Decoding, Request
+
+
+class LocalSampler:
+    """Completes prompts with a model of transformers; a `harness.generate.Sampler`.
+
+    The model's weights may change between calls of `complete`. While completions are computed the model is in
+    eval mode; whenever the caller holds one, it is in the mode that the caller left it in.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        batch_tokens: int | None = None,
+        batch_size: int | None = None,
+        chat: str = "auto",
+        truncation: str = "end",
+        source_tokens: int | None = None,
+        description: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            model: causal or encoder-decoder, on its device, not wrapped for data parallelism.
+            tokenizer: the model's.
+            batch_tokens: prompt and new tokens computed at once, at first; None for what suits the device.
+            batch_size: most rows computed at once; None for no such limit.
+            chat: `auto`, `on` or `off`; see `harness.generate.prompting.CHAT`.
+            truncation: one of `harness.prompts.TRUNCATIONS`.
+            source_tokens: most tokens of a prompt; None for what the model's context allows.
+            description: which model it is, for `describe`.
+        """
+        self._model = model
+        self._tokenizer = tokenizer
+        self._description = dict(description or {"name": type(model).__name__})
+        seq2seq = bool(model.config.is_encoder_decoder)
+        self._ends = _end_ids(model, tokenizer)
+        self._forward = Forward(model, _decoder_start(model) if seq2seq else None)
+        self._context = Context(_positions(model.config), shared=not seq2seq)
+        self._prompting = Prompting(
+            tokenizer, self._context, chat=chat, truncation=truncation, source_tokens=source_tokens
+        )
+        self._settings = {"chat": chat, "truncation": truncation, "source_tokens": source_tokens}
+        start = CPU_TOKENS if self._forward.device.type == "cpu" else GPU_TOKENS
+        self._budget = Budget(batch_tokens or start, batch_size)
+        self._endings_by_stop: dict[tuple[str, ...], Endings] = {}
+        self._precision = Precision(exact=model.dtype == torch.float32)
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        dtype: str = "auto",
+        device: str = "auto",
+        adapter: str | None = None,
+        trust_remote_code: bool = False,
+        **options: Any,
+    ) -> LocalSampler:
+        """A sampler of the checkpoint `name`, a hub id or a folder; `options` as for the class.
+
+        Raises:
+            InputError: If it cannot be loaded, or does not write text.
+        """
+        from harness.generate.loading import load  # noqa: PLC0415 - a trainer's model is there already
+
+        found = load(
+            name,
+            revision=revision,
+            dtype=dtype,
+            device=device,
+            adapter=adapter,
+            trust_remote_code=trust_remote_code,
+        )
+        return cls(found.model, found.tokenizer, description=found.description, **options)
+
+    def complete(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[Completion]:
+        """As `Sampler.complete`; longest prompts first. All requests are read before the first completion.
+
+        Raises:
+            InputError: If a prompt cannot be fitted, or a single row does not fit into memory.
+        """
+        waiting = in_order([row for request in requests for row in self._rows(request, decoding)])
+        while waiting:
+            batch = waiting[: self._budget.take(waiting)]
+            left = yield from self._run(batch, decoding)
+            waiting = left + waiting[len(batch) :]
+
+    def describe(self) -> Mapping[str, Any]:
+        """As `Sampler.describe`; `measured` changes while sampling goes on, the rest does not."""
+        precision = self._precision
+        return {
+            "kind": "local",
+            "model": self._description,
+            "architecture": type(self._model).__name__,
+            "dtype": str(self._model.dtype).removeprefix("torch."),
+            "device": self._forward.device.type,
+            "settings": self._settings,
+            "independent_of_batch": precision.exact,
+            "independence": _INDEPENDENCE[precision.exact],
+            "measured": {
+                "steps": precision.steps,
+                "made_again": precision.again,
+                "largest_difference": precision.largest_seen,
+                "tolerance": precision.tolerance if precision.exact else None,
+                "batch_tokens": self._budget.tokens,
+            },
+        }
+
+    def _rows(self, request: Request, decoding: Decoding) -> Iterator[Row]:
+        encoded = self._prompting.encode(request.prompt, decoding.max_new_tokens)
+        endings = self._endings((*decoding.stop, *request.prompt.format.stop))
+        for number in request.sample_ids:
+            key = row_key(decoding.seed, request.task_id, number)
+            yield Row(encoded.prompt, encoded.ids, number, key, encoded.limit, endings)
+
+    def _endings(self, stop: tuple[str, ...]) -> Endings:
+        if stop not in self._endings_by_stop:
+            self._endings_by_stop[stop] = Endings(self._tokenizer, self._ends, stop)
+        return self._endings_by_stop[stop]
+
+    def _run(self, batch: Sequence[Row], decoding: Decoding) -> Generator[Completion, None, list[Row]]:
+        """Completions of a batch as they end; returns the rows that memory did not suffice for."""
+        session: Session | None = None
+        left = list(batch)
+        while left:
+            try:
+                with _evaluating(self._model):
+                    session = session or Session(batch, self._forward, decoding, self._precision)
+                    ended = session.advance()
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                self._refuse_if_alone(batch)
+                break
+            left = session.rows
+            for row in ended:
+                yield self._completion(row)
+        if left:
+            del session
+            self._budget.halve(batch)
+            _free_memory()
+        return left
+
+    def _refuse_if_alone(self, batch: Sequence[Row]) -> None:
+        if len(batch) == 1:
+            row = batch[0]
+            raise InputError(
+                f"{row.prompt.task_id}: memory does not suffice for one sample ({len(row.ids)} tokens of"
+                f" prompt, up to {row.limit} new); ask for fewer new tokens, shorter prompts or --dtype bfloat16"
+            ) from None
+
+    def _completion(self, row: Row) -> Completion:
+        prompt = row.ids if self._context.shared else ()
+        text, finish = row.endings.read(prompt, row.tokens)
+        return Completion(row.prompt, row.sample_id, text, finish, len(row.tokens))
+
+
+_INDEPENDENCE = {
+    True: "a sample is the same in every batch, order and number of processes on this kind of hardware",
+    False: "rounding at this dtype differs with the batch, so another batch size may give other samples",
+}
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Eval mode, and each module's own mode back at the end: parts of a model in training may be frozen."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _free_memory() -> None:
+    gc.collect()  # what failed hangs on a traceback
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """All tokens that end an answer: a chat model has several. None at all for a model without."""
+    named = [getattr(model.generation_config, "eos_token_id", None), model.config.eos_token_id]
+    named.append(getattr(tokenizer, "eos_token_id", None))
+    ids = [each if isinstance(each, list | tuple) else [each] for each in named]
+    return frozenset(int(each) for group in ids for each in group if each is not None)
+
+
+def _decoder_start(model: Any) -> int:
+    for settings in (model.generation_config, model.config):
+        for name in ("decoder_start_token_id", "bos_token_id"):
+            found = getattr(settings, name, None)
+            if found is not None:
+                return int(found)
+    raise InputError("the model's config names no decoder_start_token_id; it cannot start an answer")
+
+
+def _positions(config: Any) -> int | None:
+    """The length of the context; None where positions are relative (T5)."""
+    found = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return found if isinstance(found, int) and found > 0 else None

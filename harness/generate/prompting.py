@@ -1,0 +1,139 @@
+"""From a prompt to the token ids that a model reads: chat template, special tokens, room in its context.
+
+How much of the context a prompt may take: `source_tokens` where the caller says so; otherwise what is left
+beside the new tokens that are asked for, and at least half. A prompt that does not fit is shortened by
+`harness.prompts.fit`. Where its fixed parts alone need more, they get it, and the answers get what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import InputError
+from harness.prompts import Prompt, fit
+
+CHAT = ("auto", "on", "off")
+"""`auto`: prompts of a chat format go through the tokenizer's template if it has one; `on`: all do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a model can take in."""
+
+    tokens: int | None
+    """Positions; None for models without a limit (T5)."""
+    shared: bool
+    """Prompt and answer share them (causal models); otherwise each has as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A prompt as a model reads it."""
+
+    prompt: Prompt
+    ids: tuple[int, ...]
+    limit: int
+    """On new tokens."""
+
+
+class Prompting:
+    """Encodes prompts for one model."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        context: Context,
+        *,
+        chat: str = "auto",
+        truncation: str = "end",
+        source_tokens: int | None = None,
+    ) -> None:
+        """`source_tokens`: most tokens of a prompt, with the special ones; None for what the context takes."""
+        if chat not in CHAT:
+            raise InputError(f"unknown chat setting {chat!r}; available: {', '.join(CHAT)}")
+        template = getattr(tokenizer, "chat_template", None)
+        if chat == "on" and not template:
+            raise InputError("chat is on, and the model's tokenizer has no chat template; use --chat off")
+        self._tokenizer = tokenizer
+        self._context = context
+        self._chat = chat if template else "off"
+        self._truncation = truncation
+        self._source_tokens = source_tokens
+
+    def encode(self, prompt: Prompt, max_new_tokens: int) -> Encoded:
+        """Ids of `prompt`, shortened where it must be, and how many new tokens there is room for.
+
+        Raises:
+            InputError: If what may not be cut leaves no room, or the prompt has no tokens at all.
+        """
+        whole = self._context.tokens
+        room = None if whole is None or not self._context.shared else max(whole - max_new_tokens, whole // 2)
+        if whole is not None and not self._context.shared:
+            room = whole
+        most = min((each for each in (room, self._source_tokens) if each is not None), default=None)
+        fitted = prompt if most is None else self._fit(prompt, most)
+        ids = self._ids(fitted)
+        if not ids:
+            raise InputError(
+                f"{prompt.task_id}: the prompt has no tokens, and the model has no token to start from;"
+                " choose another prompt format"
+            )
+        return Encoded(fitted, ids, self._limit(len(ids), max_new_tokens))
+
+    def _limit(self, used: int, max_new_tokens: int) -> int:
+        if self._context.tokens is None:
+            return max_new_tokens
+        left = self._context.tokens - (used if self._context.shared else 0)
+        return min(max_new_tokens, left)
+
+    def _fit(self, prompt: Prompt, most: int) -> Prompt:
+        try:
+            return self._cut(prompt, most)
+        except InputError:
+            whole = self._context.tokens
+            if self._source_tokens is not None or whole is None or not self._context.shared:
+                raise
+            return self._cut(prompt, whole - 1)
+
+    def _cut(self, prompt: Prompt, most: int) -> Prompt:
+        """`fit`, told of what the template adds by taking that off the limit."""
+        room = most
+        while True:
+            fitted = fit(prompt, max(room, 1), self._plain, self._text, truncation=self._truncation)
+            over = len(self._ids(fitted)) - most
+            if over <= 0:
+                return fitted
+            if room <= 1:
+                raise InputError(
+                    f"{prompt.task_id}: the chat template alone has more than {most} tokens; allow more"
+                )
+            room = max(1, min(room, len(self._plain(fitted.text))) - over)
+
+    def _ids(self, prompt: Prompt) -> tuple[int, ...]:
+        if self._through_template(prompt):
+            message = [{"role": "user", "content": prompt.text}]
+            text = self._tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+            # The template writes the special tokens itself.
+            return tuple(self._tokenizer(text, add_special_tokens=False).input_ids)
+        return tuple(self._plain(prompt.text))
+
+    def _through_template(self, prompt: Prompt) -> bool:
+        return self._chat == "on" or (self._chat == "auto" and prompt.format.chat)
+
+    def _plain(self, text: str) -> Sequence[int]:
+        ids: list[int] = self._tokenizer(text).input_ids
+        if not self._context.shared:
+            return ids
+        # A causal model that has read its end token writes something else.
+        end = self._tokenizer.eos_token_id
+        while len(ids) > 1 and ids[-1] == end and not text.endswith(str(self._tokenizer.eos_token)):
+            ids = ids[:-1]
+        return ids or [each for each in (self._tokenizer.bos_token_id, end) if each is not None][:1]
+
+    def _text(self, ids: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
