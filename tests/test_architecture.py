@@ -22,6 +22,7 @@ HEAVY = {"accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "rich"
 HEAVY_ON_PURPOSE = {
     "harness/hf_metric.py": {"datasets", "evaluate"},  # defines a subclass of evaluate.Metric
     "harness/report/console.py": {"rich"},  # imported by the command when there is something to show
+    "rltf/losses.py": {"torch"},  # functions of tensors, imported by the trainer only
 }
 
 # Calls that run text or bytes as code, each with its reason.
