@@ -6,11 +6,13 @@ matches everything, so the set of sub-types is finite whatever a program calls i
 Does not cover: telling a truncated program from a broken one by its message. The sampler knows which ones hit
 the length limit, and `rltf.feedback` takes its word.
 
-`scope` follows the paper (arXiv:2307.04349, section 3.2): U_global for time-outs and recursion, U_ignore for
-indentation and triple quotes, U_line for the rest. A row that the paper does not name says so where it
-departs from U_line. `released` follows `program_feedback.py` of the released code, as it classed the same
-mistake on the Python that its requirements imply (3.9 or older): newer messages stand in the class of the old
-ones.
+`scope` follows the paper (arXiv:2307.04349, known here by public summaries): U_global for time-outs and
+recursion, U_ignore for indentation and triple quotes, U_line for the rest. A row that the paper does not name
+says so where it departs from U_line. `released` follows `program_feedback.py` of the released code, as it
+classed the same mistake on the Python that its requirements imply (3.9 or older): newer messages stand in the
+class of the old ones. Two things of it can't be had: of a bracket left open, Python 3.9 named the line where
+that showed, now it is the line of the bracket; and there a word in the traceback's text, such as RuntimeError
+in a line of the program, decided, here the exception's type does.
 """
 
 from __future__ import annotations
