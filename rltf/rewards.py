@@ -2,8 +2,8 @@
 
 Pure functions from feedback to three numbers, one for each term of the loss (`rltf.losses`).
 Equations are those of the paper, arXiv:2307.04349, numbered as in a public summary of it; "released" is its
-published code, whose differences are the options of `RewardConfig`. Two presets: `PAPER`, and `RELEASED` *without the critic*, which the released
-code multiplies into every token's reward and which is not here yet.
+published code, whose differences are the options of `RewardConfig`. Two presets: `PAPER`, and `RELEASED`
+*without the critic*, which the released code multiplies into every token's reward and which is not here yet.
 Does not cover: what is no reward (buffer, temperature, the mixing of supervised and RL steps): `rltf.config`.
 """
 
