@@ -3,7 +3,8 @@
 Read, grade, summarise, report; each step is a function below and leaves its file in the run folder. The
 process may be killed between any two bytes: the same call continues where it stood and ends with the same
 `samples.jsonl` and `metrics.json`.
-Does not cover: making programs, loading benchmarks, or running programs (the runner is an argument).
+Does not cover: programs that a model makes on the way (`harness.model_evaluation`, which shares the steps),
+loading benchmarks, or running programs (the runner is an argument).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from harness import environment
 from harness.errors import InputError
@@ -42,12 +43,26 @@ class Grader(Protocol):
         """Layers of isolation and versions, as plain JSON values."""
 
 
+class Source(Protocol):
+    """Where programs come from."""
+
+    @property
+    def label(self) -> str:
+        """Short name for folders and reports."""
+
+    def fingerprint(self) -> str:
+        """Equal only for equal programs; what a resumed run must match."""
+
+
+SourceT_co = TypeVar("SourceT_co", bound=Source, covariant=True)
+
+
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[SourceT_co]):
     """Everything that a run's numbers depend on."""
 
     benchmark: Benchmark
-    programs: Programs
+    programs: SourceT_co
     limits: Limits
     profiles: Mapping[str, str]
     """Comparison profiles by name, with their versions."""
@@ -66,7 +81,7 @@ class Plan:
 
 
 def evaluate(
-    plan: Plan,
+    plan: Plan[Programs],
     folder: Path,
     start_runner: Callable[[], AbstractContextManager[Grader]],
     progress: Progress | None = None,
@@ -84,16 +99,16 @@ def evaluate(
         InputError: If a program, `k` or the folder is not what it should be; what was graded is kept.
     """
     with RunFolder(folder) as run:
-        run.adopt(_identity(plan), plan.programs, plan.benchmark)
-        coverage = _cover(plan, run.keys)
+        run.adopt(identity_of(plan), plan.programs, plan.benchmark)
+        coverage = cover(plan, run.keys)
         _grade(plan, run, start_runner, progress or Silent())
         run.outcomes.finish(run.keys)
-        metrics = _summarise(plan, run, coverage)
-        _report(plan, run, metrics)
+        metrics = summarise(plan, run, coverage)
+        write_report(plan, run, metrics)
     return metrics
 
 
-def _identity(plan: Plan) -> dict[str, Any]:
+def identity_of(plan: Plan[Source]) -> dict[str, Any]:
     """What must be the same for two runs to share a folder: everything that a verdict depends on."""
     benchmark = plan.benchmark
     selection = "\n".join(problem.task_id for problem in benchmark.problems)
@@ -115,7 +130,7 @@ def _identity(plan: Plan) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Coverage:
+class Coverage:
     """Which problems the samples cover, and the budgets that they allow."""
 
     ks: list[int]
@@ -126,7 +141,7 @@ class _Coverage:
     left_out: int
 
 
-def _cover(plan: Plan, keys: Sequence[Key]) -> _Coverage:
+def cover(plan: Plan[Source], keys: Sequence[Key]) -> Coverage:
     """Hold the samples against the problems, before anything is run.
 
     Raises:
@@ -136,7 +151,7 @@ def _cover(plan: Plan, keys: Sequence[Key]) -> _Coverage:
     counts = Counter(task_id for task_id, _ in keys)
     absent = [problem for problem in plan.benchmark.problems if not counts[problem.task_id]]
     if plan.ignore_missing:
-        return _Coverage(_budgets(plan, counts), [], [], len(absent))
+        return Coverage(_budgets(plan, counts), [], [], len(absent))
     # Only the absent: finding out whether a problem has tests means unpacking them.
     missing = [problem.task_id for problem in absent if problem.suite.count]
     unscorable = [problem.task_id for problem in absent if not problem.suite.count]
@@ -145,10 +160,10 @@ def _cover(plan: Plan, keys: Sequence[Key]) -> _Coverage:
             f"{len(missing)} of {len(plan.benchmark)} problems have no program ({_some(missing)}); pass"
             " --allow-missing to count them as failed, --covered-only to leave them out, or select with --ids"
         )
-    return _Coverage(_budgets(plan, counts), missing, unscorable, 0)
+    return Coverage(_budgets(plan, counts), missing, unscorable, 0)
 
 
-def _budgets(plan: Plan, counts: Counter[str]) -> list[int]:
+def _budgets(plan: Plan[Source], counts: Counter[str]) -> list[int]:
     if not counts:
         raise InputError(f"nothing to grade: {plan.programs.label} has no program for {plan.benchmark.name}")
     fewest = min(counts.values())
@@ -171,7 +186,10 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _grade(
-    plan: Plan, run: RunFolder, start_runner: Callable[[], AbstractContextManager[Grader]], progress: Progress
+    plan: Plan[Programs],
+    run: RunFolder,
+    start_runner: Callable[[], AbstractContextManager[Grader]],
+    progress: Progress,
 ) -> None:
     """Give every sample without a verdict to the runner, and record each outcome as it comes."""
     pending = set(run.pending())
@@ -179,7 +197,7 @@ def _grade(
     try:
         if pending:
             with start_runner() as runner:
-                _note_session(plan, run, runner)
+                note_session(plan, run, runner)
                 for outcome in runner.run(_jobs(plan.benchmark, run, pending)):
                     run.outcomes.append(outcome)
                     progress.update(outcome)
@@ -194,7 +212,7 @@ def _jobs(benchmark: Benchmark, run: RunFolder, pending: Set[Key]) -> Iterator[J
             yield Job(sample.task_id, sample.sample_id, sample.code, problems[sample.task_id])
 
 
-def _note_session(plan: Plan, run: RunFolder, runner: Grader) -> None:
+def note_session(plan: Plan[Source], run: RunFolder, runner: Grader) -> None:
     """Add to the manifest who grades from here on: a run may go on after a kill, even on another machine."""
     session = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -206,8 +224,17 @@ def _note_session(plan: Plan, run: RunFolder, runner: Grader) -> None:
     run.write_manifest()
 
 
-def _summarise(plan: Plan, run: RunFolder, coverage: _Coverage) -> dict[str, Any]:
-    """Add up the outcomes on disk, not those in memory: a resumed run and a straight one read the same."""
+def summarise(
+    plan: Plan[Source], run: RunFolder, coverage: Coverage, more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Add up the outcomes on disk, not those in memory: a resumed run and a straight one read the same.
+
+    Args:
+        plan: What was asked.
+        run: Its outcomes are finished.
+        coverage: Of the problems by samples.
+        more: Goes into `metrics.json` as it is.
+    """
     summary = Summary(
         plan.benchmark, list(plan.profiles), missing=coverage.missing, unscorable=coverage.unscorable
     )
@@ -218,7 +245,7 @@ def _summarise(plan: Plan, run: RunFolder, coverage: _Coverage) -> dict[str, Any
         seed=plan.seed,
         left_out=coverage.left_out,
         skipped=run.manifest["skipped_samples"],
-    )
+    ) | dict(more or {})
     with run.samples.open("rb") as lines:
         if answers := recorded(lines):
             metrics["answers"] = answers
@@ -226,7 +253,8 @@ def _summarise(plan: Plan, run: RunFolder, coverage: _Coverage) -> dict[str, Any
     return metrics
 
 
-def _report(plan: Plan, run: RunFolder, metrics: Mapping[str, Any]) -> None:
+def write_report(plan: Plan[Source], run: RunFolder, metrics: Mapping[str, Any]) -> None:
+    """Complete the manifest and write `report.md` and `report.html`."""
     run.manifest |= {"command": plan.command, "k": metrics["k"], "seed": plan.seed}
     run.write_manifest()
     outcomes = read_outcomes(run.outcomes.final)

@@ -2,8 +2,10 @@
 
 Covers: one process at a time (a lock); a folder that belongs to other inputs is refused with the field that
 differs; a run that was killed at any moment is recognised and continued.
-Does not cover: grading (`harness.evaluation`). The order of the writes is the promise: samples before
-manifest, manifest before the first outcome, outcomes before metrics. A manifest vouches for the samples.
+Does not cover: grading (`harness.evaluation`). The order of the writes is the promise. Programs from a file:
+samples before manifest, manifest before the first outcome, outcomes before metrics. Programs of a model:
+manifest before the first sample, each sample before its outcome, all of them before metrics. A manifest
+vouches for the samples once they are complete.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from harness.files import replace_file, writing
 from harness.journal import OutcomeFile
 from harness.records import Key, read_samples, write_samples
 from harness.samples import Programs
+from harness.sampling import SampleFiles, Sampling
 from harness.types import Benchmark
 
 FORMAT = 1
@@ -43,6 +46,8 @@ class RunFolder:
         """Every sample in the fixed order, once `adopt` has returned."""
         self.outcomes: OutcomeFile
         """Once `adopt` has returned."""
+        self.sampled: SampleFiles
+        """Once `adopt_sampling` has returned."""
         self._lock = -1
         self._created: list[Path] = []
 
@@ -65,8 +70,9 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if hasattr(self, "outcomes"):
-            self.outcomes.close()
+        for files in ("outcomes", "sampled"):
+            if hasattr(self, files):
+                getattr(self, files).close()
         os.close(self._lock)
         # Refused input leaves no folder behind; `rmdir` takes empty ones only.
         with suppress(OSError):
@@ -84,27 +90,80 @@ class RunFolder:
         Raises:
             InputError: If the folder holds another run, or a sample is bad; nothing has been graded then.
         """
-        path = self.path / "manifest.json"
-        if path.exists():
-            self.manifest = _load(path)
-            _refuse_other_inputs(self.path, self.manifest.get("identity", {}), _plain(identity))
-        else:
+        if not self._continues(identity):
             self._refuse_strangers()
             ranks = {problem.task_id: rank for rank, problem in enumerate(benchmark.problems)}
             digest = write_samples(self.samples, programs.read(benchmark), ranks)
-            self.manifest = {
-                "format": FORMAT,
-                "identity": _plain(identity),
-                "programs": programs.label,
-                "skipped_samples": programs.skipped,
-                "samples_sha256": digest,
-                "data_source": benchmark.source,
-                "sessions": [],
-            }
-            self.write_manifest()
+            self._begin(identity, programs.label, programs.skipped, digest, benchmark)
         self.keys = self._read_keys()
         with writing(self.path):
             self.outcomes = OutcomeFile(self.path / "outcomes.jsonl")
+
+    def adopt_sampling(self, identity: Mapping[str, Any], sampling: Sampling, benchmark: Benchmark) -> None:
+        """Make this folder the record of the run that `identity` describes, or continue that run.
+
+        Args:
+            identity: Plain JSON values; everything that a sample and a verdict depend on.
+            sampling: May ask for more samples than an earlier session did.
+            benchmark: Whose order is the order of the records.
+
+        Raises:
+            InputError: If the folder holds another run, or more samples than are asked for.
+        """
+        if not self._continues(identity):
+            self._refuse_strangers("samples.jsonl", "samples.journal.jsonl")
+            self._begin(identity, sampling.label, 0, None, benchmark)
+        before = self.manifest.get("generation", {}).get("n", 0)
+        if sampling.n < before:
+            raise InputError(
+                f"{self.path} holds a run of {before} samples a problem, and {sampling.n} are asked for;"
+                f" pass --n {before} or more, or choose another --out"
+            )
+        with writing(self.path):
+            self.sampled = SampleFiles(self.path)
+            self.outcomes = OutcomeFile(self.path / "outcomes.jsonl")
+        # While samples are added there is nothing to vouch for: the manifest holds no hash then.
+        if self.manifest["samples_sha256"] is not None and not self.sampled.samples.journals:
+            self._refuse_changed_samples()
+        self.keys = sampling.keys(benchmark)
+        if any(key not in self.sampled for key in self.keys):
+            self.manifest |= {"generation": sampling.describe(), "samples_sha256": None}
+            self.write_manifest()
+
+    def finish_sampling(self, noticed: Mapping[str, Any]) -> None:
+        """Put samples, prompts and outcomes in the fixed order, and vouch for the samples.
+
+        Args:
+            noticed: While sampling, for the manifest; plain JSON values.
+        """
+        self.sampled.finish(self.keys)
+        self.outcomes.finish(self.keys)
+        self.manifest["generation"] |= noticed
+        self.manifest["samples_sha256"] = self._samples_digest()
+        self.write_manifest()
+
+    def _continues(self, identity: Mapping[str, Any]) -> bool:
+        """Whether the folder holds this run already; its manifest is read then."""
+        path = self.path / "manifest.json"
+        if not path.exists():
+            return False
+        self.manifest = _load(path)
+        _refuse_other_inputs(self.path, self.manifest.get("identity", {}), _plain(identity))
+        return True
+
+    def _begin(
+        self, identity: Mapping[str, Any], label: str, skipped: int, digest: str | None, benchmark: Benchmark
+    ) -> None:
+        self.manifest = {
+            "format": FORMAT,
+            "identity": _plain(identity),
+            "programs": label,
+            "skipped_samples": skipped,
+            "samples_sha256": digest,
+            "data_source": benchmark.source,
+            "sessions": [],
+        }
+        self.write_manifest()
 
     def write_manifest(self) -> None:
         """Put `self.manifest` on disk."""
@@ -126,9 +185,9 @@ class RunFolder:
         text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
         replace_file(path, lambda stream: stream.write(text.encode("ascii")))
 
-    def _refuse_strangers(self) -> None:
-        # Samples alone are ours: the run was killed between samples and manifest.
-        for name in ("outcomes.jsonl", "outcomes.journal.jsonl", "metrics.json"):
+    def _refuse_strangers(self, *more: str) -> None:
+        # Samples of a file alone are ours: the run was killed between samples and manifest.
+        for name in ("outcomes.jsonl", "outcomes.journal.jsonl", "metrics.json", *more):
             if (self.path / name).exists():
                 raise InputError(
                     f"{self.path} holds {name} but no manifest.json, so what was graded there is unknown;"
@@ -136,16 +195,23 @@ class RunFolder:
                 )
 
     def _read_keys(self) -> list[Key]:
-        digest = None
-        if self.samples.exists():
-            with self.samples.open("rb") as stream:
-                digest = file_digest(stream, "sha256").hexdigest()
+        self._refuse_changed_samples()
+        return [sample.key for sample in read_samples(self.samples)]
+
+    def _refuse_changed_samples(self) -> None:
+        digest = self._samples_digest()
         if digest != self.manifest.get("samples_sha256"):
             raise InputError(
                 f"{self.samples} is not the file that manifest.json vouches for (changed or lost);"
                 " choose another --out, or delete the folder"
             )
-        return [sample.key for sample in read_samples(self.samples)]
+
+    def _samples_digest(self) -> str | None:
+        """Hex SHA-256 of `samples.jsonl`; `None` where there is none."""
+        if not self.samples.exists():
+            return None
+        with self.samples.open("rb") as stream:
+            return file_digest(stream, "sha256").hexdigest()
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import NoReturn
 from harness.errors import HarnessError, InputError
 
 COMMANDS = (
+    "harness.commands.eval",
     "harness.commands.score",
     "harness.commands.prompt",
     "harness.commands.report",

@@ -102,7 +102,7 @@ class LineProgress(_Counting):
         share = 100 * done / max(self._total, 1)
         return (
             f"{done:,} of {self._total:,} programs ({share:.0f} %), {self._rate:,.1f}/s,"
-            f" {_duration(left)} left: {self._counts()}"
+            f" {duration(left)} left: {self._counts()}"
         )
 
     def _say(self, line: str) -> None:
@@ -145,7 +145,8 @@ def progress_on(stream: IO[str]) -> Progress:
     return BarProgress(stream) if stream.isatty() else LineProgress(stream)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Time left, as people say it."""
     whole = round(seconds)
     if whole <= 120:
         return f"{whole} s"

@@ -40,6 +40,11 @@ _MAX_LOSSES = 3
 _MAX_START_FAILURES = 5
 _MAX_SHARING = 1024
 """Jobs that may wait for another's outcome: a source that repeats itself must not keep the rest waiting."""
+_POLL_SECONDS = 0.05
+"""Between two questions to a source that has no job for the moment."""
+_CANCEL_SECONDS = 0.2
+"""Until `cancel` is noticed, at most."""
+_NO_MORE = object()
 
 
 @dataclass
@@ -89,6 +94,7 @@ class Runner:
         self._sharing = 0
         self._next_number = 0
         self._running = False
+        self._cancelled = False
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -172,8 +178,16 @@ class Runner:
 
     # --- grading ---------------------------------------------------------------------------------
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def cancel(self) -> None:
+        """End a run that another thread is in; it yields no more outcomes. The only method for any thread."""
+        self._cancelled = True
+
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Grade jobs; yields one outcome for each, as they become known.
+
+        Args:
+            jobs: Taken only as fast as they are graded. A source that is not at its end but has no job for
+                the moment gives `None`: what it gave before is graded meanwhile, and it is asked again soon.
 
         Raises:
             RuntimeError: If the runner is not entered, or is already running.
@@ -183,7 +197,7 @@ class Runner:
             raise RuntimeError("use the runner as a context manager: `with Runner() as runner:`")
         if self._running:
             raise RuntimeError("this runner is already running; a second run needs a runner of its own")
-        self._running = True
+        self._running, self._cancelled = True, False
         try:
             yield from self._run(iter(jobs))
         finally:
@@ -196,25 +210,26 @@ class Runner:
             if self._cache is not None:
                 self._cache.flush()
 
-    def _run(self, jobs: Iterator[Job]) -> Iterator[Outcome]:
+    def _run(self, jobs: Iterator[Job | None]) -> Iterator[Outcome]:
         exhausted = False
-        while True:
+        while not self._cancelled:
             if not self._judges:
                 raise RuntimeError("this run outlived its runner: take its outcomes within the `with` block")
-            while not exhausted and (judge := self._judge_with_room()) is not None:
+            idle = False
+            while not (exhausted or idle) and (judge := self._judge_with_room()) is not None:
                 self._give_orphans(judge)
-                job = next(jobs, None)
-                if job is None:
-                    exhausted = True
-                else:
+                job = next(jobs, _NO_MORE)
+                if isinstance(job, Job):
                     yield from self._accept(job, judge)
+                else:
+                    exhausted, idle = job is _NO_MORE, job is None
             for judge in self._judges:
                 self._give_orphans(judge)
                 judge.send()
             if exhausted and not self._flights:
                 return
             # Without flights, the judges are still busy with what an abandoned run left to them.
-            yield from self._collect()
+            yield from self._collect(_POLL_SECONDS if idle else _CANCEL_SECONDS)
 
     def _judge_with_room(self) -> Worker | None:
         if self._sharing >= _MAX_SHARING:
@@ -248,10 +263,10 @@ class Runner:
     def _not_run(self) -> dict[str, Status]:
         return dict.fromkeys(self.profiles, Status.NOT_RUN)
 
-    def _collect(self) -> Iterator[Outcome]:
-        """Wait for some outcomes and deliver them."""
+    def _collect(self, seconds: float) -> Iterator[Outcome]:
+        """Wait that long for some outcomes and deliver them."""
         by_connection = {judge.connection: judge for judge in self._judges}
-        for connection in wait(list(by_connection)):
+        for connection in wait(list(by_connection), seconds):
             judge = by_connection[connection]
             try:
                 for number, outcome in judge.outcomes():

@@ -1,0 +1,166 @@
+"""Options that several commands share: which problems, how programs are run, what is computed.
+
+Covers: adding them to a parser, and what they mean. Importing this costs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.types import Benchmark, Limits
+
+if TYPE_CHECKING:
+    from harness.runner import Runner
+
+INCOMPLETE = 3
+"""Exit status: the run ended, but the grader failed on some programs and they are in no number."""
+
+ENDINGS = """\
+Exit status: 0 done; 2 bad input, nothing graded is lost; 3 done, but the grader itself failed on some
+programs (run the same command again to retry them); 130 interrupted.
+"""
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Which problems."""
+    parser.add_argument("--benchmark", required=True, metavar="NAME", help="apps, mbpp, mini, …")
+    parser.add_argument("--split", help="split of the benchmark (default: its own default)")
+    parser.add_argument("--ids", nargs="+", metavar="ID", help="only these: 65, apps/test/65, 0-99, 1,2,7")
+    parser.add_argument("--difficulty", nargs="+", metavar="NAME", help="only these difficulties")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="benchmark data (default: $RLTF_DATA, or the hub)"
+    )
+
+
+def add_running(parser: argparse.ArgumentParser) -> None:
+    """Where the run goes, and what programs may use."""
+    limits = Limits()
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="run folder (default: results/runs/<by the inputs>)"
+    )
+    parser.add_argument(
+        "--workers", type=positive_int, metavar="N", help="programs at a time (default: processors)"
+    )
+    parser.add_argument(
+        "--limit-cpu",
+        type=positive_float,
+        default=limits.cpu_seconds,
+        metavar="SECONDS",
+        help=f"CPU time for each test, and for loading the program (default: {limits.cpu_seconds:g})",
+    )
+    parser.add_argument(
+        "--limit-program",
+        type=positive_float,
+        metavar="SECONDS",
+        help="CPU time for all tests of a program together (default: none)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=positive_int,
+        default=limits.memory_mib,
+        metavar="MIB",
+        help=f"memory beyond what a program starts with (default: {limits.memory_mib})",
+    )
+    cache = parser.add_mutually_exclusive_group()
+    cache.add_argument("--cache", type=Path, metavar="DIR", help="verdicts of earlier runs (~/.cache/rltf)")
+    cache.add_argument("--no-cache", action="store_true", help="grade everything anew")
+
+
+def add_budgets(parser: argparse.ArgumentParser) -> None:
+    """What is computed from the outcomes."""
+    parser.add_argument(
+        "--k",
+        nargs="+",
+        type=positive_int,
+        metavar="K",
+        help="budgets for pass@k (default: those of 1, 5, 10 and 100 that every problem has samples for)",
+    )
+
+
+def selected(args: argparse.Namespace) -> Benchmark:
+    """The problems that were asked for."""
+    from harness.registry import load_benchmark  # noqa: PLC0415 - nothing heavy before a command runs
+
+    return load_benchmark(
+        args.benchmark, split=args.split, data_dir=args.data, ids=args.ids, difficulty=args.difficulty
+    )
+
+
+def limits_of(args: argparse.Namespace) -> Limits:
+    """What programs may use."""
+    return Limits(
+        cpu_seconds=args.limit_cpu,
+        load_cpu_seconds=args.limit_cpu,
+        program_cpu_seconds=args.limit_program,
+        memory_mib=args.memory,
+    )
+
+
+def grading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The part of a `Plan` that says how programs are graded."""
+    from harness.compare import PROFILES  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.runner.keys import GRADER_VERSION, package_versions  # noqa: PLC0415 - the same
+
+    return {
+        "limits": limits_of(args),
+        "profiles": {name: profile.version for name, profile in PROFILES.items()},
+        "grader": {"version": GRADER_VERSION, **package_versions()},
+        "ks": args.k,
+    }
+
+
+def runner_start(args: argparse.Namespace) -> Callable[[], AbstractContextManager[Runner]]:
+    """What starts the runner that was asked for."""
+    from functools import partial  # noqa: PLC0415 - nothing heavy before a command runs
+
+    from harness.compare import PROFILES  # noqa: PLC0415 - the same
+    from harness.runner import Runner  # noqa: PLC0415 - the same
+
+    return partial(
+        Runner, workers=args.workers, limits=limits_of(args), profiles=tuple(PROFILES), cache=_cache(args)
+    )
+
+
+def default_folder(benchmark: Benchmark, label: str, inputs: Sequence[object]) -> Path:
+    """A folder named by what is graded, not by the time: the same command finds its own run again."""
+    from hashlib import sha256  # noqa: PLC0415 - nothing heavy before a command runs
+
+    selection = [problem.task_id for problem in benchmark.problems]
+    text = repr((inputs[0], benchmark.dataset_hash, benchmark.version, selection, *inputs[1:]))
+    name = re.sub(r"[^\w.-]+", "_", f"{benchmark.name}-{benchmark.split}-{label}")[:80]
+    return Path("results", "runs", f"{name}-{sha256(text.encode()).hexdigest()[:8]}")
+
+
+def _cache(args: argparse.Namespace) -> Path | None:
+    if args.no_cache:
+        return None
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return args.cache or Path(base, "rltf")
+
+
+def positive_int(text: str) -> int:
+    """For `type`: a whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """For `type`: a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
