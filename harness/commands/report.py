@@ -78,9 +78,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--programs",
         type=float,
-        default=6.0,
+        default=16.0,
         metavar="MIB",
-        help="html: how much of the runs' programs to put on the page, 0 for none (default: 6)",
+        help="html: how much of the runs' programs to put on the page, 0 for none (default: 16)",
     )
     parser.set_defaults(run=run)
 

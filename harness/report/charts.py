@@ -131,9 +131,10 @@ class _Axis:
 
     @classmethod
     def over(cls, series: Sequence[Series]) -> _Axis:
-        highest = max(point.high for each in series for point in each.points)
+        # Room above the highest interval for its number.
+        highest = 1.06 * max(point.high for each in series for point in each.points)
         step = next(s for s in (0.2, 0.5, 1, 2, 5, 10, 20, 25) if highest <= 5 * s or s == 25)
-        return cls(max(math.ceil(highest / step - 1e-9), 1) * step, step)
+        return cls(min(max(math.ceil(highest / step), 1) * step, 100), step)
 
     def y(self, value: float) -> float:
         return _BOTTOM - value / self.top * (_BOTTOM - _TOP)

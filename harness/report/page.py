@@ -35,8 +35,8 @@ class Card:
 
     name: str
     value: str
-    note: str = ""
-    """Its interval, or what it is a share of."""
+    notes: Sequence[str] = ()
+    """A line each: its interval, what it is a share of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def _cards(run: Run) -> list[Card]:
         _score(run, metric, name) for metric, name in (names | {"test_case_average": "tests passed"}).items()
     ]
     extra = [
-        Card(name, f"{100 * count / of:.1f} %", f"{count:,} of {of:,} programs")
+        Card(name, f"{100 * count / of:.1f} %", [f"{count:,} of {of:,} programs"])
         for name, count, of in shares(run.metrics.get("answers", {}))
         if not name.startswith("ended")
     ]
@@ -73,5 +73,7 @@ def _score(run: Run, metric: str, name: str) -> Card | None:
     if first[1] is None:
         return None
     value, low, high = (f"{100 * first[1][part]:.2f}" for part in ("value", "low", "high"))
-    beside = "".join(f" · {profile} {100 * score['value']:.2f}" for profile, score in others if score)
-    return Card(name, f"{value} %", f"{low} to {high}{beside}")
+    beside = [
+        f"{profile} {100 * score['value']:.2f} %" for profile, score in others if score and score != first[1]
+    ]
+    return Card(name, f"{value} %", [f"{low} to {high}", *beside])

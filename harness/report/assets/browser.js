@@ -12,16 +12,18 @@ if (document.getElementById("data")) {
 
   // --- The list -------------------------------------------------------------------------------------------
 
-  const score = problem => {
-    const boxes = problem.runs.map(run => {
-      if (!run) return make("span", { class: "score" }, "–");
-      if (run.samples.length === 1) {
-        return make("span", { class: `score dot ${styleOf(verdict(run.samples[0]))}` }, verdict(run.samples[0]));
-      }
+  // One program: its outcome in words, or as a sign where several runs share the row. More: how many passed.
+  const score = (run, place) => {
+    const title = data.runs[place];
+    if (!run) return make("span", { class: "score", title }, "–");
+    if (run.samples.length > 1) {
       const count = passes(run.samples);
-      return make("span", { class: `score ${count ? "some" : "none"}` }, `${count}/${run.samples.length}`);
-    });
-    return make("span", { class: "scores" }, ...boxes);
+      return make("span", { class: `score ${count ? "some" : ""}`, title }, `${count}/${run.samples.length}`);
+    }
+    const [sample] = run.samples, status = styleOf(verdict(sample));
+    if (data.runs.length === 1) return make("span", { class: `score dot ${status}` }, verdict(sample));
+    return make("span", { class: `score sign ${status}`, title: `${title}: ${verdict(sample)}` },
+      SIGNS[sample.verdicts[profile()]]);
   };
 
   const rows = data.problems.map((problem, index) => make("button", {
@@ -33,7 +35,7 @@ if (document.getElementById("data")) {
     row.replaceChildren(
       make("span", { class: "id" }, problem.id),
       make("span", { class: "level" }, problem.level ?? ""),
-      score(problem),
+      make("span", { class: "scores" }, ...problem.runs.map(score)),
     );
   });
 
@@ -75,10 +77,11 @@ if (document.getElementById("data")) {
     const more = run.total - run.samples.length;
     const words = `${passes(run.samples)} of ${plural(run.samples.length, "program")} passed`
       + (more ? `; ${more.toLocaleString("en")} more are not on this page` : "");
+    if (run.total === 1 && data.runs.length === 1) return null;
     return make("div", { class: "samples" },
       make("p", { class: "words" }, data.runs.length > 1 ? make("b", {}, data.runs[place]) : null,
         data.runs.length > 1 ? " " : null, words),
-      run.samples.length > 1 || data.runs.length > 1 ? box : null);
+      box);
   };
 
   const fold = (title, open, ...content) => {
@@ -182,6 +185,7 @@ if (document.getElementById("data")) {
     options(at("verdict"), "Any outcome", ["solved", "unsolved", ...names,
       ...(everything.some(sample => sample.lost) ? ["could not be graded"] : [])]);
     at("profile").replaceChildren(...data.profiles.map(name => make("option", { value: name }, `Profile ${name}`)));
+    at("profile").value = at("programs").dataset.profile;
     at("profile").hidden = data.profiles.length < 2;
     at("shown").textContent = data.problems.length === data.of ? ""
       : `${data.problems.length.toLocaleString("en")} of ${plural(data.of, "problem")}, so that this page stays small; which ones is settled by a hash of their ids.`;
@@ -191,7 +195,7 @@ if (document.getElementById("data")) {
     at("profile").addEventListener("input", () => { label(); filter(); detail(); });
     addEventListener("hashchange", () => { const asked = addressed(); if (asked) show(asked); });
     addEventListener("keydown", event => {
-      if (event.target.closest("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.closest?.("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
       const key = { "/": () => at("query").focus(), j: () => move(1), k: () => move(-1),
         n: () => show({ sample: state.sample + 1 }), p: () => show({ sample: state.sample - 1 }) }[event.key];
       if (key) { event.preventDefault(); key(); }

@@ -74,9 +74,10 @@ const listing = (code, error) => {
   const message = () => make("div", { class: "message", role: "note" }, errorText(error));
   // As Python counts them.
   const lines = coloured(code.replace(/\r\n?/g, "\n"));
+  if (lines.length > 1 && !lines.at(-1).length && error?.line !== lines.length) lines.pop();
   if (error && !(error.line >= 1 && error.line <= lines.length)) box.append(message());
   lines.forEach((parts, index) => {
-    const wrong = error !== null && error.line === index + 1;
+    const wrong = error && error.line === index + 1;
     const line = make("div", { class: wrong ? "line wrong" : "line", "data-line": index + 1 });
     line.append(make("code", {}, ...parts, "\n"));
     box.append(line, ...(wrong ? [message()] : []));
