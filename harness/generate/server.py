@@ -31,7 +31,7 @@ from harness.prompts.tokenizer import load_tokenizer
 
 Chat = Literal["auto", "on", "off"]
 
-_NOT_A_FUNCTION = (
+_INDEPENDENCE = (
     "the server batches requests as they arrive and need not honour seeds, top-k or min-p: the same number"
     " may give another sample next time"
 )
@@ -98,7 +98,7 @@ class ServerSampler:
         return in_background(lambda put: self._produce(asked, decoding, put))
 
     def describe(self) -> Mapping[str, Any]:
-        """See `Sampler`. `observed` says what answers have said so far and is empty before the first; all
+        """See `Sampler`. `measured` says what answers have said so far and is empty before the first; all
         else is the same before and after.
 
         Raises:
@@ -107,16 +107,17 @@ class ServerSampler:
         server = self._server
         entry = next((each for each in server.listed() if each["id"] == server.model), {})
         return {
-            "backend": "server",
-            "base_url": server.shown_url,
-            "model": server.model,
-            "served": {name: entry[name] for name in ("root", "owned_by", "max_model_len") if name in entry},
-            "chat": self._chat,
-            "source_tokens": self._source_tokens,
-            "truncation": self._truncation if self._source_tokens else None,
-            "deterministic": False,
-            "deterministic_reason": _NOT_A_FUNCTION,
-            "observed": server.observed(),
+            "kind": "server",
+            "model": {"name": server.model, "base_url": server.shown_url}
+            | {name: entry[name] for name in ("root", "owned_by", "max_model_len") if name in entry},
+            "settings": {
+                "chat": self._chat,
+                "truncation": self._truncation,
+                "source_tokens": self._source_tokens,
+            },
+            "independent_of_batch": False,
+            "independence": _INDEPENDENCE,
+            "measured": server.measured(),
         }
 
     async def _produce(

@@ -60,7 +60,7 @@ class ServerModel:
             self._listed = self._list()
         return self._listed
 
-    def observed(self) -> dict[str, Any]:
+    def measured(self) -> dict[str, Any]:
         """What answers have said so far, as plain JSON values; empty before the first."""
         seen = {name: sorted(values) for name, values in sorted(self._seen.items())}
         return seen and {**seen, **self._dialect.describe()}

@@ -269,8 +269,8 @@ def test_what_a_server_refuses_by_name_is_left_out_and_recorded(server):
     before = sampler.describe()
     assert len(list(sampler.complete(requests(7), DECODING))) == 7
     after = sampler.describe()
-    assert before.pop("observed") == {}
-    assert after.pop("observed") == {
+    assert before.pop("measured") == {}
+    assert after.pop("measured") == {
         "endpoint": ["completions"],
         "model": ["tiny@main"],
         "system_fingerprint": ["fp_1"],
@@ -279,8 +279,8 @@ def test_what_a_server_refuses_by_name_is_left_out_and_recorded(server):
         "max_completion_tokens": False,
     }
     assert after == before
-    assert after["served"] == {"max_model_len": 64}
-    assert after["deterministic"] is False
+    assert after["model"] == {"name": "tiny", "base_url": f"{server.url}/v1", "max_model_len": 64}
+    assert after["independent_of_batch"] is False
 
 
 def test_prompts_are_shortened_with_a_tokenizer_and_never_without(server, tmp_path):
