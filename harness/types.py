@@ -248,7 +248,8 @@ class Limits:
     """What one program may use. The defaults are the evaluation's; part of the cache key."""
 
     cpu_seconds: float = 4.0
-    """Per test, user plus system, read from the kernel. 4 s is the reference graders' wall limit."""
+    """Per test, user plus system, read from the kernel. 4 s is the reference graders' wall limit. A test that
+    ends by itself within a quarter more is run again, and is timed out if three runs were all over."""
     load_cpu_seconds: float = 4.0
     """For compiling and importing the program."""
     program_cpu_seconds: float | None = None
@@ -262,6 +263,9 @@ class Limits:
     """Per file written, stdout included, and per set of returned values."""
     stop_at_first_timeout: bool = True
     """Report the tests after a time-out as `not_run`, so an endless loop costs one limit, not twenty."""
+    stop_at_first_failure: bool = False
+    """Report the tests after the first that fails under every profile as `not_run`. Verdicts, and pass@k, are
+    the same, and known sooner; pass ratios are not, so rewards that count tests need the default."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -24,7 +24,7 @@ from harness.compare import get_profiles
 from harness.runner.judging import Judge, Run, make_outcome
 from harness.runner.prepared import PreparedSuite, prepare
 from harness.runner.server import ForkServer, ProgramRequest, ServerLostError
-from harness.types import Limits, Outcome, Status, TestSuite
+from harness.types import Limits, Outcome, Status, TestOutcome, TestSuite
 
 _BATCH_PROGRAMS = 16
 _MAIN_STACK_MIB = 1024
@@ -75,6 +75,7 @@ class _Pending:
     task: Task
     request: ProgramRequest
     runs: list[Run] = field(default_factory=list)
+    tests: list[TestOutcome] = field(default_factory=list)
     losses: int = 0
 
 
@@ -187,7 +188,11 @@ class _Worker:
                         f"the fork server answered program {number}, not {item.task.number}"
                     )
                 item.runs.append(run)
-                if last:
+                self._judge.add(item.tests, item.request.suite, run)
+                done = last or self._judge.decided(item.tests)
+                if self._limits.stop_at_first_failure and not last and following is None:
+                    server.answer(go_on=not done)
+                if done:
                     self._finish(sent.pop(0))
                 if following is not None:
                     # Nothing is lost: the server could not clean up behind the program, and makes way.
@@ -225,6 +230,7 @@ class _Worker:
         """The program that was running is tried again; those behind it had no part in it."""
         sent[0].losses += 1
         sent[0].runs.clear()
+        sent[0].tests.clear()
         sent[0].request = replace(sent[0].request, first=0)
         if sent[0].losses >= _MAX_LOSSES:
             self._finish_failed(sent.pop(0), str(error))
@@ -235,7 +241,7 @@ class _Worker:
             server.close()
 
     def _finish(self, item: _Pending) -> None:
-        tests = self._judge.judge(item.request.suite, item.runs)
+        tests = self._judge.complete(item.tests, item.request.suite)
         task = item.task
         self._deliver(
             task.number, make_outcome(task.task_id, task.sample_id, tests, item.runs, self._profiles)

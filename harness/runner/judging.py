@@ -59,9 +59,28 @@ class Judge:
         """One outcome for each test of the suite, in order."""
         tests: list[TestOutcome] = []
         for run in runs:
-            judge = self._script if suite.kind is TestKind.STDIN else self._imported
-            # A failed load speaks for all tests, yet a forger may have had the rest run all the same.
-            tests[run.first :] = [self._as_refused(test, run) for test in judge(suite, run)]
+            self.add(tests, suite, run)
+        return self.complete(tests, suite)
+
+    def add(self, tests: list[TestOutcome], suite: PreparedSuite, run: Run) -> None:
+        """Judge the next run of a program, and put its outcomes behind those of the runs before it."""
+        judge = self._script if suite.kind is TestKind.STDIN else self._imported
+        # A failed load speaks for all tests, yet a forger may have had the rest run all the same.
+        tests[run.first :] = [self._as_refused(test, run) for test in judge(suite, run)]
+
+    def _ends(self, test: TestOutcome) -> bool:
+        """Whether no test after this one is to be run."""
+        timed_out = self._limits.stop_at_first_timeout and Status.TIMED_OUT in test.statuses.values()
+        return timed_out or (self._limits.stop_at_first_failure and _failed(test))
+
+    def decided(self, tests: Sequence[TestOutcome]) -> bool:
+        """Whether no further test can change a verdict, and none is asked for."""
+        return self._limits.stop_at_first_failure and any(map(_failed, tests))
+
+    def complete(self, tests: Sequence[TestOutcome], suite: PreparedSuite) -> tuple[TestOutcome, ...]:
+        """One outcome for each test of the suite: the given ones, and what stands for those not run."""
+        end = next((number for number, test in enumerate(tests) if self._ends(test)), len(tests))
+        tests = tests[: end + 1]
         missing = len(suite.expected) - len(tests)
         return (*tests, *[_after(tests[-1]) if tests else self._all(_Ending(Status.NOT_RUN))] * missing)
 
@@ -190,6 +209,10 @@ class Judge:
         value = _value(fields.get("value"))
         statuses = {p.name: _graded(_matches(p, value, expected, suite.wrapped)) for p in self._profiles}
         return TestOutcome(statuses, None, round(cpu, 6))
+
+
+def _failed(test: TestOutcome) -> bool:
+    return Status.PASSED not in test.statuses.values()
 
 
 def _after(last: TestOutcome) -> TestOutcome:

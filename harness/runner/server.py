@@ -79,6 +79,7 @@ class ForkServer:
         self._scratch = tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-")
         to_server, self._out = _pipe()
         self._in, from_server = _pipe()
+        answers, self._answers = os.pipe()
         self.batch_bytes = fcntl.fcntl(self._out, _F_GETPIPE_SZ) // 2
         """A smaller batch than this fits the empty pipe: writing it never waits for the server."""
         # utf8 mode: stdin and stdout mean the same on every machine. PYTHONHASHSEED: the order of a set
@@ -86,14 +87,14 @@ class ForkServer:
         command = [sys.executable, "-P", "-s", "-S", "-X", "utf8", "-X", "frozen_modules=on", "-c", _BOOT]
         try:
             self._process = subprocess.Popen(
-                [*command, str(to_server), str(from_server), str(os.getpid())],
+                [*command, *map(str, (to_server, from_server, answers, os.getpid()))],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                env=_environment(self._scratch), cwd="/", pass_fds=(to_server, from_server),
+                env=_environment(self._scratch), cwd="/", pass_fds=(to_server, from_server, answers),
                 start_new_session=True,  # Ctrl-C in the host's terminal is for the host
             )  # fmt: skip
         finally:
-            os.close(to_server)
-            os.close(from_server)
+            for fd in (to_server, from_server, answers):
+                os.close(fd)
         filters, self.layers = _seccomp_layer()
         try:
             wire.write_frame(
@@ -167,6 +168,16 @@ class ForkServer:
             )
             yield header["program"], run, header["last"], header["retired_at"]
 
+    def answer(self, *, go_on: bool) -> None:
+        """Say whether the server goes on with the program's next test.
+
+        With `stop_at_first_failure` it waits for this after each result that is not its program's last.
+        """
+        try:
+            os.write(self._answers, wire.GO_ON if go_on else wire.STOP)
+        except BrokenPipeError:
+            raise ServerLostError("the fork server closed its pipe") from None
+
     def _receive(self) -> tuple[wire.Header, list[bytes]]:
         ready, _, _ = select.select([self._in], [], [], _SILENCE_SECONDS)
         if not ready:
@@ -178,7 +189,7 @@ class ForkServer:
 
     def close(self) -> None:
         """End the server and all that it started."""
-        for fd in (self._out, self._in):
+        for fd in (self._out, self._in, self._answers):
             with contextlib.suppress(OSError):
                 os.close(fd)
         self._process.kill()

@@ -15,9 +15,10 @@ import multiprocess
 
 from harness.errors import InfrastructureError
 from harness.runner.judge import Chunk, Failed, Ready, Task, judge_main
-from harness.types import Limits, Outcome, TestSuite
+from harness.types import Limits, Outcome, TestKind, TestSuite
 
 _MAX_CHUNK = 128
+"""Processes: a program on standard input has one for each test. In programs, some would take a minute."""
 _CHUNK_SECONDS = 0.25
 """What a chunk should take: long enough to cost little to send, short enough to share out fairly."""
 _MAX_CHUNK_BYTES = 4 << 20
@@ -45,7 +46,7 @@ class Worker:
         self.layers: dict[str, str] = {}
         self._open: list[Task] = []
         self._suites: dict[str, TestSuite] = {}
-        self._open_bytes = 0
+        self._open_bytes = self._open_processes = 0
         self._chunk_size = 1
         self._chunk_started = time.monotonic()
         self._chunks: list[int] = []
@@ -76,10 +77,11 @@ class Worker:
         """Put a task into the next chunk, and send that if it is full."""
         self._open.append(task)
         self._open_bytes += len(task.code)
+        self._open_processes += suite.count if suite.kind is TestKind.STDIN else 1
         if suite.digest not in self._suites:
             self._suites[suite.digest] = suite
             self._open_bytes += len(suite.packed)
-        if len(self._open) >= self._chunk_size or self._open_bytes >= _MAX_CHUNK_BYTES:
+        if self._open_processes >= self._chunk_size or self._open_bytes >= _MAX_CHUNK_BYTES:
             self.send()
 
     def send(self) -> None:
@@ -92,7 +94,8 @@ class Worker:
             self._chunk_started = time.monotonic()
         self._chunks.append(len(self._open))
         chunk = Chunk(tuple(self._open), self._suites)
-        self._open, self._suites, self._open_bytes = [], {}, 0
+        self._open, self._suites = [], {}
+        self._open_bytes = self._open_processes = 0
         # A dead judge shows when its answer is read; what it owes is known.
         with contextlib.suppress(OSError):
             self.connection.send_bytes(pickle.dumps(chunk))

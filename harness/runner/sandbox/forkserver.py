@@ -1,9 +1,10 @@
 """The fork server: a fresh, isolated interpreter that forks one child for each program.
 
     python -P -s -S -X utf8 -c "…; from sandbox.forkserver import main; main()" \
-        CONTROL_IN CONTROL_OUT PARENT_PID
+        REQUESTS RESULTS ANSWERS PARENT_PID
 
-Reads requests from CONTROL_IN and writes what came of each run to CONTROL_OUT (`wire`). Started by a
+Reads REQUESTS and writes what came of each run to RESULTS (`wire`); where
+the first failure ends a program, ANSWERS says whether to go on. Started by a
 judge, by exec and never by fork: no thread, no lock and no secret of the host gets in here. It holds
 programs and inputs; expected outputs never. It enforces the limits, and leaves every verdict to the judge.
 """
@@ -80,13 +81,13 @@ def main() -> None:
 
 def _main() -> None:
     """Isolate, preload, then serve."""
-    parent = int(sys.argv[3])
+    parent = int(sys.argv[4])
     # Out of the way of the descriptors that a program's process gives a meaning to.
-    control_in, control_out = (fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 10) for fd in sys.argv[1:3])
-    for fd in sys.argv[1:3]:
+    pipes = runs.Pipes(*(fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 10) for fd in sys.argv[1:4]))
+    for fd in sys.argv[1:4]:
         os.close(int(fd))
     isolation.die_with_parent(parent)
-    config, (server_filter, child_filter) = wire.read_frame(control_in)
+    config, (server_filter, child_filter) = wire.read_frame(pipes.requests)
     scratch = config["scratch"]
     layers = isolation.enter_namespaces(scratch)
     server = os.getpid()
@@ -113,12 +114,11 @@ def _main() -> None:
         file_mib=max(isolation.SCRATCH_MIB, 2 * config["limits"]["output_mib"]),
     )
     confinement.enter_server(server_filter)
-    wire.write_frame(control_out, {"ready": True, "layers": layers})
+    wire.write_frame(pipes.results, {"ready": True, "layers": layers})
     os.chdir(scratch)
     orphans_die = layers.get("pid namespace") == "on"
     runs.Server(
-        control_in,
-        control_out,
+        pipes,
         confinement,
         config["limits"],
         scratch,

@@ -12,9 +12,9 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import program, scratch, wire
+from . import again, program, scratch, wire
 from .isolation import Confinement, die_with_parent
 from .watch import Watch, contents
 
@@ -105,13 +105,21 @@ class Run:
     """The report of a try to run it as a script, if this is a run as the body of a function."""
 
 
+class Pipes(NamedTuple):
+    """Descriptors of the pipes to the judge."""
+
+    requests: int
+    results: int
+    answers: int
+    """Whether to go on with a program, where the judge wants to be asked."""
+
+
 class Server:
     """Serves a judge's requests, one frame of programs at a time."""
 
     def __init__(
         self,
-        control_in: int,
-        control_out: int,
+        pipes: Pipes,
         confinement: Confinement,
         limits: dict[str, Any],
         scratch_folder: str,
@@ -121,8 +129,7 @@ class Server:
     ) -> None:
         """
         Args:
-            control_in: Where requests come from.
-            control_out: Where results go.
+            pipes: To the judge.
             confinement: What each child enters.
             limits: Fields of `harness.types.Limits`.
             scratch_folder: The one folder that programs may write to; it is empty before each run.
@@ -131,20 +138,21 @@ class Server:
         """
         self._orphans_die = orphans_die
         self._functions = functions
-        self._in, self._out = control_in, control_out
+        self._in, self._out, self._answers = pipes
         self._confinement = confinement
         self._cpu: float = limits["cpu_seconds"]
         self._program_cpu: float = limits["program_cpu_seconds"] or math.inf
         self._cpu_left = self._program_cpu
         self._output = limits["output_mib"] << 20
         self._watch = Watch(
-            cpu_seconds=limits["cpu_seconds"],
+            cpu_seconds=again.TOLERANCE * limits["cpu_seconds"],
             load_cpu_seconds=limits["load_cpu_seconds"],
             idle_seconds=limits["wall_factor"] * limits["cpu_seconds"],
             report_limit=self._output + REPORT_SLACK,
-            heartbeat=lambda: wire.write_frame(control_out, {"alive": True}),
+            heartbeat=lambda: wire.write_frame(pipes.results, {"alive": True}),
         )
         self._stop_at_timeout: bool = limits["stop_at_first_timeout"]
+        self._ask: bool = limits["stop_at_first_failure"]
         self._scratch = scratch_folder
         self._null = os.open("/dev/null", os.O_RDWR)
         os.dup2(self._null, program.REPORT_FD)  # so that no descriptor of ours ever has the report's number
@@ -184,6 +192,9 @@ class Server:
             # What this program left can't be removed, and no other may see it: the judge starts a new server.
             os._exit(0)
 
+    def _told_to_stop(self) -> bool:
+        return self._ask and wire.read_exactly(self._answers, 1) == wire.STOP
+
     # --- standard input: a process for each test -------------------------------------------------
 
     def _run_scripts(self, job: int, source: str, suite: Suite, first: int) -> None:
@@ -199,29 +210,31 @@ class Server:
             if index == first and records:
                 compiled = records[0][1]
             failed_to_compile = index == first and (not records or compiled.startswith(b"{"))
-            over = run.killed is not None or run.cpu - (records[0][0] if records else 0.0) >= self._cpu
+            over = run.killed is not None or again.script_over(run, self._cpu) > 0
             last = index == suite.count - 1 or failed_to_compile or (over and self._stop_at_timeout)
             self._send(job, index, run, last=last, following=index + 1)
-            if last:
+            if last or self._told_to_stop():
                 return
 
     def _run_script(
         self, source: str, compiled: bytes, text: bytes, suite: Suite, *, in_function: bool
     ) -> Run:
+        def child(report: program.Report) -> None:
+            if compiled:
+                code = program.load_compiled(compiled, report)
+            else:
+                code = program.compile_program(
+                    source, report, share=suite.count > 1, script=True, in_function=in_function
+                )
+            program.run_script(code, suite.preamble, report)
+
+        return self._best_of(lambda: self._run_on(text, child), again.script_over)
+
+    def _run_on(self, text: bytes, child: Callable[[program.Report], None]) -> Run:
         stdin, stdout = os.memfd_create("stdin"), os.memfd_create("stdout")
         try:
             wire.write_all(stdin, text)
             os.lseek(stdin, 0, os.SEEK_SET)
-
-            def child(report: program.Report) -> None:
-                if compiled:
-                    code = program.load_compiled(compiled, report)
-                else:
-                    code = program.compile_program(
-                        source, report, share=suite.count > 1, script=True, in_function=in_function
-                    )
-                program.run_script(code, suite.preamble, report)
-
             run = self._run(child, stdin, stdout, tests=1)
             run.stdout = contents(stdout, self._output)
             return run
@@ -239,7 +252,10 @@ class Server:
                 code = program.compile_program(source, report, share=False, script=False, in_function=False)
                 program.run_tests(code, suite.preamble, suite.setup, tests, report)
 
-            run = self._run(child, self._null, self._null, tests=len(tests))
+            def once(child: Any = child, count: int = len(tests)) -> Run:
+                return self._run(child, self._null, self._null, tests=count)
+
+            run = self._best_of(once, again.tests_over)
             # The first record says that it compiled, the second that it loaded.
             records = [data for _, data in wire.split_records(run.report)]
             loaded = records[1:2] == [program.LOADED]
@@ -248,9 +264,21 @@ class Server:
                 not loaded or following >= suite.count or (run.killed is not None and self._stop_at_timeout)
             )
             self._send(job, first, run, last=last, following=following)
-            if last:
+            if last or self._told_to_stop():
                 return
             first = following
+
+    def _best_of(self, once: Callable[[], Run], over: Callable[[Run, float], int]) -> Run:
+        """See `again.best_of`; runs that do not count take nothing from the program's limit."""
+        left = self._cpu_left
+
+        def anew() -> Run:
+            self._cpu_left = left
+            return once()
+
+        run = again.best_of(anew, lambda run: over(run, self._cpu), lambda: scratch.clean(self._scratch))
+        self._cpu_left = left - run.cpu
+        return run
 
     # --- one process -----------------------------------------------------------------------------
 

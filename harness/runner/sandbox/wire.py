@@ -14,6 +14,8 @@ from typing import Any
 
 Header = dict[str, Any]
 
+GO_ON, STOP = b"g", b"s"
+"""A judge's answers, where it is asked after each test."""
 _PREFIX = struct.Struct("<II")
 _RECORD = struct.Struct("<Id")
 

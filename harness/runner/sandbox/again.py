@@ -1,0 +1,54 @@
+"""Tests that end a little over their CPU limit: run again, and the best run counts.
+
+CPU seconds of the same run differ by 10 % from one time to the next, and by more on a shared machine, whose
+caches and clock others use too: measured, 4.0 to 5.2 s for one test, its least the same to 0.3 % with
+and without load. So a test is stopped only at `TOLERANCE` times its limit, and one that ends between the two
+is run anew: it is timed out if every run was over. What never ends costs one run.
+Does not cover: loading, which has no such margin; the limit of a whole program, which counts best runs only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from . import wire
+
+if TYPE_CHECKING:
+    from .runs import Run
+
+TOLERANCE = 1.25
+"""At 4 s a test that never ends costs one more: no more than a limit and a second."""
+MOST_RUNS = 3
+
+
+def best_of(once: Callable[[], Run], over: Callable[[Run], int], clean: Callable[[], bool]) -> Run:
+    """The first run of which no test is over its limit, or else the best of `MOST_RUNS`.
+
+    Args:
+        once: Runs the program's process, on everything new.
+        over: How many of a run's tests are over their limit.
+        clean: Removes what a run left for the next, which could answer with what this one had worked out;
+            whether that could be done.
+    """
+    best = once()
+    for _ in range(MOST_RUNS - 1):
+        if best.killed is not None or not over(best) or not clean():
+            break
+        run = once()
+        if run.killed is None and over(run) < over(best):
+            best = run
+    return best
+
+
+def script_over(run: Run, limit: float) -> int:
+    """1 if the script's one test is over its limit, else 0; compiling doesn't count."""
+    compiled_at = next((cpu for cpu, _ in wire.split_records(run.report)), 0.0)
+    return int(run.cpu - compiled_at >= limit)
+
+
+def tests_over(run: Run, limit: float) -> int:
+    """How many of an imported program's tests are over their limit; loading doesn't count."""
+    times = [cpu for cpu, _ in wire.split_records(run.report)][1:]
+    return sum(after - before >= limit for before, after in pairwise([*times, run.cpu]))
