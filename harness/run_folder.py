@@ -148,7 +148,7 @@ class RunFolder:
         if not path.exists():
             return False
         self.manifest = _load(path)
-        _refuse_other_inputs(self.path, self.manifest.get("identity", {}), _plain(identity))
+        refuse_other_inputs(self.path, self.manifest.get("identity", {}), _plain(identity))
         return True
 
     def _begin(
@@ -234,7 +234,12 @@ def _load(path: Path) -> dict[str, Any]:
     )
 
 
-def _refuse_other_inputs(folder: Path, recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def refuse_other_inputs(folder: Path, recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Hold what a run was asked for against what is asked now.
+
+    Raises:
+        InputError: If they differ; names the first field that does.
+    """
     before, now = _flat(recorded), _flat(asked)
     for name in [*now, *before]:
         if before.get(name) != now.get(name):

@@ -107,7 +107,7 @@ class OnlineBuffer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Become the buffer whose `state` this is; capacity, rule and seed must be the same."""
-        self._refreshes = [[_experience(each) for each in refresh] for refresh in state["refreshes"]]
+        self._refreshes = [[experience_of(each) for each in refresh] for refresh in state["refreshes"]]
         self._order, self._shuffles = [], state["shuffles"]
         if state["left"]:
             self._shuffles -= 1
@@ -133,7 +133,8 @@ class OnlineBuffer:
             self._refreshes[0] = oldest[count:]
 
 
-def _experience(row: Mapping[str, Any]) -> Experience:
+def experience_of(row: Mapping[str, Any]) -> Experience:
+    """An experience from the plain values that `dataclasses.asdict` made of it."""
     return Experience(**{**row, "feedback": feedback_of(row["feedback"]), "reward": Reward(**row["reward"])})
 
 

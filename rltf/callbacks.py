@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,43 @@ class Seconds(TrainerCallback):
     ) -> None:
         """The optimiser has made its step."""
         self._meter.add("seconds/learning", time.perf_counter() - self._started)
+
+
+class Console(TrainerCallback):
+    """Says each line of the log in the words that matter most."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Say one line."""
+        if not state.is_world_process_zero or not logs:
+            return
+        if "loss" in logs:
+            parts = [f"{name} {logs[key]:.{digits}f}" for key, name, digits in _SAID if key in logs]
+            self._say(f"step {state.global_step}/{state.max_steps}: {', '.join(parts)}")
+        for name in (name for name in logs if name.startswith("eval/")):
+            self._say(f"step {state.global_step}: {name.removeprefix('eval/')} {100 * logs[name]:.1f} %")
+
+
+_SAID = (
+    ("loss", "loss", 3),
+    ("loss/supervised", "supervised", 3),
+    ("sampled/passed", "sampled: passed", 2),
+    ("sampled/failure", "failure", 2),
+    ("sampled/error", "error", 2),
+    ("sampled/syntax_error", "syntax error", 2),
+    ("entropy", "entropy", 2),
+    ("seconds/total", "seconds", 1),
+)
+"""Key of the log, its name on the console, digits."""
 
 
 class MetricsFile(TrainerCallback):

@@ -20,6 +20,7 @@ from harness.errors import HarnessError, InputError
 COMMANDS = (
     "harness.commands.eval",
     "harness.commands.score",
+    "rltf.commands.train",
     "harness.commands.prompt",
     "harness.commands.report",
     "harness.commands.doctor",

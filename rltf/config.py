@@ -8,7 +8,7 @@ Does not cover: model, benchmark and run folder, which are arguments of `rltf tr
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from transformers import TrainingArguments
@@ -26,6 +26,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """Allowed values by option."""
 
 
+_DECIDING = (
+    "learning_rate", "per_device_train_batch_size", "gradient_accumulation_steps", "seed", "weight_decay",
+    "warmup_steps", "lr_scheduler_type", "optim", "max_grad_norm", "bf16", "fp16", "max_steps",
+)  # fmt: skip
+"""Options of Trainer's that decide what weights training ends with."""
+
+
 @dataclass
 class RLTFConfig(TrainingArguments):
     """Options of one training run; those not listed here are `TrainingArguments`'."""
@@ -38,7 +45,17 @@ class RLTFConfig(TrainingArguments):
     profile: str = "strict"
     """Comparison of outputs by which a test counts as passed (released: `apps`)."""
 
+    # --- model -----------------------------------------------------------------------------------
+    dtype: str = "float32"
+    """Of the weights; mixed precision is `bf16=true` or `fp16=true` (Trainer's), not this."""
+    lora_rank: int = 0
+    """Train LoRA adapters of this rank on all linear layers instead of the weights; 0 trains the weights."""
+    lora_alpha: int = 32
+    """Scale of the adapters, times their rank."""
+
     # --- what a step is made of ------------------------------------------------------------------
+    train_problems: int | None = None
+    """The first so many problems; `None` for all that are selected."""
     mixing: str = "together"
     """`together`: each micro-batch holds supervised and RL rows and both losses are summed (paper);
     `alternate`: even micro-batches are supervised and odd ones RL (released)."""
@@ -68,6 +85,8 @@ class RLTFConfig(TrainingArguments):
     """Both: 512. A program that reaches it is truncated: its whole text is blamed."""
     sample_batch_size: int = 64
     """Programs generated at once."""
+    sampler_device: str | None = None
+    """With `sampler=process`, where it samples (`cuda:1`); `None` for where the model is trained."""
     sampler: str = "inline"
     """`inline`: training waits while programs are made; `process`: a process beside it makes them while
     training goes on, so that a refresh brings programs of the weights one refresh before."""
@@ -157,6 +176,12 @@ class RLTFConfig(TrainingArguments):
     def programs_per_refresh(self) -> int:
         """New programs that one process makes at a refresh."""
         return self.refresh_size or max(1, min(self.rl_rows_between_refreshes, self.buffer_size))
+
+    def identity(self) -> dict[str, Any]:
+        """What a resumed run must have as before: all options of ours, and those of Trainer's that decide."""
+        own = {each.name for each in fields(RLTFConfig)} - {each.name for each in fields(TrainingArguments)}
+        plain = self.to_dict()
+        return {name: plain[name] for name in sorted({*own, *_DECIDING})}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the reports that Trainer feeds."""

@@ -76,6 +76,18 @@ MINI: Mapping[str, Any] = {
 
 MINI_QUICK: Mapping[str, Any] = {**MINI, "max_steps": 20, "save_steps": 10}
 
+WARM_STARTS: Mapping[str, Mapping[str, Any]] = {
+    "mini": {"max_steps": 300, "learning_rate": 2e-3},
+    "mini-quick": {"max_steps": 150, "learning_rate": 2e-3},
+}
+"""Supervised stage before RLTF where the model is made on the spot; over the preset's own options."""
+
+EVALUATIONS: Mapping[str, Mapping[str, Any]] = {
+    "mini": {"n": 4, "temperature": 0.6, "top_p": 0.95},
+    "mini-quick": {"n": 2, "temperature": 0.6, "top_p": 0.95},
+}
+"""How the preset's evaluations sample; by the names of `harness.presets.Preset`."""
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": PAPER,
     "released": RELEASED,

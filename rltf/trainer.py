@@ -138,7 +138,20 @@ class RLTFTrainer(Trainer):
         """Train; with a checkpoint's folder, go on where it was written, bit for bit on a CPU."""
         if resume_from_checkpoint is not None:
             self._restore(checkpoints.read_state(Path(resume_from_checkpoint), self.args.process_index))
+            if checkpoints.steps_of(Path(resume_from_checkpoint)) >= self.args.max_steps:
+                # Trainer would make another step before it looks at their number.
+                return self._load_from_checkpoint(resume_from_checkpoint)
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+
+    def settle(self) -> None:
+        """Wait until no programs are being made."""
+        if self._source is not None:
+            self._source.settle()
+
+    def close(self) -> None:
+        """End what was started beside training."""
+        if self._source is not None:
+            self._source.close()
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         # Our state first: Trainer ends a checkpoint with its own, and then deletes older checkpoints.

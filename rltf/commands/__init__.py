@@ -1,0 +1,1 @@
+"""Sub-commands of `rltf` that need the trainer; importing them costs nothing."""

@@ -1,0 +1,257 @@
+"""`rltf train`: train a model from unit test feedback, then evaluate it.
+
+Covers: the arguments, presets, what is shown. The work is `rltf.train`.
+Importing this costs nothing: the parser is built for every `rltf --help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.commands.options import positive_float, positive_int
+from harness.errors import InputError
+from rltf.presets import EVALUATIONS, PRESETS, WARM_STARTS
+
+if TYPE_CHECKING:
+    from harness.presets import Settings
+    from harness.types import Benchmark
+    from rltf.config import RLTFConfig
+    from rltf.train import Training
+
+_MADE = tuple(WARM_STARTS)
+"""Presets that bring their own model and benchmark."""
+
+_EPILOG = """\
+--preset paper follows the paper, released the code of its authors (without the critic); mini and mini-quick
+make a small model for the generated benchmark mini, warm-start it and train it on a CPU, with no download.
+Any option of rltf/config.py, rltf/rewards.py and transformers' TrainingArguments is set by its own name:
+  --set learning_rate=1e-5 baseline=greedy temperatures=[0.6,1.0] bf16=true lora_rank=8 sampler=process
+
+The run folder holds training.json, metrics.jsonl, checkpoint-N/, model/, comparison.json, report.html, and
+eval/ with a run folder of `rltf eval` for each evaluation. A run that was interrupted, or killed, goes on
+from its newest whole checkpoint with --resume and, on a CPU, ends with the same weights.
+
+Several processes, each sampling its share:
+  accelerate launch --num_processes 8 -m rltf train --model M --benchmark apps --preset paper --out DIR
+
+Exit status: 0 done; 2 bad input, checkpoints are kept; 130 interrupted.
+"""
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `train` to the sub-commands."""
+    parser = commands.add_parser(
+        "train",
+        help="train a model from unit test feedback, then evaluate it",
+        description="Train a code model, supervised or online from unit test feedback (RLTF), and compare its"
+        " pass@k before and after.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="run folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    _add_input(parser)
+    _add_training(parser)
+    _add_evaluation(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_input(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", metavar="MODEL", help="hub id or folder (default with mini presets: made on the spot)"
+    )
+    parser.add_argument(
+        "--toy", choices=("causal", "seq2seq"), default="causal", help="kind of the model made on the spot"
+    )
+    parser.add_argument("--benchmark", metavar="NAME", help="to train on: apps, mbpp, mini, …")
+    parser.add_argument("--split", default="train", help="of it; never test (default: train)")
+    parser.add_argument("--ids", nargs="+", metavar="ID", help="only these problems of it")
+    parser.add_argument("--difficulty", nargs="+", metavar="NAME", help="only these difficulties of it")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="benchmark data (default: $RLTF_DATA, or the hub)"
+    )
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--method", metavar="NAME", help="rltf, or sft for supervised (default: rltf)")
+    parser.add_argument("--preset", metavar="NAME", help=f"settings: {', '.join(PRESETS)}")
+    parser.add_argument("--steps", type=positive_int, metavar="N", help="optimiser steps")
+    parser.add_argument("--seed", type=int, metavar="N", help="of everything (default: 42)")
+    parser.add_argument(
+        "--set", nargs="+", default=[], action="extend", metavar="NAME=VALUE", help="any other option"
+    )
+    parser.add_argument(
+        "--warm",
+        nargs="+",
+        action="extend",
+        metavar="NAME=VALUE",
+        help="a supervised stage before, with these options over the others: max_steps=300",
+    )
+    parser.add_argument("--report-to", nargs="+", metavar="NAME", help="tensorboard, wandb, …")
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="programs graded at a time")
+    cache = parser.add_mutually_exclusive_group()
+    cache.add_argument("--cache", type=Path, metavar="DIR", help="verdicts of earlier runs (~/.cache/rltf)")
+    cache.add_argument("--no-cache", action="store_true", help="grade everything anew")
+
+
+def _add_evaluation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--eval", nargs="+", metavar="NAME", help="benchmarks to evaluate on (default: the one trained on)"
+    )
+    parser.add_argument("--eval-size", type=positive_int, metavar="N", help="only their first N problems")
+    parser.add_argument("--eval-preset", metavar="NAME", help="settings of a paper, as in rltf eval")
+    parser.add_argument(
+        "--eval-n", type=positive_int, metavar="N", help="samples of each problem (default: 1, greedy)"
+    )
+    parser.add_argument("--eval-temperature", type=positive_float, metavar="T")
+    parser.add_argument(
+        "--eval-every", type=positive_int, metavar="N", help="evaluate on a part every N steps, too"
+    )
+    parser.add_argument(
+        "--eval-every-on",
+        type=positive_int,
+        default=100,
+        metavar="N",
+        help="problems of each benchmark for that (default: 100)",
+    )
+
+
+def run(args: argparse.Namespace, command: Sequence[str]) -> int:
+    """Run the command; returns the exit status."""
+    try:
+        from rltf.train import train  # noqa: PLC0415 - imports torch
+    except ImportError as error:
+        raise InputError(
+            f"training needs torch, transformers and accelerate ({error}); pip install 'rltf-harness[models]'"
+        ) from None
+    try:
+        content = train(_training(args, command), resume=args.resume)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\ninterrupted; checkpoints are kept in {args.out}: add --resume to go on\n")
+        return 130
+    for name, found in content.items():
+        _show(name, found)
+    if content:
+        sys.stdout.write(f"{args.out / 'report.html'}\n")
+    return 0
+
+
+def _show(name: str, found: dict[str, Any]) -> None:
+    for metric, difference in found["difference"].items():
+        before, after = (100 * found[when][metric]["value"] for when in ("before", "after"))
+        points = [100 * difference[each] for each in ("value", "low", "high")]
+        sys.stdout.write(
+            f"{name} {metric} ({found['profile']}): {before:.1f} % -> {after:.1f} %,"
+            f" {points[0]:+.1f} points [{points[1]:+.1f}, {points[2]:+.1f}]\n"
+        )
+
+
+def _training(args: argparse.Namespace, command: Sequence[str]) -> Training:
+    """Everything that needs no model, checked before one is loaded."""
+    from functools import partial  # noqa: PLC0415 - nothing heavy before a command runs
+
+    from transformers.utils import logging  # noqa: PLC0415 - the same
+
+    from harness.commands.options import cache_of  # noqa: PLC0415 - the same
+    from harness.report.sampling_progress import sampling_progress_on  # noqa: PLC0415 - the same
+    from rltf.train import Training  # noqa: PLC0415 - the same
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    made = args.preset in _MADE and args.model is None
+    if args.model is None and not made:
+        raise InputError(f"name a model with --model, or a preset that makes one: {', '.join(_MADE)}")
+    config = _config(args, args.out, args.set)
+    warm = None
+    if args.warm is not None or made:
+        options = [f"{name}={value}" for name, value in WARM_STARTS.get(args.preset, {}).items()]
+        settings = [*args.set, *options, *(args.warm or [])]
+        warm = _config(args, args.out / "warm-start", settings, method="sft")
+    benchmark = _benchmark(args, config)
+    return Training(
+        out=args.out,
+        config=config,
+        model=args.model,
+        benchmark=benchmark,
+        evaluate_on=_evaluated(args, benchmark),
+        settings=_settings(args, config),
+        warm_start=warm,
+        toy_kind=args.toy,
+        evaluate_every=args.eval_every,
+        evaluate_every_on=args.eval_every_on,
+        cache=cache_of(args),
+        command=shlex.join(["rltf", *command]),
+        progress=partial(sampling_progress_on, sys.stderr),
+        say=_say if config.process_index == 0 else lambda line: None,
+    )
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _config(args: argparse.Namespace, out: Path, settings: Sequence[str], **fixed: Any) -> RLTFConfig:
+    from rltf.options import make_config  # noqa: PLC0415 - nothing heavy before a command runs
+
+    given = {
+        "method": args.method,
+        "max_steps": args.steps if "method" not in fixed else None,
+        "seed": args.seed,
+        "report_to": args.report_to,
+        "graders": args.workers,
+    }
+    return make_config(
+        args.preset,
+        settings,
+        output_dir=str(out),
+        disable_tqdm=True,
+        **{name: value for name, value in (given | fixed).items() if value is not None},
+    )
+
+
+def _benchmark(args: argparse.Namespace, config: RLTFConfig) -> Benchmark:
+    from dataclasses import replace  # noqa: PLC0415 - nothing heavy before a command runs
+
+    from harness.registry import load_benchmark  # noqa: PLC0415 - the same
+
+    name = args.benchmark or ("mini" if args.preset in _MADE else None)
+    if name is None:
+        raise InputError("name a benchmark to train on with --benchmark")
+    found = load_benchmark(
+        name, split=args.split, data_dir=args.data, ids=args.ids, difficulty=args.difficulty
+    )
+    return replace(found, problems=found.problems[: config.train_problems])
+
+
+def _evaluated(args: argparse.Namespace, benchmark: Benchmark) -> list[Benchmark]:
+    from dataclasses import replace  # noqa: PLC0415 - nothing heavy before a command runs
+
+    from harness.registry import load_benchmark  # noqa: PLC0415 - the same
+
+    names = args.eval or [args.benchmark or benchmark.name]
+    if len(set(names)) < len(names):
+        raise InputError("--eval names a benchmark twice; name each once")
+    found = [load_benchmark(name, data_dir=args.data) for name in names]
+    return [replace(each, problems=each.problems[: args.eval_size]) for each in found]
+
+
+def _settings(args: argparse.Namespace, config: RLTFConfig) -> Settings:
+    """Of the evaluations: the prompt as in training, unless a paper's settings are asked for."""
+    from harness.presets import settings  # noqa: PLC0415 - nothing heavy before a command runs
+
+    given: dict[str, Any] = {"n": args.eval_n, "temperature": args.eval_temperature}
+    given = {name: value for name, value in given.items() if value is not None}
+    if args.eval_preset is None:
+        given = {
+            "max_new_tokens": config.max_new_tokens,
+            "source_tokens": config.max_prompt_tokens,
+            **({} if config.prompt_format is None else {"format": config.prompt_format}),
+            **EVALUATIONS.get(args.preset, {}),
+            **given,
+        }
+    return settings(args.eval_preset, given, seed=config.seed)

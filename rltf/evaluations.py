@@ -1,0 +1,140 @@
+"""Evaluations of a training run: before, in between and after, each an ordinary run folder of `rltf eval`.
+
+Covers: which model, benchmark and settings each has, and evaluating every so many steps.
+Does not cover: sampling and grading (`harness.model_evaluation`), comparing (`rltf.outcome_report`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from harness.compare import PROFILES
+from harness.evaluation import Plan
+from harness.generate.local import LocalSampler
+from harness.model_evaluation import evaluate_model
+from harness.presets import Settings
+from harness.processes import current_processes
+from harness.prompts import find_format
+from harness.report.sampling_progress import SamplingProgress
+from harness.runner import Runner
+from harness.runner.keys import GRADER_VERSION, package_versions
+from harness.sampling import Sampling
+from harness.types import Benchmark
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """Evaluates the model in memory, as it is when asked."""
+
+    folder: Path
+    benchmarks: Sequence[Benchmark]
+    settings: Settings
+    runner: Runner
+    """Running."""
+    model_name: str
+    progress: Callable[[], SamplingProgress]
+    """Makes one for each evaluation."""
+    command: str = ""
+
+    def run(self, model: Any, tokenizer: Any, when: str) -> dict[str, dict[str, Any]]:
+        """Evaluate under `folder/<when>/<benchmark>`, or continue; the metrics by benchmark.
+
+        Empty in the processes of a launch that only help.
+        """
+        settings = self.settings
+        sampler = LocalSampler(
+            model,
+            tokenizer,
+            source_tokens=settings.source_tokens,
+            truncation=settings.truncation,
+            description={"name": self.model_name, "training": when},
+        )
+        found = {}
+        for benchmark in self.benchmarks:
+            prompt_format = find_format(benchmark, settings.format)
+            plan = Plan(
+                benchmark=benchmark,
+                programs=Sampling(
+                    f"{self.model_name} {when}",
+                    sampler,
+                    prompt_format,
+                    settings.decoding,
+                    settings.n,
+                    settings.record,
+                ),
+                limits=self.runner.limits,
+                profiles={name: PROFILES[name].version for name in self.runner.profiles},
+                grader={"version": GRADER_VERSION, **package_versions()},
+                command=self.command,
+            )
+            metrics = evaluate_model(
+                plan,
+                self.folder / when / benchmark.name,
+                lambda: nullcontext(self.runner),
+                self.progress(),
+                processes=current_processes(),
+            )
+            if metrics is not None:
+                found[benchmark.name] = metrics
+        return found
+
+    def first(self, count: int) -> Evaluations:
+        """The same on the first `count` problems of each benchmark."""
+        return replace(self, benchmarks=[replace(b, problems=b.problems[:count]) for b in self.benchmarks])
+
+
+class EvaluateEvery(TrainerCallback):
+    """Evaluates every so many steps; pass@1 goes into the log as `eval/<benchmark>/pass@1`."""
+
+    def __init__(
+        self,
+        evaluations: Evaluations,
+        every: int,
+        profile: str,
+        log: Callable[[dict[str, float]], None],
+        settle: Callable[[], None],
+    ) -> None:
+        """
+        Args:
+            evaluations: What to run.
+            every: Optimiser steps.
+            profile: Whose pass@1 is logged.
+            log: The trainer's.
+            settle: Called first: frees the grader.
+        """
+        self._evaluations = evaluations
+        self._every = every
+        self._profile = profile
+        self._log = log
+        self._settle = settle
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: Any = None,
+        processing_class: Any = None,
+        **_: Any,
+    ) -> None:
+        """Evaluate if it is time; the last step is evaluated after training, on all problems."""
+        if state.global_step % self._every or state.global_step >= state.max_steps:
+            return
+        self._settle()
+        found = self._evaluations.run(model, processing_class, f"step-{state.global_step:06d}")
+        scores = {
+            f"eval/{name}/pass@1": _pass_at_1(metrics, self._profile) for name, metrics in found.items()
+        }
+        if scores:
+            self._log(scores)
+
+
+def _pass_at_1(metrics: Mapping[str, Any], profile: str) -> float:
+    score = metrics["profiles"][profile]["overall"]["pass@1"]
+    return float(score["value"]) if score else 0.0

@@ -1,0 +1,241 @@
+"""Train a model, then evaluate it: the main path of `rltf train`, from top to bottom.
+
+Audit the problems, load the model (made and warm-started if none is named), evaluate it, train it, evaluate
+it again, compare. The run folder may be left at any moment: the same call with `resume` goes on from the
+newest whole checkpoint and, on a CPU, ends with the same weights.
+Does not cover: the arguments (`rltf.commands.train`), a step of training (`rltf.trainer`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from transformers import PrinterCallback, ProgressCallback
+
+from harness.compare import PROFILES
+from harness.generate.loading import Loaded, load
+from harness.presets import Settings
+from harness.report.sampling_progress import SamplingProgress, SilentSampling
+from harness.runner import Runner
+from harness.types import Benchmark, Limits, Problem
+from rltf import checkpoints
+from rltf.audit import audit
+from rltf.building import check_split, make_trainer, with_adapters
+from rltf.callbacks import Console
+from rltf.config import RLTFConfig
+from rltf.evaluations import EvaluateEvery, Evaluations
+from rltf.outcome_report import write_outcome
+from rltf.trainer import RLTFTrainer
+from rltf.training_folder import adopt_folder
+
+MODEL = "model"
+"""Folder of the trained model."""
+FORMAT = 1
+"""Raised when `training.json` changes its meaning."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `rltf train` was asked for."""
+
+    out: Path
+    config: RLTFConfig
+    """Its `output_dir` is `out`."""
+    model: str | None
+    """Hub id or folder; `None` has a small one made (`rltf.toy`)."""
+    benchmark: Benchmark
+    evaluate_on: Sequence[Benchmark]
+    settings: Settings
+    """Of the evaluations."""
+    warm_start: RLTFConfig | None = None
+    """A supervised stage before training proper, whose end is the start; its `output_dir` is in `out`."""
+    toy_kind: str = "causal"
+    evaluate_every: int | None = None
+    evaluate_every_on: int = 100
+    """Problems of each benchmark for the evaluations in between."""
+    cache: Path | None = None
+    """Verdicts and audits of earlier runs."""
+    command: str = ""
+    progress: Callable[[], SamplingProgress] = SilentSampling
+    say: Callable[[str], None] = lambda line: None
+    """Told what is being done, in a line each."""
+
+
+def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
+    """Do all of it, or go on; returns the content of `comparison.json`.
+
+    Raises:
+        InputError: If model, problems, options or folder are not what they should be; checkpoints are kept.
+    """
+    check_split(training.benchmark)
+    adopt_folder(training.out, _identity(training), training.config, resume=resume, command=training.command)
+    with _runner(training) as runner:
+        rewarding = _rewarding(training, runner)
+        start = training.model or _made_model(training)
+        if training.warm_start is not None:
+            start = _warm_started(training, start)
+        model = _load(start, training.config)
+        evaluations = _evaluations(training, runner, start)
+        training.say("evaluating the starting point")
+        evaluations.run(model.model, model.tokenizer, "before")
+        training.say(f"training: {training.config.method}, {training.config.max_steps} steps")
+        trained = _trained(training, model, rewarding, runner, evaluations)
+        training.say("evaluating the end")
+        evaluations.run(trained, model.tokenizer, "after")
+    if training.config.process_index:
+        return {}
+    names = [benchmark.name for benchmark in training.evaluate_on]
+    return write_outcome(training.out, names, training.config.profile, _introduction(training))
+
+
+# --- before training -----------------------------------------------------------------------------
+
+
+def _identity(training: Training) -> dict[str, Any]:
+    """What a resumed run must have as before."""
+    benchmark, warm = training.benchmark, training.warm_start
+    return {
+        "model": training.model or f"made here ({training.toy_kind})",
+        "benchmark": f"{benchmark.name} {benchmark.split} {benchmark.version} {benchmark.dataset_hash}",
+        "problems": sha256("\n".join(p.task_id for p in benchmark.problems).encode()).hexdigest(),
+        "processes": training.config.world_size,
+        "options": training.config.identity(),
+        "warm_start": None if warm is None else warm.identity(),
+    }
+
+
+def _runner(training: Training) -> Runner:
+    """The one runner of this training: its rewards and its evaluations are the same verdicts."""
+    seconds = training.config.cpu_seconds
+    limits = Limits(cpu_seconds=seconds, load_cpu_seconds=seconds)
+    # A cache is one process's; the others of a launch do without.
+    cache = training.cache if training.config.process_index == 0 else None
+    return Runner(training.config.graders, limits, tuple(PROFILES), cache)
+
+
+def _rewarding(training: Training, runner: Runner) -> Sequence[Problem]:
+    """The problems that programs are sampled for."""
+    config = training.config
+    if config.method == "sft":
+        return ()
+    with config.main_process_first(desc="audit"):
+        found = audit(training.benchmark, runner, profile=config.profile, cache=training.cache)
+    training.say(
+        f"{len(found.sound):,} of {len(training.benchmark):,} problems can reward a program:"
+        f" {found.without_tests:,} have no tests, {found.failing:,} fail with their own solutions"
+    )
+    return found.sound
+
+
+def _made_model(training: Training) -> str:
+    """A small model, made from the training problems; the folder that it is in."""
+    from rltf.toy import make_toy  # noqa: PLC0415 - only where no model is named
+
+    folder = training.out / "made-model"
+    with training.config.main_process_first(desc="model"):
+        if not folder.exists():
+            with _whole_folder(folder) as temporary:
+                make_toy(temporary, kind=training.toy_kind, seed=training.config.seed)
+    return str(folder)
+
+
+def _warm_started(training: Training, start: str) -> str:
+    """The model after a supervised stage; the folder that it is in."""
+    config = training.warm_start
+    assert config is not None  # noqa: S101 - the caller asked
+    folder = Path(str(config.output_dir), MODEL)
+    if not folder.exists():
+        training.say(f"warm start: {config.max_steps} supervised steps")
+        loaded = _load(start, config)
+        trainer = make_trainer(loaded.model, loaded.tokenizer, config, training.benchmark)
+        _run(trainer, config, training.say)
+    return str(folder)
+
+
+def _load(name: str, config: RLTFConfig) -> Loaded:
+    return load(name, dtype=config.dtype, device=str(config.device))
+
+
+def _evaluations(training: Training, runner: Runner, start: str) -> Evaluations:
+    return Evaluations(
+        training.out / "eval",
+        training.evaluate_on,
+        training.settings,
+        runner,
+        model_name=training.model or Path(start).name,
+        progress=training.progress,
+        command=training.command,
+    )
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def _trained(
+    training: Training,
+    loaded: Loaded,
+    rewarding: Sequence[Problem],
+    runner: Runner,
+    evaluations: Evaluations,
+) -> Any:
+    """The model after training; also in `out/model`."""
+    config = training.config
+    model = with_adapters(loaded.model, config)
+    trainer = make_trainer(
+        model, loaded.tokenizer, config, training.benchmark, rewarding=rewarding, grader=runner
+    )
+    if training.evaluate_every is not None:
+        some = evaluations.first(training.evaluate_every_on)
+        trainer.add_callback(EvaluateEvery(some, training.evaluate_every, config.profile, trainer))
+    _run(trainer, config, training.say)
+    return trainer.model
+
+
+def _run(trainer: RLTFTrainer, config: RLTFConfig, say: Callable[[str], None]) -> None:
+    """Train from the newest whole checkpoint, if there is one, and save the model."""
+    out = Path(str(config.output_dir))
+    for theirs in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(theirs)
+    trainer.add_callback(Console(say))
+    checkpoint = checkpoints.newest(out)
+    if checkpoint is not None:
+        say(f"going on from {checkpoint.name}")
+    with closing(trainer):
+        trainer.train(None if checkpoint is None else str(checkpoint))
+    with checkpoints.saving(out / MODEL), _whole_folder(out / MODEL, write=config.should_save) as folder:
+        trainer.save_model(str(folder))
+    trainer.accelerator.wait_for_everyone()
+
+
+@contextmanager
+def _whole_folder(folder: Path, *, write: bool = True) -> Iterator[Path]:
+    """A folder to write into, which gets its name when it is whole."""
+    temporary = folder.with_name(folder.name + ".tmp")
+    if write:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+    yield temporary
+    if write:
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+
+
+def _introduction(training: Training) -> list[str]:
+    config, benchmark = training.config, training.benchmark
+    made = training.model or f"a {training.toy_kind} model made for {benchmark.name}"
+    warm = training.warm_start
+    stages = [
+        *([f"{warm.max_steps} supervised steps before (they are part of 'before')"] if warm else []),
+        f"{config.max_steps} steps of {config.method}",
+    ]
+    return [
+        f"{made}, trained on {len(benchmark):,} problems of {benchmark.name} ({benchmark.split}):"
+        f" {', then '.join(stages)}.",
+        f"Evaluated with {training.settings.n} samples of each problem; seed {config.seed}.",
+    ]

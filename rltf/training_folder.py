@@ -1,0 +1,62 @@
+"""The folder of a training run: `training.json` says what it is, and a run of other inputs is refused.
+
+Does not cover: what else lies in it (checkpoints, `metrics.jsonl`, `eval/`, `comparison.json`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import environment
+from harness.errors import InputError
+from harness.files import replace_file, writing
+from harness.run_folder import refuse_other_inputs
+from rltf.config import RLTFConfig
+
+MANIFEST = "training.json"
+FORMAT = 1
+"""Raised when `training.json` changes its meaning."""
+
+
+def adopt_folder(
+    out: Path, identity: Mapping[str, Any], config: RLTFConfig, *, resume: bool, command: str = ""
+) -> None:
+    """Make `out` the folder of this training, or find that it is.
+
+    Args:
+        out: Made if it does not exist.
+        identity: What a resumed run must have as before; plain JSON values.
+        config: Recorded in full; the first of several processes writes.
+        resume: Whether to go on with what lies there.
+        command: Recorded.
+
+    Raises:
+        InputError: If it holds another training, or this one and `resume` was not asked for.
+    """
+    path, asked = out / MANIFEST, json.loads(json.dumps(identity))
+    if path.exists():
+        if not resume:
+            raise InputError(f"{out} holds a training run; pass --resume to go on, or choose another --out")
+        refuse_other_inputs(out, _read(path), asked)
+    elif config.process_index == 0:
+        with writing(path):
+            out.mkdir(parents=True, exist_ok=True)
+        manifest = {
+            "format": FORMAT,
+            "identity": asked,
+            "options": config.to_dict(),
+            "command": command,
+            **environment.describe(),
+        }
+        text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
+        replace_file(path, lambda stream: stream.write(text.encode("ascii")))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes())["identity"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is not a manifest of ours; choose another --out") from None
