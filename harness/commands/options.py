@@ -61,6 +61,11 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         help="CPU time for all tests of a program together (default: none)",
     )
     parser.add_argument(
+        "--first-failure",
+        action="store_true",
+        help="end a program at its first failing test: the same verdicts and pass@k, sooner; no pass ratios",
+    )
+    parser.add_argument(
         "--memory",
         type=positive_int,
         default=limits.memory_mib,
@@ -99,6 +104,7 @@ def limits_of(args: argparse.Namespace) -> Limits:
         load_cpu_seconds=args.limit_cpu,
         program_cpu_seconds=args.limit_program,
         memory_mib=args.memory,
+        stop_at_first_failure=args.first_failure,
     )
 
 
@@ -123,7 +129,7 @@ def runner_start(args: argparse.Namespace) -> Callable[[], AbstractContextManage
     from harness.runner import Runner  # noqa: PLC0415 - the same
 
     return partial(
-        Runner, workers=args.workers, limits=limits_of(args), profiles=tuple(PROFILES), cache=_cache(args)
+        Runner, workers=args.workers, limits=limits_of(args), profiles=tuple(PROFILES), cache=cache_of(args)
     )
 
 
@@ -137,7 +143,8 @@ def default_folder(benchmark: Benchmark, label: str, inputs: Sequence[object]) -
     return Path("results", "runs", f"{name}-{sha256(text.encode()).hexdigest()[:8]}")
 
 
-def _cache(args: argparse.Namespace) -> Path | None:
+def cache_of(args: argparse.Namespace) -> Path | None:
+    """Folder of what earlier runs found out; `None` if it is not to be used."""
     if args.no_cache:
         return None
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

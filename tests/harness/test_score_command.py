@@ -51,6 +51,21 @@ def test_gold_passes_and_leaves_a_complete_run_folder(tmp_path):
     assert manifest["identity"]["grader"]["version"] == manifest["sessions"][0]["runner"]["grader_version"]
 
 
+def test_only_verdicts_are_asked_for_and_the_first_failure_ends_a_program(tmp_path):
+    path = _programs(tmp_path / "programs.gz")
+    _rltf("score", path, *SELECTION, "--no-cache", "--out", tmp_path / "all")
+    done = _rltf("score", path, *SELECTION, "--no-cache", "--first-failure", "--out", tmp_path / "first")
+    assert done.returncode == 0, done.stderr
+    rows = {
+        name: [json.loads(line) for line in (tmp_path / name / "outcomes.jsonl").read_text().splitlines()]
+        for name in ("all", "first")
+    }
+    assert [row["verdicts"] for row in rows["first"]] == [row["verdicts"] for row in rows["all"]]
+    wrong = [row for row in rows["first"] if row["verdicts"]["strict"] == "wrong_answer"]
+    assert all(test["strict"] == "not_run" for row in wrong for test in row["tests"][1:])
+    assert any(len(row["tests"]) > 1 for row in wrong)
+
+
 def test_programs_of_every_kind_are_graded_and_shown(tmp_path):
     path = _programs(tmp_path / "programs.gz")
     done = _rltf("score", path, *SELECTION, "--no-cache", "--k", 1, 3, "--out", tmp_path / "run")
