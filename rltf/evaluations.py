@@ -26,6 +26,7 @@ from harness.runner import Runner
 from harness.runner.keys import GRADER_VERSION, package_versions
 from harness.sampling import Sampling
 from harness.types import Benchmark
+from rltf.trainer import RLTFTrainer
 
 
 @dataclass(frozen=True)
@@ -92,27 +93,18 @@ class Evaluations:
 class EvaluateEvery(TrainerCallback):
     """Evaluates every so many steps; pass@1 goes into the log as `eval/<benchmark>/pass@1`."""
 
-    def __init__(
-        self,
-        evaluations: Evaluations,
-        every: int,
-        profile: str,
-        log: Callable[[dict[str, float]], None],
-        settle: Callable[[], None],
-    ) -> None:
+    def __init__(self, evaluations: Evaluations, every: int, profile: str, trainer: RLTFTrainer) -> None:
         """
         Args:
             evaluations: What to run.
             every: Optimiser steps.
             profile: Whose pass@1 is logged.
-            log: The trainer's.
-            settle: Called first: frees the grader.
+            trainer: That this is a callback of.
         """
         self._evaluations = evaluations
         self._every = every
         self._profile = profile
-        self._log = log
-        self._settle = settle
+        self._trainer = trainer
 
     def on_step_end(
         self,
@@ -126,13 +118,12 @@ class EvaluateEvery(TrainerCallback):
         """Evaluate if it is time; the last step is evaluated after training, on all problems."""
         if state.global_step % self._every or state.global_step >= state.max_steps:
             return
-        self._settle()
-        found = self._evaluations.run(model, processing_class, f"step-{state.global_step:06d}")
-        scores = {
-            f"eval/{name}/pass@1": _pass_at_1(metrics, self._profile) for name, metrics in found.items()
-        }
-        if scores:
-            self._log(scores)
+        self._trainer.settle()  # one grader for rewards and evaluations
+        meter = self._trainer.meter
+        with meter.seconds("evaluating"):
+            found = self._evaluations.run(model, processing_class, f"step-{state.global_step:06d}")
+        for name, metrics in found.items():
+            meter.mean(f"eval/{name}/pass@1", _pass_at_1(metrics, self._profile))
 
 
 def _pass_at_1(metrics: Mapping[str, Any], profile: str) -> float:

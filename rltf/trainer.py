@@ -60,7 +60,7 @@ class RLTFTrainer(Trainer):
             model=model, args=args, processing_class=processing_class, callbacks=[*ours, *callbacks]
         )
         self._stream = stream
-        self._meter = meter
+        self.meter = meter
         self._source = source
         self._causal = not self.accelerator.unwrap_model(model).config.is_encoder_decoder
 
@@ -90,8 +90,8 @@ class RLTFTrainer(Trainer):
         outputs = self._predict(model, inputs)
         terms = self._terms(outputs.logits, inputs)
         for name, term in terms.items():
-            self._meter.mean(f"loss/{name}", term.detach())
-        self._meter.mean("entropy", entropy(outputs.logits, inputs["labels"], causal=self._causal))
+            self.meter.mean(f"loss/{name}", term.detach())
+        self.meter.mean("entropy", entropy(outputs.logits, inputs["labels"], causal=self._causal))
         loss = sum(terms.values())
         return (loss, outputs) if return_outputs else loss
 
@@ -130,7 +130,7 @@ class RLTFTrainer(Trainer):
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Trainer's numbers and ours since the last line: means over micro-batches, seconds in sum."""
-        super().log(logs | self._meter.take() if "loss" in logs else logs, start_time)
+        super().log(logs | self.meter.take() if "loss" in logs else logs, start_time)
 
     # --- checkpoint ------------------------------------------------------------------------------
 
