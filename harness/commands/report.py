@@ -129,7 +129,8 @@ def _check(args: argparse.Namespace) -> None:
 def _report(args: argparse.Namespace, runs: list[Run]) -> Report:
     from harness.published import TABLES  # noqa: PLC0415
     from harness.report.paper import paper_report  # noqa: PLC0415
-    from harness.report.sections import Report, data_rows, outcomes, scores  # noqa: PLC0415
+    from harness.report.sections import Report, answers, data_rows, outcomes, scores  # noqa: PLC0415
+    from harness.report.tables import shares  # noqa: PLC0415
 
     if args.table:
         return paper_report(TABLES[args.table], runs, args.profile)
@@ -145,6 +146,8 @@ def _report(args: argparse.Namespace, runs: list[Run]) -> Report:
     if args.against:
         _add_published(report, runs, args.profile)
     report.sections.append(outcomes(runs, args.profile))
+    if any(shares(run.metrics) for run in runs):
+        report.sections.append(answers(runs))
     return report
 
 

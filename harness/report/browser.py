@@ -46,7 +46,7 @@ def browser_data(runs: Sequence[Run], benchmark: Benchmark | None = None, budget
         "profiles": runs[0].profiles,
         "runs": [run.name for run in runs],
         "problems": [
-            {"id": task, **facts.get(task, {}), "runs": [each.entries.get(task) for each in chosen]}
+            _problem(task, facts.get(task, {}), [each.entries.get(task) for each in chosen])
             for task in shown or [min(tasks, key=_rank)]
         ],
         "of": len(set().union(*(each.tasks for each in chosen))),
@@ -104,8 +104,17 @@ def _choose(run: Run, facts: Mapping[str, dict[str, Any]], budget: int) -> _Chos
     for task_id, entry in programs(run, chosen.wants):
         chosen.tasks.add(task_id)
         if entry is not None:
-            chosen.add(task_id, entry, len(_json(entry)) + len(_json(facts.get(task_id, {}))))
+            chosen.add(task_id, entry, len(_json(_problem(task_id, facts.get(task_id, {}), [entry]))))
     return chosen
+
+
+def _problem(
+    task_id: str, facts: Mapping[str, Any], entries: Sequence[Mapping[str, Any] | None]
+) -> dict[str, Any]:
+    """A problem with its programs; a prompt that was not shortened holds the statement already."""
+    whole = any(entry and "prompt" in entry and not entry["shortened"] for entry in entries)
+    said = {name: value for name, value in facts.items() if not (whole and name == "statement")}
+    return {"id": task_id, **said, "runs": list(entries)}
 
 
 def _rank(task_id: str) -> str:

@@ -17,7 +17,7 @@ _PLAIN_WIDTH = 160
 
 
 def show(metrics: Mapping[str, Any], report: Path, stream: IO[str]) -> None:
-    """Write the tables and remarks of a run to `stream`, and where its report lies."""
+    """Write the tables and remarks of a run to `stream`, and where its reports lie."""
     console = Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH, highlight=False)
     benchmark = metrics["benchmark"]
     console.print(
@@ -29,7 +29,9 @@ def show(metrics: Mapping[str, Any], report: Path, stream: IO[str]) -> None:
         console.print(
             Text(remark, style="bold red" if remark.split(" ", 1)[-1].startswith("PROGRAMS") else "")
         )
-    console.print(Text(f"Report: {report}"), soft_wrap=True)
+    console.print(
+        Text(f"Report: {report}; {report.with_suffix('.html').name} shows every program"), soft_wrap=True
+    )
 
 
 def _rich(table: Table) -> RichTable:

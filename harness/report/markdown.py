@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.report.tables import TEXT_COLUMNS, Table, about_run, all_tables, provenance, remarks
+from harness.report.tables import TEXT_COLUMNS, Table, about_run, all_tables, provenance, remarks, sampling
 from harness.summary import is_unscorable
 from harness.types import Benchmark, Outcome
 
@@ -36,6 +36,7 @@ def markdown(
         _list("Beside the numbers", remarks(metrics)),
     ]
     parts += [table_text(table) for table in notable.tables() if table.rows]
+    parts += [table_text(table) for table in (sampling(manifest),) if table.rows]
     parts += [_provenance(manifest)]
     return "\n".join(part for part in parts if part)
 

@@ -37,7 +37,7 @@ def programs(run: Run, wants: Callable[[str], bool]) -> Iterator[tuple[str, dict
             yield task_id, None
             continue
         pairs = list(rows)
-        samples = [_sample(row, run.outcome(line), run.profiles) for row, line in pairs[:_SAMPLES]]
+        samples = [_sample(row, _outcome(run, row, line), run.profiles) for row, line in pairs[:_SAMPLES]]
         yield task_id, {"total": len(pairs), "samples": samples, **prompts.get(task_id, {})}
 
 
@@ -52,6 +52,13 @@ def _rows(run: Run) -> Iterator[tuple[dict[str, Any], bytes]]:
         if line is None or outcome is None:
             raise run.damaged("outcomes.jsonl")
         yield _parsed(run, "samples.jsonl", line, {"task_id", "sample_id", "code"}), outcome
+
+
+def _outcome(run: Run, row: Mapping[str, Any], line: bytes) -> Outcome:
+    outcome = run.outcome(line)
+    if (outcome.task_id, outcome.sample_id) != (row["task_id"], row["sample_id"]):
+        raise run.damaged("outcomes.jsonl")
+    return outcome
 
 
 def _prompts(run: Run) -> dict[str, dict[str, Any]]:
@@ -85,6 +92,7 @@ def _sample(row: Mapping[str, Any], outcome: Outcome, profiles: Sequence[str]) -
     }
     if completion is not None and completion != code:
         sample["completion"] = cut(completion)
+        sample["changed"] = bool(row.get("changed", True))
     if outcome.infrastructure_error is not None:
         sample["lost"] = cut(outcome.infrastructure_error, _MESSAGE)
     if outcome.tests:

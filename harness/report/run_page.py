@@ -13,11 +13,13 @@ from harness.files import replace_file
 from harness.report.browser import browser_data
 from harness.report.page import Block, Card, Page, render
 from harness.report.runs import Run, read_run
-from harness.report.tables import about_run, all_tables, provenance, remarks, shares
+from harness.report.tables import about_run, all_tables, provenance, remarks, sampling, shares
 from harness.types import Benchmark
 
 _CARDS = 4
 """Budgets k that get a number at the top."""
+
+_SHARES = ("changed by extraction", "cut at the length limit")
 
 
 def write_page(folder: Path, benchmark: Benchmark | None = None) -> Path:
@@ -41,13 +43,14 @@ def write_page(folder: Path, benchmark: Benchmark | None = None) -> Path:
 def _page(run: Run, benchmark: Benchmark | None) -> Page:
     metrics, about = run.metrics, run.metrics["benchmark"]
     first, *rest = all_tables(metrics)
+    sampled = [table for table in (sampling(run.manifest),) if table.rows]
     return Page(
         title=f"{run.manifest['programs']} on {about['name']} ({about['split']})",
         introduction=[about_run(metrics)],
         cards=_cards(run),
         runs=[run],
         profile=run.profiles[0],
-        blocks=[Block(first, remarks(metrics)), *map(Block, rest), Block(provenance(run.manifest))],
+        blocks=[Block(first, remarks(metrics)), *map(Block, [*rest, *sampled, provenance(run.manifest)])],
         browser=browser_data([run], benchmark),
         commands=[run.manifest["command"]] if run.manifest["command"] else [],
         commands_title="The command",
@@ -60,9 +63,9 @@ def _cards(run: Run) -> list[Card]:
         _score(run, metric, name) for metric, name in (names | {"test_case_average": "tests passed"}).items()
     ]
     extra = [
-        Card(name, f"{100 * count / of:.1f} %", [f"{count:,} of {of:,} programs"])
-        for name, count, of in shares(run.metrics.get("answers", {}))
-        if not name.startswith("ended")
+        Card(name, f"{100 * count / of:.1f} %", [f"{count:,} of {of:,}"])
+        for name, count, of in shares(run.metrics)
+        if name in _SHARES
     ]
     return [card for card in found if card is not None] + extra
 

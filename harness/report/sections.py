@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.published import Published
 from harness.report.against import Cell, Standing
 from harness.report.runs import Run
-from harness.report.tables import percent, remarks
+from harness.report.tables import percent, remarks, shares
 from harness.summary import from_easy_to_hard
 from harness.types import Status
 
@@ -147,6 +147,15 @@ def outcomes(runs: Sequence[Run], profile: str) -> Section:
                 title = f"runtime error: {len(rest)} further types"
                 rows.append(_outcome_row(title, _errors(groups, rest), groups))
     return Section(f"Outcomes of the samples (profile {profile})", frame(rows))
+
+
+def answers(runs: Sequence[Run]) -> Section:
+    """What became of the models' answers on their way to programs, where a run records it."""
+    rows: dict[str, dict[str, str]] = {}
+    for run in runs:
+        for name, count, of in shares(run.metrics):
+            rows.setdefault(name, {"": name})[run.name] = f"{count:,} of {of:,} ({100 * count / of:.1f} %)"
+    return Section("From answers to programs", frame(list(rows.values())))
 
 
 def data_rows(runs: Iterable[Run]) -> list[Mapping[str, Any]]:

@@ -92,21 +92,22 @@ def exceptions(metrics: Mapping[str, Any]) -> Table:
 def completions(metrics: Mapping[str, Any]) -> Table:
     """What became of the model's answers on their way to programs; no rows where the run records none."""
     rows = [
-        [name, f"{count:,}", f"{100 * count / of:.1f} %"]
-        for name, count, of in shares(metrics.get("answers", {}))
+        [name, f"{count:,}", f"{of:,}", f"{100 * count / of:.1f} %"] for name, count, of in shares(metrics)
     ]
-    return Table("From answers to programs", ["", "programs", "of those recorded"], rows)
+    return Table("From answers to programs", ["", "number", "of", "share"], rows)
 
 
-def shares(answers: Mapping[str, Any]) -> list[tuple[str, int, int]]:
-    """What is recorded of the answers (`harness.report.answers`): name, programs, and of how many."""
-    found = []
+def shares(metrics: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """What the run records of the answers (`harness.report.answers`): name, number, and of how many."""
+    answers, prompts, found = metrics.get("answers", {}), metrics.get("prompts", {}), []
     if changed := answers.get("changed"):
         found.append(("changed by extraction", changed["count"], changed["of"]))
     if finish := answers.get("finish"):
-        counts = {"length": 0} | finish["counts"]
-        words = {"length": "cut at the length limit", "empty": "empty"}
-        found += [(words.get(k, f"ended: {k}"), n, finish["of"]) for k, n in sorted(counts.items())]
+        found.append(("cut at the length limit", finish["counts"].get("length", 0), finish["of"]))
+        others = {name: count for name, count in finish["counts"].items() if name not in ("stop", "length")}
+        found += [(f"ended by: {name}", count, finish["of"]) for name, count in sorted(others.items())]
+    if prompts.get("of"):
+        found.append(("prompts shortened to fit", prompts["shortened"], prompts["of"]))
     return found
 
 
@@ -137,7 +138,6 @@ def provenance(manifest: Mapping[str, Any]) -> Table:
     session = manifest["sessions"][-1] if manifest["sessions"] else {}
     facts = {
         "programs": f"{manifest['programs']} ({identity['programs']})",
-        "sampled": _pairs(generation(manifest)),
         "data": f"{manifest['data_source']}, hash {identity['benchmark']['dataset_hash']}",
         "profiles": _pairs(identity["profiles"]),
         "limits": _pairs(identity["limits"]),
@@ -151,8 +151,18 @@ def provenance(manifest: Mapping[str, Any]) -> Table:
     return Table("How to get these numbers again", ["", "value"], rows)
 
 
+def sampling(manifest: Mapping[str, Any]) -> Table:
+    """How the programs were sampled, as the manifest records it; no rows where it does not."""
+    rows = [
+        [name.replace("_", " "), _pairs(value) if isinstance(value, Mapping) else str(value)]
+        for name, value in generation(manifest).items()
+        if value not in (None, {}, [])
+    ]
+    return Table("How the programs were sampled", ["", "value"], rows)
+
+
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
 
 
 def percent(interval: Mapping[str, Any] | None) -> str:

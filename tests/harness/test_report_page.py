@@ -194,6 +194,20 @@ def test_answers_are_kept_where_they_are_not_the_program(make_run):
     assert "completion" not in shown["samples"][1]
 
 
+def test_the_statement_is_added_where_the_prompt_does_not_hold_all_of_it(make_run):
+    run = make_run("r", {"mbpp/11": [P], "mbpp/12": [P]})
+    prompts = [{"task_id": f"mbpp/{n}", "prompt": "Q", "shortened": n == 12} for n in (11, 12)]
+    _write(run, "prompts.jsonl", prompts)
+    suite = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")])
+    problems = [Problem(f"mbpp/{n}", "Question", lambda: suite) for n in (11, 12)]
+    data = json.loads(browser_data([read_run(run)], Benchmark("mbpp", "test", "1", problems, "h", "s")))
+    assert ["statement" in problem for problem in data["problems"]] == [False, True]
+
+
+def test_what_the_command_takes_by_default_is_the_budget():
+    assert cli.build_parser().parse_args(["report", "x"]).programs * 2**20 == browser.BUDGET
+
+
 def test_long_texts_are_cut_and_say_so(make_run, monkeypatch):
     monkeypatch.setattr(programs, "_TEXT", 40)
     monkeypatch.setattr(programs, "_SAMPLES", 2)
@@ -250,6 +264,11 @@ def test_one_problem_over_the_budget_is_shown_alone(make_run):
         ("samples.jsonl", "[]\n", "samples.jsonl is damaged"),
         ("outcomes.jsonl", "{\n", "outcomes.jsonl is damaged"),
         ("prompts.jsonl", '{"task_id": 3}\n', "prompts.jsonl is damaged"),
+        (
+            "samples.jsonl",
+            '{"task_id": "mbpp/11", "sample_id": 7, "code": ""}\n',
+            "outcomes.jsonl is damaged",
+        ),
         ("samples.jsonl", None, "samples.jsonl cannot be read: No such file or directory"),
     ],
 )

@@ -84,17 +84,15 @@ if (document.getElementById("data")) {
       box);
   };
 
-  const fold = (title, open, ...content) => {
-    const element = make("details", open ? { open: "" } : {}, make("summary", {}, title), ...content);
-    return element;
-  };
+  const fold = (title, open, content) => make("details", open ? { open: "" } : {}, make("summary", {}, title), content);
 
   const given = (problem, run) => {
-    if (run.prompt !== undefined) {
-      const title = run.shortened ? "Prompt (shortened to fit the model)" : "Prompt";
-      return fold(title, true, make("pre", { class: "prompt" }, run.prompt));
-    }
-    return problem.statement ? fold("Statement", true, make("pre", { class: "prompt" }, problem.statement)) : null;
+    const prompt = run.shortened ? "Prompt, shortened to fit the model" : "Prompt";
+    return [
+      run.prompt === undefined ? null : fold(prompt, true, make("pre", { class: "prompt" }, run.prompt)),
+      !problem.statement ? null
+        : fold("Statement", run.prompt === undefined, make("pre", { class: "prompt" }, problem.statement)),
+    ];
   };
 
   const facts = sample => [
@@ -103,7 +101,7 @@ if (document.getElementById("data")) {
     sample.tokens === undefined ? "" : plural(sample.tokens, "token"),
     sample.finish === "length" ? "cut at the length limit" : "",
     sample.finish === "empty" ? "empty answer" : "",
-    sample.completion === undefined ? "" : "changed by extraction",
+    sample.changed ? "changed by extraction" : "",
   ].filter(Boolean).join(" · ");
 
   const outcome = sample => {
@@ -129,7 +127,7 @@ if (document.getElementById("data")) {
     at("detail").replaceChildren(...[
       make("h3", {}, problem.id, problem.level ? make("small", {}, problem.level) : null),
       problem.erratum ? make("p", { class: "erratum" }, `Known bad problem: ${problem.erratum}`) : null,
-      given(problem, run),
+      ...given(problem, run),
       ...problem.runs.map((each, place) => (each ? chips(problem, each, place) : null)),
       ...outcome(sample),
     ].filter(Boolean));
