@@ -248,8 +248,8 @@ class Limits:
     """What one program may use. The defaults are the evaluation's; part of the cache key."""
 
     cpu_seconds: float = 4.0
-    """Per test, user plus system, read from the kernel. 4 s is the reference graders' wall limit. A test that
-    ends by itself within a quarter more is run again, and is timed out if three runs were all over."""
+    """Per test, user plus system, read from the kernel. 4 s is the reference graders' wall limit. CPU time
+    is not exact: a test is timed out if three runs were all over by a tenth, or the first by a quarter."""
     load_cpu_seconds: float = 4.0
     """For compiling and importing the program."""
     program_cpu_seconds: float | None = None

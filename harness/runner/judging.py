@@ -15,6 +15,7 @@ from typing import Any
 from harness.compare import Opaque, Profile
 from harness.runner.asserts import Split
 from harness.runner.prepared import Inside, PreparedSuite
+from harness.runner.sandbox.again import SURE
 from harness.runner.sandbox.values import decode
 from harness.runner.sandbox.wire import split_records
 from harness.types import ErrorInfo, Limits, Outcome, Status, TestKind, TestOutcome
@@ -145,7 +146,7 @@ class Judge:
         """How the process was ended from outside, if it was."""
         if run.killed == "stopped":
             return _Ending(Status.RUNTIME_ERROR, ErrorInfo("SIGSTOP", "the program stopped itself", None))
-        if run.killed or cpu >= self._limits.cpu_seconds:
+        if run.killed or cpu >= SURE * self._limits.cpu_seconds:
             return _Ending(Status.TIMED_OUT)
         if run.status >= 0:
             return None
@@ -195,7 +196,7 @@ class Judge:
     ) -> TestOutcome:
         inside = isinstance(expected, Inside)
         kind = fields.get("kind")
-        if cpu >= self._limits.cpu_seconds:
+        if cpu >= SURE * self._limits.cpu_seconds:
             return self._all(_Ending(Status.TIMED_OUT), cpu, inside=inside)
         if kind == "too_large":
             return self._all(_Ending(Status.OUTPUT_LIMIT), cpu, inside=inside)

@@ -145,7 +145,7 @@ class Server:
         self._cpu_left = self._program_cpu
         self._output = limits["output_mib"] << 20
         self._watch = Watch(
-            cpu_seconds=again.TOLERANCE * limits["cpu_seconds"],
+            cpu_seconds=again.STOPPED * limits["cpu_seconds"],
             load_cpu_seconds=limits["load_cpu_seconds"],
             idle_seconds=limits["wall_factor"] * limits["cpu_seconds"],
             report_limit=self._output + REPORT_SLACK,
