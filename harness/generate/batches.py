@@ -1,8 +1,8 @@
 """Which rows share a batch, and what happens when a batch does not fit into memory.
 
 Rows of similar prompt length go together whatever problem they belong to; samples of one prompt stay
-neighbours, so that it is computed once. The budget starts high and halves when memory runs out; it never grows
-again.
+neighbours, so that it is computed once. The budget starts high and halves when memory runs out; it never
+grows again.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ class LocalSampler:
             row = batch[0]
             raise InputError(
                 f"{row.prompt.task_id}: memory does not suffice for one sample ({len(row.ids)} tokens of"
-                f" prompt, up to {row.limit} new); ask for fewer new tokens, shorter prompts or --dtype bfloat16"
+                f" prompt, up to {row.limit} new); ask for fewer new tokens, shorter prompts or bfloat16"
             ) from None
 
     def _completion(self, row: Row) -> Completion:

@@ -1,4 +1,4 @@
-"""Gumbel noise that is a function of (seed, task, sample, position, token), on any device and in any batch.
+"""Noise that is a function of (seed, task, sample, position, token), on any device and in any batch.
 
 The integers are the same everywhere; the logarithms may differ in their last bit between devices, which the
 choice allows for (`harness.generate.choosing`). Not for cryptography.
@@ -29,33 +29,28 @@ def step_words(keys: Sequence[bytes], positions: Sequence[int], device: torch.de
     return words.view(len(digests), 2).to(device)
 
 
-def gumbel(words: Tensor, tokens: Tensor) -> Tensor:
-    """Gumbel(0, 1) noise, fp32 `[B, K]`, for `tokens` (`[B, K]` or `[K]`, token ids).
+def exponential(words: Tensor, tokens: Tensor) -> Tensor:
+    """Exponential(1) noise, fp32 `[B, K]`, for `tokens` (`[B, K]` or `[1, K]`, int32 token ids).
 
-    Token `i` with score `s_i` has the largest `s_i + noise_i` with probability `softmax(s)_i`.
+    Token `i` of weight `w_i` has the largest `w_i / noise_i` with probability `w_i / sum(w)`: the Gumbel-max
+    trick, `log w_i + gumbel_i`, with one logarithm less.
     """
-    bits = _mix(tokens.to(torch.int32) * _signed(0x9E3779B1) + words[:, :1], words[:, 1:])
-    # 31 bits: small numbers, which are the winners', stay exact in fp32.
-    uniform = bits.bitwise_and_(0x7FFFFFFF).to(torch.float32).add_(0.5).mul_(2.0**-31)
-    return uniform.neg_().log1p_().neg_().log_().neg_()
-
-
-def _mix(bits: Tensor, second: Tensor) -> Tensor:
-    """Two rounds of xor-shift and multiply, a key word in each; wraps around as 32-bit arithmetic does."""
-    for multiplier, word in ((0x85EBCA6B, second), (0xC2B2AE35, None)):
-        bits ^= _logical_shift(bits, 16)
+    bits = tokens * _signed(0x9E3779B1) ^ words[:, :1]
+    for count, multiplier in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        _fold(bits, count)
         bits *= _signed(multiplier)
-        bits ^= _logical_shift(bits, 13)
-        if word is not None:
-            bits ^= word
-        bits *= _signed(0x27D4EB2F)
-    bits ^= _logical_shift(bits, 16)
-    return bits
+        bits ^= words[:, 1:]
+    _fold(bits, 15)
+    bits *= _signed(0x27D4EB2F)
+    _fold(bits, 16)
+    # 31 bits: small numbers, which are the winners', stay exact in fp32. Signs are turned for log1p.
+    uniform = bits.bitwise_and_(0x7FFFFFFF).to(torch.float32).add_(0.5).mul_(-(2.0**-31))
+    return uniform.log1p_().neg_()
 
 
-def _logical_shift(bits: Tensor, count: int) -> Tensor:
-    # torch's shift copies the sign bit.
-    return (bits >> count).bitwise_and_((1 << (32 - count)) - 1)
+def _fold(bits: Tensor, count: int) -> None:
+    """`bits ^= bits >> count` without the copies of the sign bit that torch's shift brings."""
+    bits ^= (bits >> count).bitwise_and_((1 << (32 - count)) - 1)
 
 
 def _signed(word: int) -> int:

@@ -50,7 +50,7 @@ class Prompting:
         truncation: str = "end",
         source_tokens: int | None = None,
     ) -> None:
-        """`source_tokens`: most tokens of a prompt, with the special ones; None for what the context takes."""
+        """`source_tokens`: most tokens of a prompt, special ones too; None for what the context takes."""
         if chat not in CHAT:
             raise InputError(f"unknown chat setting {chat!r}; available: {', '.join(CHAT)}")
         template = getattr(tokenizer, "chat_template", None)
