@@ -6,8 +6,10 @@ a seed of its own, so that a run can be resumed and extended; `n` of one request
 exist together.
 
 Does not cover: samples as a function of their number. Servers batch what happens to arrive together, and that
-changes results in the last bits; some draw from one stream of numbers for all requests. Nor encoder-decoder
-checkpoints behind `transformers serve` 5.23, which cuts as many tokens off an answer as its prompt has.
+changes results in the last bits; `transformers serve` draws from one stream of numbers for all requests. Nor
+what a server does to a text: `transformers serve` 5.23 gives chat answers of Qwens out without the blanks
+around them and with special tokens in them, and some tokenizers lose an answer's leading blank when it is
+read without its prompt. Encoder-decoder models behind that server are refused, since it cuts their answers.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ class ServerSampler:
         if concurrency < 1 or retries < 0 or not timeout > 0:
             raise InputError("concurrency must be at least 1, retries at least 0 and timeout positive")
         if (source_tokens is None) != (tokenizer is None):
-            raise InputError("to shorten prompts for a server, name both a tokenizer and a number of tokens")
+            raise InputError("to shorten prompts for a server, name both: --tokenizer and --source-tokens")
         # Local servers take any key, but the client library wants one.
         key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
         self._server = ServerModel(base_url, model, key=key, timeout=timeout, retries=retries)

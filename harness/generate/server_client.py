@@ -89,25 +89,33 @@ class ServerModel:
             raise self._refused(error, f"the request for {question.task_id}") from None
 
     async def find(self, client: Any, question: Question) -> None:
-        """Ask for one token of a model that the server does not list, since it may serve it nevertheless.
+        """Ask for one token before all else: whether the server has the model, and which fields it takes.
 
-        Without retries: `transformers serve` answers 500 for a model that it cannot find, and a user who
-        mistyped a name should not wait until the last retry has failed as well.
+        A model that is not listed may be served nevertheless. It gets no retries: `transformers serve`
+        answers 500 for a model that it cannot find, and who mistyped a name should not wait for the last.
 
         Raises:
-            InputError: If the server does not know the model.
+            InputError: If the server does not have the model, or would cut its answers.
         """
         import openai  # noqa: PLC0415 - a second to import, and optional
 
-        if any(each["id"] == self.model for each in self.listed()):
-            return
-        token = replace(question, decoding=Decoding(max_new_tokens=1, greedy=True))
+        listed = any(each["id"] == self.model for each in self.listed())
+        token = replace(question, decoding=replace(question.decoding, max_new_tokens=1))
         try:
-            await self._negotiate(client.with_options(max_retries=0), token)
+            asked = client if listed else client.with_options(max_retries=0)
+            answer = await self._negotiate(asked, token)
         except openai.APIError as error:
             # Busy, or still loading: what retries are for, so that the requests themselves can find out.
-            if getattr(error, "status_code", None) not in (429, 503):
-                raise self._refused(error, f"the request for {question.task_id}") from None
+            if not listed and getattr(error, "status_code", None) in (429, 503):
+                return
+            raise self._refused(error, f"the request for {question.task_id}") from None
+        # `transformers serve` 5.23 takes off an answer as many tokens as the prompt has, whether or not the
+        # model repeats the prompt: right for a decoder, silently wrong where there is an encoder.
+        if self._dialect.generation_config and not answer.tokens:
+            raise InputError(
+                f"{self.shown_url} cuts the answers of {self.model!r}, as transformers serve does with"
+                " encoder-decoder models; sample from the checkpoint itself, without --base-url"
+            )
 
     async def _negotiate(self, client: Any, question: Question) -> Answer:
         """What the server refuses by name is left out, from then on."""

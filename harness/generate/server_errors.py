@@ -16,6 +16,22 @@ _SHOWN = 240
 
 _RESUME = "finished samples are kept: the same command goes on from there"
 
+_TOO_LONG = (
+    "the prompt and the new tokens do not fit the model: shorten prompts with --source-tokens and"
+    " --tokenizer, or allow fewer --max-new-tokens"
+)
+
+_BY_WORDS = {
+    **dict.fromkeys(("context length", "context size", "too long", "too large"), _TOO_LONG),
+    "chat template": "the model takes no chat: send prompts as they are, with --chat off",
+}
+_KEY = "set $OPENAI_API_KEY to a key that it takes"
+_BY_STATUS = {
+    401: _KEY,
+    403: _KEY,
+    429: f"send fewer requests at once with --concurrency, or wait; {_RESUME}",
+}
+
 
 def refused(error: Any, url: str, model: str, *, what: str, served: Sequence[str]) -> InputError:
     """For an `openai.APIError` that retries did not mend; `what` was asked."""
@@ -24,7 +40,7 @@ def refused(error: Any, url: str, model: str, *, what: str, served: Sequence[str
     if isinstance(error, openai.APITimeoutError):
         return InputError(
             f"{url} did not answer {what} in time; allow more seconds for one request, or"
-            f" send fewer at once; {_RESUME}"
+            f" send fewer at once with --concurrency; {_RESUME}"
         )
     if isinstance(error, openai.APIConnectionError):
         cause = one_line(str(error.__cause__ or error))
@@ -39,23 +55,19 @@ def refused(error: Any, url: str, model: str, *, what: str, served: Sequence[str
 
 
 def _advice(status: int, words: str, model: str, served: Sequence[str]) -> str:
-    if status in (401, 403):
-        return "set $OPENAI_API_KEY to a key that it takes"
-    if any(each in words.lower() for each in ("context length", "context size", "too long", "too large")):
-        return (
-            "the prompt and the new tokens do not fit the model: name a tokenizer and a number of tokens to"
-            " shorten prompts to, or allow fewer new tokens"
-        )
-    if status == 429:
-        return f"send fewer requests at once, or wait; {_RESUME}"
+    for part, advice in _BY_WORDS.items():
+        if part in words.lower():
+            return advice
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
     known = f"it serves {', '.join(served)}" if served else "it does not say which models it serves"
     if status == 404:
         return (
-            f"either it has no such address or no model {model!r} ({known}); base models need its completions"
-            " address, chat prompts its chat address, and every prompt can be sent as chat"
+            f"it has no model {model!r} ({known}; choose with --api-model) or no such address (a server"
+            " without completions takes every prompt with --chat on)"
         )
     if status < 500:
-        return f"model {model!r}: {known}"
+        return f"model {model!r}: {known}; choose with --api-model"
     return f"see the server's log; model {model!r}: {known}; {_RESUME}"
 
 

@@ -58,7 +58,9 @@ class Dialect:
             # -1 keeps all tokens for vLLM, SGLang and llama.cpp; SGLang refuses 0.
             top_k = -1 if _keeps_all(decoding) else decoding.top_k
             said |= {"top_k": top_k, "min_p": 0.0, "repetition_penalty": 1.0}
-        return {name: value for name, value in said.items() if name not in self.left_out}
+        # What was once left out may matter now: it is sent, to be refused aloud.
+        left_out = self.left_out.intersection(_droppable(decoding))
+        return {name: value for name, value in said.items() if name not in left_out}
 
     def describe(self) -> dict[str, Any]:
         """For a manifest: what the server did not take, or took in other words."""

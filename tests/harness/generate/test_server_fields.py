@@ -73,6 +73,13 @@ def test_a_field_without_which_samples_would_be_others_is_not_left_out(refusal, 
     assert Dialect().without_refused(refusal, decoding) is None
 
 
+def test_a_field_left_out_once_is_sent_again_where_samples_depend_on_it():
+    dialect = Dialect().without_refused("Unrecognized request argument supplied: top_k", GREEDY)
+    assert "top_k" not in dialect.fields(GREEDY, [], 5)
+    assert dialect.fields(Decoding(top_k=5), [], 5)["top_k"] == 5
+    assert dialect.without_refused("Unrecognized request argument supplied: top_k", Decoding(top_k=5)) is None
+
+
 @pytest.mark.parametrize(
     "refusal",
     [

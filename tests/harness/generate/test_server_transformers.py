@@ -142,6 +142,12 @@ def test_sampling_samples_and_seeds_are_honoured_one_at_a_time(url, tiny_checkpo
     assert measured["model"] == [f"{checkpoint}@main"]
 
 
+def test_encoder_decoder_models_are_refused_since_the_server_cuts_their_answers(url, tiny_checkpoint):
+    sampler = ServerSampler(url, str(tiny_checkpoint("t5")))
+    with pytest.raises(InputError, match="sample from the checkpoint itself"):
+        list(sampler.complete(ask("inference"), GREEDY))
+
+
 def test_a_model_that_the_server_cannot_load_is_said_at_once(url):
     with pytest.raises(InputError, match=r"answered 500 .* model 'not/there': it does not say which"):
         list(ServerSampler(url, "not/there").complete(ask("chat"), GREEDY))
