@@ -100,18 +100,19 @@ class ServerSampler:
         return in_background(lambda put: self._produce(asked, decoding, put))
 
     def describe(self) -> Mapping[str, Any]:
-        """See `Sampler`. `measured` says what answers have said so far and is empty before the first; all
-        else is the same before and after.
+        """See `Sampler`. `measured` may change: the address, since a server started anew has another one, and
+        what answers have said so far. All else decides what is sampled.
 
         Raises:
             InputError: If the server is away or refuses the key.
         """
         server = self._server
         entry = next((each for each in server.listed() if each["id"] == server.model), {})
+        listed = {name: entry[name] for name in ("owned_by", "max_model_len") if name in entry}
         return {
             "kind": "server",
-            "model": {"name": server.model, "base_url": server.shown_url}
-            | {name: entry[name] for name in ("root", "owned_by", "max_model_len") if name in entry},
+            # Behind a name that the server was given there is mostly a path or a hub id.
+            "model": {"name": server.model} | ({"root": entry["root"]} if "root" in entry else {}),
             "settings": {
                 "chat": self._chat,
                 "truncation": self._truncation,
@@ -119,7 +120,7 @@ class ServerSampler:
             },
             "independent_of_batch": False,
             "independence": _INDEPENDENCE,
-            "measured": server.measured(),
+            "measured": {"base_url": server.shown_url, **listed, **server.measured()},
         }
 
     async def _produce(

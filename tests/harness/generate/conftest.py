@@ -76,7 +76,8 @@ class FakeServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.reply(200, {"data": [{"id": name, "max_model_len": 64} for name in self.server.models]})
+        listed = [{"id": name, "root": f"models/{name}", "max_model_len": 64} for name in self.server.models]
+        self.reply(200, {"data": listed})
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

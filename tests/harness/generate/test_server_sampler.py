@@ -105,8 +105,10 @@ def test_what_a_server_refuses_by_name_is_left_out_and_recorded(server):
     before = sampler.describe()
     assert len(list(sampler.complete(server.requests(7), DECODING))) == 7
     after = sampler.describe()
-    assert before.pop("measured") == {}
+    known = {"base_url": f"{server.url}/v1", "max_model_len": 64}
+    assert before.pop("measured") == known
     assert after.pop("measured") == {
+        **known,
         "endpoint": ["completions"],
         "model": ["tiny@main"],
         "system_fingerprint": ["fp_1"],
@@ -115,7 +117,7 @@ def test_what_a_server_refuses_by_name_is_left_out_and_recorded(server):
         "max_completion_tokens": False,
     }
     assert after == before
-    assert after["model"] == {"name": "tiny", "base_url": f"{server.url}/v1", "max_model_len": 64}
+    assert after["model"] == {"name": "tiny", "root": "models/tiny"}
     assert after["independent_of_batch"] is False
 
 
