@@ -18,10 +18,10 @@ def describe() -> dict[str, Any]:
     return {"versions": versions(), "commit": commit(), "hardware": hardware()}
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python, of the project and of what a verdict may depend on."""
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of Python, of the project and of what a verdict may depend on; of `packages` besides."""
     found = {"python": platform.python_version(), "kernel": platform.release()}
-    for name in ("rltf-harness", "numpy", "multiprocess", "pyseccomp"):
+    for name in ("rltf-harness", "numpy", "multiprocess", "pyseccomp", *packages):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

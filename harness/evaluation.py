@@ -212,13 +212,17 @@ def _jobs(benchmark: Benchmark, run: RunFolder, pending: Set[Key]) -> Iterator[J
             yield Job(sample.task_id, sample.sample_id, sample.code, problems[sample.task_id])
 
 
-def note_session(plan: Plan[Source], run: RunFolder, runner: Grader) -> None:
-    """Add to the manifest who grades from here on: a run may go on after a kill, even on another machine."""
+def note_session(plan: Plan[Source], run: RunFolder, runner: Grader, *packages: str) -> None:
+    """Add to the manifest who grades from here on: a run may go on after a kill, even on another machine.
+
+    `packages` are those whose versions matter besides the grader's own.
+    """
     session = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": plan.command,
         "runner": dict(runner.describe()),
         **environment.describe(),
+        "versions": environment.versions(*packages),
     }
     run.manifest["sessions"] = [*run.manifest["sessions"], session]
     run.write_manifest()

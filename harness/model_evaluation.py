@@ -24,6 +24,8 @@ from harness.run_folder import RunFolder
 from harness.sampling import SampleFiles, Sampling, sample_into, sample_rows
 
 ALONE = Processes()
+_PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "openai")
+"""Samples may depend on them."""
 
 
 def evaluate_model(
@@ -108,7 +110,7 @@ def _sample_and_grade(
         run.outcomes,
         plan.benchmark,
         wanted=ungraded,
-        started=lambda runner: note_session(plan, run, runner),
+        started=lambda runner: note_session(plan, run, runner, *_PACKAGES),
         progress=progress,
     )
     try:

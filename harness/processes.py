@@ -76,17 +76,25 @@ def current_processes() -> Processes:
     Raises:
         InputError: If several were started and `accelerate` is not installed.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if started == 1:
         return Processes()
     try:
-        from accelerate import PartialState  # noqa: PLC0415 - imports torch
+        import torch  # noqa: PLC0415 - slow, and only needed here
+        from accelerate import PartialState  # noqa: PLC0415 - the same
     except ImportError:
         raise InputError(
             "several processes were started ($WORLD_SIZE), and they meet through accelerate;"
             " pip install 'rltf-harness[models]'"
         ) from None
     try:
-        state = PartialState(timeout=_PATIENCE)
+        # Also gives each process a GPU of its own, where there are any; without, it must be told so.
+        state = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
     except (ValueError, RuntimeError) as error:
         raise HarnessError(f"the processes of this launch cannot meet: {error}") from None
+    if state.num_processes != started:
+        raise InputError(
+            f"$WORLD_SIZE says {started} processes, and accelerate finds {state.num_processes}; start them with"
+            " accelerate launch or torchrun"
+        )
     return Processes(state.process_index, state.num_processes)

@@ -157,9 +157,9 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     from harness.processes import current_processes  # noqa: PLC0415 - the same
     from harness.report.sampling_progress import sampling_progress_on  # noqa: PLC0415 - the same
 
+    processes = current_processes()  # before a model is loaded: it says on which GPU
     benchmark = selected(args)
     sampling = _sampling(args, benchmark)
-    processes = current_processes()
     folder = args.out or default_folder(
         benchmark, sampling.label, (sampling.fingerprint(), sampling.identity(), limits_of(args))
     )
