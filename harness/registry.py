@@ -28,6 +28,7 @@ _OWN = {
     "mbpp": "benchmarks.mbpp:load",
     "mbpp-sanitized": "benchmarks.mbpp:load_sanitized",
     "mini": "benchmarks.mini:load",
+    "mini-introductory": "benchmarks.mini:load_introductory",
 }
 _OWN_PACKAGE = "benchmarks"
 _OWN_DISTRIBUTION = "rltf-harness"

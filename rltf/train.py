@@ -141,7 +141,13 @@ def _made_model(training: Training) -> str:
     with training.config.main_process_first(desc="model"):
         if not folder.exists():
             with _whole_folder(folder) as temporary:
-                make_toy(temporary, kind=training.toy_kind, seed=training.config.seed)
+                make_toy(
+                    temporary,
+                    training.benchmark,
+                    kind=training.toy_kind,
+                    solved=training.config.sl_problems,
+                    seed=training.config.seed,
+                )
     return str(folder)
 
 

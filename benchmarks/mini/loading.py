@@ -33,8 +33,9 @@ VERSION = "1"
 SIZES = {"train": 2000, "validation": 200, "test": 200}
 """Problems in a split unless `size` says otherwise."""
 
-_CYCLE = (0, 1, 1, 2)
-"""Operations less one, problem by problem: a quarter introductory, half interview, a quarter competition."""
+CYCLES = {"mini": (0, 1, 1, 2), "mini-introductory": (0,)}
+"""Operations less one, problem by problem, for each variant. `mini`: a quarter introductory, half interview,
+a quarter competition. `mini-introductory`: what a model of a million parameters learns in minutes."""
 
 _CALL_SHARE = (0.1, 0.25, 0.4)
 """By difficulty. A function of one operation is a one-liner, so few of them are posed."""
@@ -49,6 +50,7 @@ def load(
     data_dir: str | Path | None = None,
     size: int | None = None,
     seed: int = 0,
+    variant: str = "mini",
 ) -> Benchmark:
     """The first `size` problems of a split of mini.
 
@@ -57,14 +59,15 @@ def load(
         data_dir: ignored, nothing is read.
         size: number of problems, `SIZES[split]` if not given. Problem i is the same for every size.
         seed: another seed gives other problems of the same splits.
+        variant: one of `CYCLES`.
 
     Raises:
         InputError: If the split is unknown or the size negative.
     """
     wanted = SIZES.get(split, 0) if size is None else size
-    problems = generate(split=split, size=wanted, seed=seed)
+    problems = generate(split=split, size=wanted, seed=seed, variant=variant)
     return Benchmark(
-        name="mini",
+        name=variant,
         split=split,
         version=VERSION,
         problems=problems,
@@ -74,8 +77,12 @@ def load(
     )
 
 
-def generate(*, split: str, size: int, seed: int = 0) -> list[Problem]:
-    """`size` problems of `split`; their tests and solutions are made when first asked for.
+load_introductory = partial(load, variant="mini-introductory")
+"""`load`, of problems of one operation alone."""
+
+
+def generate(*, split: str, size: int, seed: int = 0, variant: str = "mini") -> list[Problem]:
+    """`size` problems of `split` of `variant`; their tests and solutions are made when first asked for.
 
     `metadata` holds `operations` (names in order), `spec` (the meaning as text), `kind` (`stdin` or `call`),
     `input` and `result` (kinds of value, as in `benchmarks.mini.spec.Kind`).
@@ -87,17 +94,17 @@ def generate(*, split: str, size: int, seed: int = 0) -> list[Problem]:
         raise InputError(f"unknown split {split!r} of mini; available: {', '.join(SPLITS)}")
     if size < 0:
         raise InputError(f"mini cannot have {size} problems; give a size of 0 or more")
-    specs = _specs(split, seed)
-    return [_problem(next(specs), split, seed, i) for i in range(size)]
+    specs = _specs(split, seed, CYCLES[variant])
+    return [_problem(next(specs), f"{variant}/{split}/{i}", split, seed, i) for i in range(size)]
 
 
-def _specs(split: str, seed: int) -> Iterator[Spec]:
-    """Specifications without end, difficulty by `_CYCLE`, behaviours new for as long as there are any."""
+def _specs(split: str, seed: int, cycle: tuple[int, ...]) -> Iterator[Spec]:
+    """Specifications without end, difficulty by `cycle`, behaviours new for as long as there are any."""
     singles = _shuffled_forever(single_operations(split), f"mini {seed} {split}")
     seen: set[str] = set()
     i = 0
     while True:
-        length = 1 + _CYCLE[i % len(_CYCLE)]
+        length = 1 + cycle[i % len(cycle)]
         if length == 1:
             yield next(singles)
         else:
@@ -126,12 +133,12 @@ def _shuffled_forever(specs: tuple[Spec, ...], key: str) -> Iterator[Spec]:
         turn += 1
 
 
-def _problem(spec: Spec, split: str, seed: int, i: int) -> Problem:
+def _problem(spec: Spec, task_id: str, split: str, seed: int, i: int) -> Problem:
     key = f"mini {seed} {split} {i}"
     call = stream(f"{key} frame").random() < _CALL_SHARE[len(spec.steps) - 1]
     kind = TestKind.CALL if call else TestKind.STDIN
     return Problem(
-        task_id=f"mini/{split}/{i}",
+        task_id=task_id,
         question=statement(spec, kind, key),
         load_suite=partial(build_suite, spec, kind, key),
         difficulty=DIFFICULTIES[len(spec.steps) - 1],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.options import positive_float, positive_int
 from harness.errors import InputError
-from rltf.presets import EVALUATIONS, PRESETS, WARM_STARTS
+from rltf.presets import BENCHMARKS, EVALUATIONS, PRESETS, WARM_STARTS
 
 if TYPE_CHECKING:
     from harness.presets import Settings
@@ -219,7 +219,7 @@ def _benchmark(args: argparse.Namespace, config: RLTFConfig) -> Benchmark:
 
     from harness.registry import load_benchmark  # noqa: PLC0415 - the same
 
-    name = args.benchmark or ("mini" if args.preset in _MADE else None)
+    name = args.benchmark or BENCHMARKS.get(args.preset)
     if name is None:
         raise InputError("name a benchmark to train on with --benchmark")
     found = load_benchmark(

@@ -60,7 +60,7 @@ def test_an_entry_point_of_another_package_is_found(monkeypatch):
 
 def test_our_own_names_are_known_without_any_metadata(monkeypatch):
     install(monkeypatch)
-    assert benchmark_names() == ["apps", "mbpp", "mbpp-sanitized", "mini"]
+    assert benchmark_names() == ["apps", "mbpp", "mbpp-sanitized", "mini", "mini-introductory"]
 
 
 def test_our_own_names_are_the_entry_points_of_the_project():
@@ -90,7 +90,8 @@ def test_the_same_entry_point_seen_twice_is_one(monkeypatch):
 def test_an_unknown_name_names_all_that_exist(monkeypatch):
     install(monkeypatch, ("toy", "toy_benchmark:load"))
     with pytest.raises(
-        InputError, match="unknown benchmark 'mbbp'; available: apps, mbpp, mbpp-sanitized, mini, toy, or"
+        InputError,
+        match="unknown benchmark 'mbbp'; available: apps, mbpp, mbpp-sanitized, mini, mini-introductory, toy, or",
     ):
         load_benchmark("mbbp")
 
