@@ -157,7 +157,7 @@ class _Candidates:
         return out
 
     def inside(self, weight: Tensor) -> Tensor:
-        """`[B]`: a token of this weight is in the nucleus, whatever the rounding; for weights that have some."""
+        """`[B]`: a token of this weight is in the nucleus, whatever the rounding."""
         spread = 1.0 if self.spread is None else self.spread
         above = self.weights >= (weight / spread)[:, None]
         inside = torch.ones_like(self.total, dtype=torch.bool)

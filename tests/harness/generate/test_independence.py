@@ -13,12 +13,12 @@ from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 
 KINDS = ["t5", "gpt2", "codegen", "gpt-neo", "llama", "qwen2"]
-NUCLEUS = Decoding(temperature=1.2, top_p=0.95, max_new_tokens=20, seed=3)
+NUCLEUS = Decoding(temperature=1.2, top_p=0.95, max_new_tokens=10, seed=3)
 PLAIN = PromptFormat("plain", "1", lambda problem: (Piece(problem.question),), "made here")
 QUESTION = "Write a function to find the sum of the list. assert add(1, 2) == 3"
 
 
-def requests(samples=(0, 1, 2), tasks=range(6)):
+def requests(samples=(0, 1, 2), tasks=range(5)):
     return [Request(Prompt(f"t/{i}", (Piece(QUESTION[: 12 + 7 * i]),), PLAIN), tuple(samples)) for i in tasks]
 
 
@@ -33,7 +33,7 @@ def test_batch_size_does_not_change_samples(tiny_checkpoint, kind):
     folder = str(tiny_checkpoint(kind))
     whole = programs(LocalSampler.load(folder), requests())
     assert len(set(whole.values())) > len(whole) // 2
-    for size in (1, 8):
+    for size in (1, 8, 32):
         assert programs(LocalSampler.load(folder, batch_size=size), requests()) == whole
 
 
