@@ -94,8 +94,9 @@ def _tables() -> list[PaperTable]:
         7: "Ablation of the training temperature, APPS",
         8: "Another base model, APPS",
     }
+    presets = {8: "rltf-apps-codegen"}
     found = [
-        PaperTable(f"rltf-{number}", title, f"Table {number}", "apps", "rltf-apps")
+        PaperTable(f"rltf-{number}", title, f"Table {number}", "apps", presets.get(number, "rltf-apps"))
         for number, title in apps.items()
     ]
     return [*found, PaperTable("rltf-9", "MBPP, zero-shot after APPS", "Table 9", "mbpp", "rltf-mbpp")]

@@ -55,7 +55,7 @@ run that was interrupted, or killed, goes on when the same command is given agai
 samples that are missing. Another model, prompt, decoding or limit is refused, with the field that differs.
 
 Several processes share the sampling, one grades:
-  accelerate launch --num_processes 8 -m rltf eval MODEL --benchmark apps --preset rltf-apps
+  accelerate launch --multi_gpu --num_processes 8 -m rltf eval MODEL --benchmark apps --preset rltf-apps
 
 """
     + ENDINGS

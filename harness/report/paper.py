@@ -14,7 +14,6 @@ from harness.report.runs import Run
 from harness.report.sections import ABSENT, Report, Section, against, data_cells, frame
 from harness.report.tables import percent
 
-PLANNED = "planned, not in this version"
 _SUBSETS = ("introductory", "interview", "competition", "all")
 
 
@@ -86,9 +85,9 @@ def _commands(table: PaperTable, cells: Sequence[Cell]) -> list[str]:
         blocks.append(
             f"# {system} with {base}: {', '.join(f'pass@{k}' for k in sorted(ks))}\n"
             f"rltf eval MODEL --benchmark {table.benchmark} --preset {table.preset} --n {max(ks)}"
-            f"   # {PLANNED}; makes the samples and grades them\n"
+            f" --k {budgets} --out RUN\n"
             f"rltf score samples.jsonl --benchmark {table.benchmark} --k {budgets} --out RUN"
-            f"   # {max(ks):,} programs a problem, made elsewhere\n"
+            f"   # instead, for programs made elsewhere: {max(ks):,} a problem\n"
             f"rltf report --table {table.name} '{system}/{base}=RUN'"
         )
     return blocks
