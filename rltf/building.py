@@ -58,7 +58,7 @@ def make_trainer(
     )
     prompt_format = find_format(benchmark, config.prompt_format)
     solutions = Solutions(
-        benchmark.problems,
+        benchmark.problems[: config.sl_problems],
         find_format(benchmark, config.sl_prompt_format or config.prompt_format),
         tokens,
         seed=config.seed,

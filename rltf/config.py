@@ -69,6 +69,8 @@ class RLTFConfig(TrainingArguments):
     """Prompt format of sampling and of RL rows; `None` takes the benchmark's default."""
     max_prompt_tokens: int = 800
     """Longer prompts lose the end of their statement (released: 800)."""
+    sl_problems: int | None = None
+    """Supervised rows are of the first so many problems, programs are sampled for all; `None`: all (both)."""
     solutions_per_problem: int | None = None
     """Supervised rows use up to so many of a problem's solutions; `None` uses all (both)."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, set_seed
 
 from rltf import checkpoints
 from rltf.callbacks import MetricsFile, Refresh, Seconds
@@ -141,6 +141,8 @@ class RLTFTrainer(Trainer):
             if checkpoints.steps_of(Path(resume_from_checkpoint)) >= self.args.max_steps:
                 # Trainer would make another step before it looks at their number.
                 return self._load_from_checkpoint(resume_from_checkpoint)
+        else:
+            set_seed(self.args.seed)  # what was drawn since the trainer was made decides nothing
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
 
     def settle(self) -> None:

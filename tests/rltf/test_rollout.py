@@ -1,0 +1,236 @@
+"""Rollouts with a sampler that writes what it is told, and with the real runner where verdicts matter."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.mini import load
+from harness import Job, Limits, Outcome, Runner
+from harness.generate import Completion, Decoding, Finish, Request
+from harness.prompts import find_format
+from harness.types import ErrorInfo, Status, TestOutcome
+from rltf.cli import main
+from rltf.feedback import Category, Scope, feedback
+from rltf.rewards import PAPER, RewardConfig
+from rltf.rollout import Rollouts, Sampling
+
+BENCHMARK = load(split="train", size=6)
+FORMAT = find_format(BENCHMARK)
+
+
+class Scripted:
+    """A sampler whose completions are a function of problem, sample number and decoding."""
+
+    def __init__(self, write=lambda task, number, greedy: f"print({number})"):
+        self.write = write
+        self.asked: list[tuple[str, int, float | None]] = []
+
+    def complete(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Completion]:
+        for request in requests:
+            for number in request.sample_ids:
+                self.asked.append(
+                    (request.task_id, number, None if decoding.greedy else decoding.temperature)
+                )
+                text = self.write(request.task_id, number, decoding.greedy)
+                finish = Finish.LENGTH if text.endswith("…") else Finish.STOP
+                yield Completion(request.prompt, number, text.rstrip("…"), finish, len(text))
+
+    def describe(self):
+        return {}
+
+
+class Lenient:
+    """A grader that passes what holds `good`, and fails itself on what holds `broken`."""
+
+    def run(self, jobs):
+        for job in jobs:
+            yield self.judge(job)
+
+    def judge(self, job: Job) -> Outcome:
+        if "broken" in job.code:
+            lost = dict.fromkeys(("strict",), Status.NOT_RUN)
+            return Outcome(job.task_id, job.sample_id, lost, infrastructure_error="judge lost")
+        status = Status.PASSED if "good" in job.code else Status.RUNTIME_ERROR
+        error = None if "good" in job.code else ErrorInfo("NameError", "x", 1)
+        tests = (TestOutcome({"strict": status}, error),)
+        return Outcome(job.task_id, job.sample_id, {"strict": status}, tests, error)
+
+    def describe(self):
+        return {}
+
+
+def rollouts(n: int = 2, config: RewardConfig = PAPER, problems=BENCHMARK.problems, **options) -> Rollouts:
+    return Rollouts(problems, FORMAT, Sampling(n, **options), config)
+
+
+def test_a_pass_visits_every_problem_once_and_each_pass_in_another_order():
+    sampler, made = Scripted(), rollouts()
+    for _ in range(4):
+        made.collect(6, 0, sampler, Lenient())
+    visited = [task for task, number, _ in sampler.asked if number % 2 == 0]
+    assert len(visited) == 12
+    assert set(visited[:6]) == set(visited[6:]) == {problem.task_id for problem in BENCHMARK.problems}
+    assert visited[:6] != visited[6:]
+
+
+def test_no_two_samples_of_a_problem_share_a_number():
+    sampler, made = Scripted(), rollouts(3)
+    for _ in range(5):
+        made.collect(9, 0, sampler, Lenient())
+    assert len(set(sampler.asked)) == len(sampler.asked) == 45
+
+
+def test_temperatures_take_turns_among_a_prompts_programs():
+    sampler = Scripted()
+    rollouts(4, temperatures=(0.6, 1.0)).collect(4, 0, sampler, Lenient())
+    assert {(number, temperature) for _, number, temperature in sampler.asked} == {
+        (0, 0.6), (2, 0.6), (1, 1.0), (3, 1.0),
+    }  # fmt: skip
+
+
+def test_programs_come_in_the_order_of_their_prompts_whatever_the_samplers_order():
+    class Backwards(Scripted):
+        def complete(self, requests, decoding):
+            return iter(list(super().complete(requests, decoding))[::-1])
+
+    straight = rollouts().collect(8, 3, Scripted(), Lenient())
+    backwards = rollouts().collect(8, 3, Backwards(), Lenient())
+    assert straight.experiences == backwards.experiences
+    assert {each.step for each in straight.experiences} == {3}
+
+
+def test_what_the_grader_failed_on_is_dropped_and_counted_and_never_rewarded():
+    sampler = Scripted(lambda task, number, greedy: "broken" if number % 2 else "good")
+    collected = rollouts().collect(12, 0, sampler, Lenient())
+    assert [each.text for each in collected.experiences] == ["good"] * 6
+    assert collected.metrics["sampled/infrastructure_errors"] == 6
+    assert collected.metrics["sampled/passed"] == 1.0
+
+
+def test_grading_goes_on_while_the_next_programs_are_sampled():
+    graded = threading.Event()
+
+    class Telling(Lenient):
+        def judge(self, job):
+            graded.set()
+            return super().judge(job)
+
+    class Waiting(Scripted):
+        def complete(self, requests, decoding):
+            for place, each in enumerate(super().complete(requests, decoding)):
+                if place == 40:
+                    assert graded.wait(20), "nothing was graded before sampling ended"
+                yield each
+
+    collected = rollouts(10).collect(60, 0, Waiting(), Telling())
+    assert len(collected.experiences) == 60
+
+
+# --- baselines -----------------------------------------------------------------------------------
+
+
+def rewards_of(baseline: str, *texts: tuple[str, ...], greedy: tuple[str, ...] = ()) -> list[list[float]]:
+    """Coarse rewards of the visits of one problem, whose programs are `texts`, visit by visit."""
+    config = RewardConfig(baseline=baseline)
+    n = len(texts[0])
+
+    def write(task, number, is_greedy):
+        return greedy[number] if is_greedy else texts[number // n][number % n]
+
+    made = rollouts(n, config, BENCHMARK.problems[:1])
+    visits = [made.collect(n, 0, Scripted(write), Lenient()).experiences for _ in texts]
+    return [[round(each.reward.coarse, 6) for each in visit] for visit in visits]
+
+
+def test_the_historical_best_is_the_best_program_of_earlier_visits():
+    # First visit: nothing to compare with. Second: the best so far is an error (-0.6). Third: a pass (1).
+    found = rewards_of("historical_best", ("bad", "bad"), ("good", "bad"), ("good", "bad"))
+    assert found == [[-0.6, -0.6], [1.6, 0.0], [0.0, -1.6]]
+
+
+def test_the_greedy_baseline_is_the_newest_greedy_program():
+    found = rewards_of("greedy", ("good", "bad"), ("good", "bad"), greedy=("bad", "good"))
+    assert found == [[1.6, 0.0], [0.0, -1.6]]
+
+
+def test_a_greedy_program_that_could_not_be_graded_leaves_the_one_before():
+    found = rewards_of("greedy", ("good", "bad"), ("good", "bad"), greedy=("good", "broken"))
+    assert found == [[0.0, -1.6], [0.0, -1.6]]
+
+
+def test_the_group_mean_is_that_of_the_same_visit():
+    assert rewards_of("group_mean", ("good", "bad"), ("bad", "bad")) == [[0.8, -0.8], [0.0, 0.0]]
+
+
+def test_without_a_baseline_rewards_are_the_papers():
+    assert rewards_of("none", ("good", "bad")) == [[1.0, -0.6]]
+
+
+def test_greedy_programs_are_no_experiences_and_are_made_only_for_their_baseline():
+    for baseline, greedy in (("greedy", 6), ("historical_best", 0)):
+        sampler, made = Scripted(), rollouts(2, RewardConfig(baseline=baseline))
+        collected = made.collect(12, 0, sampler, Lenient())
+        assert sum(temperature is None for _, _, temperature in sampler.asked) == greedy
+        assert len(collected.experiences) == collected.metrics["sampled/programs"] == 12
+
+
+@pytest.mark.parametrize("baseline", ["historical_best", "greedy", "group_mean"])
+def test_restored_rollouts_go_on_as_the_others_would_have(baseline):
+    def write(task, number, greedy):
+        return "good" if (int(task[-1]) + number // 3) % 2 else "bad"
+
+    straight, resumed = (rollouts(2, RewardConfig(baseline=baseline)) for _ in range(2))
+    straight.collect(8, 0, Scripted(write), Lenient())
+    resumed.restore(json.loads(json.dumps(straight.state())))
+    for step in (1, 2):
+        a, b = (each.collect(8, step, Scripted(write), Lenient()) for each in (straight, resumed))
+        assert a.experiences == b.experiences
+
+
+# --- what is trained on --------------------------------------------------------------------------
+
+
+def only(text: str):
+    sampler = Scripted(lambda task, number, greedy: text)
+    [experience] = rollouts(1, problems=BENCHMARK.problems[:1]).collect(1, 0, sampler, Lenient()).experiences
+    return experience
+
+
+def test_the_text_ends_with_the_program_and_the_blamed_line_is_one_of_the_text():
+    experience = only("ANSWER:\nbad = x\n\nQUESTION:\nanother one")
+    assert experience.text.rstrip() == "ANSWER:\nbad = x"
+    assert experience.feedback.scope is Scope.LINE
+    assert experience.feedback.line == 2
+    assert experience.ended
+
+
+def test_a_truncated_program_has_no_end_and_is_blamed_as_a_whole():
+    experience = only("bad = x…")
+    assert not experience.ended
+    assert (experience.feedback.scope, experience.feedback.subtype) == (Scope.GLOBAL, "truncated")
+
+
+def test_trainer_and_rltf_score_give_the_same_verdicts(tmp_path):
+    problem = BENCHMARK.problems[0]
+    programs = (problem.solutions[0], "print('no')", "print(1 / 0)", "print(", "while True: pass")
+    with Runner(workers=1, limits=Limits(cpu_seconds=0.5)) as runner:
+        collected = rollouts(len(programs), RewardConfig(baseline="none"), [problem]).collect(
+            1, 0, Scripted(lambda task, number, greedy: programs[number]), runner
+        )
+    file = tmp_path / "programs.jsonl"
+    rows = ({"task_id": problem.task_id, "sample_id": i, "code": code} for i, code in enumerate(programs))
+    file.write_text("\n".join(map(json.dumps, rows)))
+    command = (
+        f"score {file} --benchmark mini --split train --covered-only --no-cache --workers 1 --limit-cpu 0.5"
+    )
+    assert main([*command.split(), "--out", str(tmp_path / "run")]) == 0
+    from harness.report.runs import read_run
+
+    scored = {outcome.sample_id: outcome for outcome in read_run(tmp_path / "run").outcomes()}
+    assert [each.feedback.category for each in collected.experiences] == [
+        Category.PASSED, Category.FAILURE, Category.ERROR, Category.SYNTAX_ERROR, Category.ERROR,
+    ]  # fmt: skip
+    for number, experience in enumerate(collected.experiences):
+        assert experience.feedback == feedback(scored[number], programs[number])

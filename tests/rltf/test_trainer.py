@@ -1,0 +1,318 @@
+"""The trainer on tiny models: its loss, its data, its log, its checkpoints; no processes, no downloads."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+pytest.importorskip("accelerate")
+
+from benchmarks.mini import load as load_mini  # noqa: E402
+from harness.errors import InputError  # noqa: E402
+from harness.generate.loading import load  # noqa: E402
+from rltf import checkpoints  # noqa: E402
+from rltf.building import make_trainer, with_adapters  # noqa: E402
+from rltf.losses import entropy, policy_gradient_terms, supervised_loss  # noqa: E402
+from rltf.options import make_config  # noqa: E402
+
+BENCHMARK = load_mini(split="train", size=8)
+
+
+@pytest.fixture
+def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
+    """`make(kind, *settings)` gives a trainer; `resume=True` in the folder of the one before."""
+
+    def build(
+        kind: str = "gpt2", *settings: str, benchmark=BENCHMARK, out: str = "run", adapt=False, **fixed
+    ):
+        torch.set_num_threads(1)
+        loaded = load(str(tiny_checkpoint(kind)), device="cpu")
+        fixed = {
+            "output_dir": str(tmp_path / out),
+            "use_cpu": True,
+            "max_steps": 6,
+            "disable_tqdm": True,
+        } | fixed
+        config = make_config(None, (*small_settings, *settings), **fixed)
+        model = with_adapters(loaded.model, config) if adapt else loaded.model
+        return make_trainer(
+            model, loaded.tokenizer, config, benchmark, rewarding=benchmark.problems, grader=length_grader
+        )
+
+    return build
+
+
+def batches(trainer, count):
+    stream = iter(trainer.get_train_dataloader())
+    return [next(stream) for _ in range(count)]
+
+
+def weights(trainer):
+    return {name: each.detach().clone() for name, each in trainer.model.named_parameters()}
+
+
+def rows_of(trainer):
+    path = Path(trainer.args.output_dir, "metrics.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+# --- loss ----------------------------------------------------------------------------------------
+
+
+def fill(trainer):
+    trainer.callback_handler.on_train_begin(trainer.args, trainer.state, trainer.control)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "t5"])
+def test_the_loss_is_the_sum_of_the_terms_each_on_its_own_rows(make, kind):
+    trainer = make(kind)
+    fill(trainer)
+    trainer.model.eval()
+    [batch] = batches(trainer, 1)
+    loss, outputs = trainer.compute_loss(trainer.model, batch, return_outputs=True)
+    sl, rl = ~batch["is_rl"], batch["is_rl"]
+    assert (int(sl.sum()), int(rl.sum())) == (2, 2)
+    causal = kind == "gpt2"
+    labels = batch["labels"]
+    expected = supervised_loss(outputs.logits[sl], labels[sl], causal=causal, reduction="sum") + sum(
+        policy_gradient_terms(
+            outputs.logits[rl],
+            labels[rl],
+            {name: batch[name][rl] for name in ("coarse", "fine", "adaptive")},
+            batch["spans"][rl],
+            causal=causal,
+        ).values()
+    )
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    logged = trainer.meter.take()
+    terms = sum(value for name, value in logged.items() if name.startswith("loss/"))
+    assert terms == pytest.approx(loss.item(), rel=1e-5)
+    assert logged["entropy"] == pytest.approx(entropy(outputs.logits, labels, causal=causal).item())
+
+
+def test_a_seq2seq_model_is_asked_for_its_labels_shifted_by_its_own_start(make):
+    trainer = make("t5")
+    fill(trainer)
+    trainer.model.eval()
+    [batch] = batches(trainer, 1)
+    ours = trainer._predict(trainer.model, batch).logits
+    theirs = trainer.model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]
+    ).logits
+    assert torch.equal(ours, theirs)
+
+
+def test_padding_changes_no_loss(make):
+    trainer = make("gpt2")
+    fill(trainer)
+    trainer.model.eval()
+    [batch] = batches(trainer, 1)
+    wider = {
+        name: torch.nn.functional.pad(each, (0, 5), value=-100 if name == "labels" else 0)
+        if each.dim() == 2
+        else each
+        for name, each in batch.items()
+    }
+    losses = [trainer.compute_loss(trainer.model, each).item() for each in (batch, wider)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def test_micro_batches_alternate_between_supervised_and_rl_as_in_the_released_code(make):
+    trainer = make("gpt2", "mixing=alternate")
+    fill(trainer)
+    kinds = [set(batch["is_rl"].tolist()) for batch in batches(trainer, 4)]
+    assert kinds == [{False}, {True}, {False}, {True}]
+
+
+def test_supervised_training_makes_no_programs(make):
+    trainer = make("gpt2", method="sft")
+    trainer.train()
+    assert not any(name.startswith(("sampled", "drawn")) for row in rows_of(trainer) for name in row)
+
+
+def test_the_buffer_is_refreshed_between_steps_and_never_after_the_last(make):
+    trainer = make("gpt2", max_steps=4)
+    trainer.train()
+    rows = [row for row in rows_of(trainer) if "loss" in row]
+    # Filled before step 1, refreshed after step 2; what comes after step 4 would be used by nobody.
+    assert [row["step"] for row in rows if "sampled/programs" in row] == [1, 2]
+    assert rows[0]["sampled/programs"] == 12
+    assert [row["buffer/programs"] for row in rows] == [12, 16, 16, 16]
+    assert rows[0]["buffer/staleness"] == 1
+    assert rows[2]["buffer/staleness"] == (12 * 3 + 4 * 1) / 16
+
+
+# --- log -----------------------------------------------------------------------------------------
+
+
+def test_every_step_logs_what_the_trainer_promises(make):
+    trainer = make("gpt2", max_steps=2)
+    trainer.train()
+    first = rows_of(trainer)[0]
+    promised = {
+        "step", "loss", "grad_norm", "learning_rate", "entropy",
+        "loss/supervised", "loss/coarse", "loss/fine", "loss/adaptive",
+        "sampled/passed", "sampled/failure", "sampled/error", "sampled/syntax_error", "sampled/pass_ratio",
+        "sampled/reward_coarse", "sampled/reward_fine", "sampled/reward_adaptive", "sampled/tokens",
+        "sampled/truncated", "sampled/infrastructure_errors", "drawn/passed", "drawn/reward_coarse",
+        "buffer/staleness", "buffer/programs",
+        "seconds/sampling", "seconds/grading", "seconds/learning", "seconds/batching", "seconds/total",
+    }  # fmt: skip
+    assert promised <= first.keys()
+    shares = [first[f"sampled/{name}"] for name in ("passed", "failure", "error", "syntax_error")]
+    assert sum(shares) == pytest.approx(1)
+    kinds = [value for name, value in first.items() if name.startswith("sampled/subtype/")]
+    assert sum(kinds) == pytest.approx(1)
+
+
+def test_tensorboard_gets_the_same_numbers(make):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trainer = make("gpt2", max_steps=2, report_to=["tensorboard"])
+    trainer.train()
+    [events] = Path(trainer.args.output_dir).rglob("events.out.tfevents.*")
+    found = EventAccumulator(str(events))
+    found.Reload()
+    logged = [row["loss/supervised"] for row in rows_of(trainer) if "loss" in row]
+    assert [each.value for each in found.Scalars("train/loss/supervised")] == pytest.approx(logged)
+
+
+# --- checkpoints ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("gpt2", ["baseline=historical_best"]),
+        ("t5", ["baseline=greedy", "gradient_accumulation_steps=2", "mixing=alternate"]),
+        ("gpt2", ["buffer_rule=released", "temperatures=[0.6,1.0]", "refresh_every=1"]),
+    ],
+)
+def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(make, kind, settings):
+    straight, stopped = make(kind, *settings), make(kind, *settings, out="stopped")
+    straight.train()
+    # A schedule that ends at 6, and a stop after 3: what a kill after the checkpoint leaves behind.
+    stopped.add_callback(stop_after(3))
+    stopped.train()
+    resumed = make(kind, *settings, out="stopped")
+    folder = checkpoints.newest(Path(stopped.args.output_dir))
+    assert folder is not None
+    assert folder.name == "checkpoint-3"
+    resumed.train(str(folder))
+    ends = weights(straight), weights(resumed)
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    strip = [
+        [
+            {k: v for k, v in row.items() if not k.startswith(("seconds", "train_", "total"))}
+            for row in rows_of(each)
+            if "loss" in row
+        ]
+        for each in (straight, resumed)
+    ]
+    assert strip[0] == strip[1]
+
+
+def stop_after(step):
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            control.should_training_stop = state.global_step >= step
+
+    return Stop()
+
+
+def test_a_checkpoint_at_the_end_is_loaded_and_not_trained_on(make):
+    trained = make("gpt2", max_steps=3)
+    trained.train()
+    again = make("gpt2", max_steps=3)
+    again.train(str(checkpoints.newest(Path(again.args.output_dir))))
+    ends = weights(trained), weights(again)
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(make):
+    trainer = make("gpt2")
+    trainer.train()
+    out = Path(trainer.args.output_dir)
+    newest = checkpoints.newest(out)
+    assert newest == out / "checkpoint-6"
+    state = newest / "trainer_state.json"
+    state.write_text(state.read_text()[:40])
+    assert checkpoints.newest(out) == out / "checkpoint-3"
+    state.unlink()
+    assert checkpoints.newest(out) == out / "checkpoint-3"
+
+
+def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(make, monkeypatch):
+    trainer = make("gpt2")
+    save, calls = type(trainer)._save_optimizer_and_scheduler, []
+
+    def full(self, folder):
+        calls.append(folder)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        save(self, folder)
+
+    monkeypatch.setattr(type(trainer), "_save_optimizer_and_scheduler", full)
+    with pytest.raises(InputError, match=r"checkpoint-6 cannot be written: .*No space left.*--resume"):
+        trainer.train()
+    found = checkpoints.newest(Path(trainer.args.output_dir))
+    assert found is not None
+    assert found.name == "checkpoint-3"
+
+
+def test_resuming_with_another_number_of_processes_is_refused(make):
+    trainer = make("gpt2", max_steps=3)
+    trainer.train()
+    folder = Path(trainer.args.output_dir, "checkpoint-3")
+    with pytest.raises(InputError, match="as many processes as before"):
+        checkpoints.read_state(folder, process=1)
+
+
+# --- Trainer's own ways --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [["bf16=true"], ["gradient_checkpointing=true"]])
+def test_precision_and_gradient_checkpointing_are_trainers(make, settings):
+    trainer = make("gpt2", *settings, max_steps=2)
+    before = weights(trainer)
+    trainer.train()
+    after = weights(trainer)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert all(torch.isfinite(each).all() for each in after.values())
+
+
+def test_lora_trains_its_adapters_and_nothing_else(make):
+    pytest.importorskip("peft")
+    trainer = make("gpt2", "lora_rank=2", "learning_rate=0.01", max_steps=2, adapt=True)
+    before = weights(trainer)
+    trainer.train()
+    changed = {name for name, each in weights(trainer).items() if not torch.equal(each, before[name])}
+    assert changed
+    assert all("lora_" in name for name in changed)
+    assert (Path(trainer.args.output_dir) / "checkpoint-2" / "adapter_model.safetensors").exists()
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "message"),
+    [
+        ({"split": "test"}, [], "never for training"),
+        ({"problems": []}, [], "has no problems"),
+        ({}, ["buffer_size=400", "buffer_fill=400"], "8 problems with 4 programs each give 32"),
+        ({}, ["max_new_tokens=10", "prompt_format=none"], "no prompt format"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused_before_anything_is_computed(make, changes, settings, message):
+    with pytest.raises(InputError, match=message):
+        make("gpt2", *settings, benchmark=replace(BENCHMARK, **changes))
