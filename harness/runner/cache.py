@@ -32,7 +32,8 @@ class VerdictCache:
         self.path = Path(folder) / "verdicts.sqlite"
         with self._usable():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=30.0)
+            # Training grades in one thread and evaluates in another, one after the other.
+            self._db = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             # A cache may lose its last second in a power cut; it may not slow down grading.
             self._db.execute("PRAGMA synchronous=OFF")
