@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env env-models demo test lint types readme bench load kills parity gold clean
+.PHONY: help env env-models demo test lint types readme bench eval-peers load kills parity gold clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -63,6 +63,9 @@ readme: env  ## write the commands' --help into README.md; a test compares them
 
 bench: env  ## measure speed, beside the peers' way, in one run
 	@$(BIN)/python tests/perf/bench.py $(ARGS)
+
+eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBPP from RLTF_DATA, needs env-models
+	@$(BIN)/python tests/perf/eval_peers.py $(ARGS)
 
 load: env  ## compare verdicts on an idle and on an overloaded machine
 	@$(BIN)/python tests/perf/load.py $(ARGS)
