@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -33,12 +34,25 @@ VERSION = "1"
 SIZES = {"train": 2000, "validation": 200, "test": 200}
 """Problems in a split unless `size` says otherwise."""
 
-CYCLES = {"mini": (0, 1, 1, 2), "mini-introductory": (0,)}
-"""Operations less one, problem by problem, for each variant. `mini`: a quarter introductory, half interview,
-a quarter competition. `mini-introductory`: what a model of a million parameters learns in minutes."""
 
-_CALL_SHARE = (0.1, 0.25, 0.4)
-"""By difficulty. A function of one operation is a one-liner, so few of them are posed."""
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What kind of problems come, and how often."""
+
+    cycle: tuple[int, ...]
+    """Operations less one, problem by problem."""
+    call_share: tuple[float, ...]
+    """Of call-based problems, by operations less one; the others read stdin."""
+
+
+VARIANTS = {
+    # A quarter introductory, half interview, a quarter competition. A function of one operation is a
+    # one-liner, so few of them are posed.
+    "mini": Variant((0, 1, 1, 2), (0.1, 0.25, 0.4)),
+    # What a model of a million parameters learns in minutes. Half are functions: their tests share a process,
+    # so that grading keeps up with so small a model.
+    "mini-introductory": Variant((0,), (0.5,)),
+}
 
 _TRIES = 2000
 """Draws for a behaviour that the split does not hold yet; then a behaviour may come again, in other words."""
@@ -59,7 +73,7 @@ def load(
         data_dir: ignored, nothing is read.
         size: number of problems, `SIZES[split]` if not given. Problem i is the same for every size.
         seed: another seed gives other problems of the same splits.
-        variant: one of `CYCLES`.
+        variant: one of `VARIANTS`.
 
     Raises:
         InputError: If the split is unknown or the size negative.
@@ -94,8 +108,12 @@ def generate(*, split: str, size: int, seed: int = 0, variant: str = "mini") -> 
         raise InputError(f"unknown split {split!r} of mini; available: {', '.join(SPLITS)}")
     if size < 0:
         raise InputError(f"mini cannot have {size} problems; give a size of 0 or more")
-    specs = _specs(split, seed, CYCLES[variant])
-    return [_problem(next(specs), f"{variant}/{split}/{i}", split, seed, i) for i in range(size)]
+    specs = _specs(split, seed, VARIANTS[variant].cycle)
+    share = VARIANTS[variant].call_share
+    return [
+        _problem(next(specs), f"{variant}/{split}/{i}", f"mini {seed} {split} {i}", share)
+        for i in range(size)
+    ]
 
 
 def _specs(split: str, seed: int, cycle: tuple[int, ...]) -> Iterator[Spec]:
@@ -133,9 +151,8 @@ def _shuffled_forever(specs: tuple[Spec, ...], key: str) -> Iterator[Spec]:
         turn += 1
 
 
-def _problem(spec: Spec, task_id: str, split: str, seed: int, i: int) -> Problem:
-    key = f"mini {seed} {split} {i}"
-    call = stream(f"{key} frame").random() < _CALL_SHARE[len(spec.steps) - 1]
+def _problem(spec: Spec, task_id: str, key: str, call_share: tuple[float, ...]) -> Problem:
+    call = stream(f"{key} frame").random() < call_share[len(spec.steps) - 1]
     kind = TestKind.CALL if call else TestKind.STDIN
     return Problem(
         task_id=task_id,
