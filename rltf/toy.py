@@ -113,7 +113,12 @@ def _build_model(kind: str, vocabulary: int, *, seed: int, width: int, layers: i
     import torch  # noqa: PLC0415 - heavy, for those who make a model
     from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration  # noqa: PLC0415
 
-    tokens = {"vocab_size": vocabulary, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    tokens: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if kind == "causal":
