@@ -48,12 +48,15 @@ class _Ending:
 _REFUSALS = ("syntax_error", "outside_function")
 """What a record is called that says that the program does not compile."""
 
+_from_json = json.JSONDecoder().decode  # json.loads looks for the encoding each time
+
 
 class Judge:
     """Judges the runs of programs under some profiles."""
 
     def __init__(self, profiles: Sequence[Profile], limits: Limits) -> None:
         self._profiles = tuple(profiles)
+        self._assert_matches = {profile.assert_matches for profile in self._profiles}
         self._limits = limits
 
     def judge(self, suite: PreparedSuite, runs: Sequence[Run]) -> tuple[TestOutcome, ...]:
@@ -208,8 +211,18 @@ class Judge:
         if kind != "value":
             return self._all(_Ending(Status.RUNTIME_ERROR, ErrorInfo("ForgedReport", "", None)), cpu)
         value = _value(fields.get("value"))
-        statuses = {p.name: _graded(_matches(p, value, expected, suite.wrapped)) for p in self._profiles}
-        return TestOutcome(statuses, None, round(cpu, 6))
+        return TestOutcome(self._compared(value, expected, wrapped=suite.wrapped), None, round(cpu, 6))
+
+    def _compared(self, value: Any, expected: Any, *, wrapped: bool) -> dict[str, Status]:
+        """By profile, whether the value is what is expected; profiles that share a comparison share it."""
+        if not isinstance(expected, Split):
+            return {
+                p.name: _graded(p.value_matches(value, expected, wrapped=wrapped)) for p in self._profiles
+            }
+        if expected.identical:
+            return dict.fromkeys((p.name for p in self._profiles), _graded(value is expected.expected))
+        found = {match: _graded(match(value, expected.expected)) for match in self._assert_matches}
+        return {p.name: found[p.assert_matches] for p in self._profiles}
 
 
 def _failed(test: TestOutcome) -> bool:
@@ -254,14 +267,6 @@ def make_outcome(
     )
 
 
-def _matches(profile: Profile, value: Any, expected: Any, wrapped: bool) -> bool:
-    if not isinstance(expected, Split):
-        return profile.value_matches(value, expected, wrapped=wrapped)
-    if expected.identical:
-        return value is expected.expected
-    return profile.assert_matches(value, expected.expected)
-
-
 def _graded(right: bool) -> Status:
     return Status.PASSED if right else Status.WRONG_ANSWER
 
@@ -289,7 +294,7 @@ def _fields(data: bytes) -> Mapping[str, Any]:
     if not data.startswith(b"{"):
         return {}
     try:
-        fields = json.loads(data)
+        fields = _from_json(data.decode())
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -7,31 +7,30 @@ fork server with a new folder, not a verdict.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-from collections.abc import Callable
-from typing import Any
 
 
 def clean(folder: str) -> bool:
     """Empty the folder; whether it is empty now."""
     try:
-        if os.listdir(folder):
-            for entry in os.scandir(folder):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, onerror=_unlock_and_retry)
-                else:
-                    os.unlink(entry.path)
+        if not os.listdir(folder):
+            return True
+        for entry in list(os.scandir(folder)):
+            _remove(entry)
         return not os.listdir(folder)
     except Exception:  # whatever a program thinks of
         return False
 
 
-def _unlock_and_retry(_function: Callable[..., Any], path: str, _error: Any) -> None:
-    """Remove what a folder's mode kept from being removed; what fails again ends the attempt."""
-    os.chmod(os.path.dirname(path), stat.S_IRWXU)
-    if stat.S_ISDIR(os.lstat(path).st_mode):  # chmod would follow a link, out of the folder
-        os.chmod(path, stat.S_IRWXU)
-        shutil.rmtree(path, onerror=_unlock_and_retry)
-    else:
-        os.unlink(path)
+def _remove(entry: os.DirEntry[str]) -> None:
+    """Remove a file, or a folder with all that is in it, whatever its mode.
+
+    Not by shutil, whose import maps zlib, bz2 and lzma: 30 of the 172 mappings that every fork copied.
+    """
+    if not entry.is_dir(follow_symlinks=False):
+        os.unlink(entry.path)
+        return
+    os.chmod(entry.path, stat.S_IRWXU)
+    for inner in list(os.scandir(entry.path)):  # a list, so that no folder stays open for each level
+        _remove(inner)
+    os.rmdir(entry.path)

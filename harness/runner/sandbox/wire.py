@@ -16,6 +16,7 @@ Header = dict[str, Any]
 
 GO_ON, STOP = b"g", b"s"
 """A judge's answers, where it is asked after each test."""
+_to_json, _from_json = json.JSONEncoder().encode, json.JSONDecoder().decode
 _PREFIX = struct.Struct("<II")
 _RECORD = struct.Struct("<Id")
 
@@ -26,7 +27,7 @@ def write_frame(fd: int, header: Header, blobs: Sequence[bytes] = ()) -> None:
     Raises:
         BrokenPipeError: If the other side is gone.
     """
-    head = json.dumps([header, [len(blob) for blob in blobs]]).encode()
+    head = _to_json([header, [len(blob) for blob in blobs]]).encode()
     write_all(fd, b"".join((_PREFIX.pack(len(head), len(blobs)), head, *blobs)))
 
 
@@ -37,7 +38,7 @@ def read_frame(fd: int) -> tuple[Header, list[bytes]]:
         EOFError: If the other side is gone.
     """
     size, _ = _PREFIX.unpack(read_exactly(fd, _PREFIX.size))
-    header, lengths = json.loads(read_exactly(fd, size))
+    header, lengths = _from_json(read_exactly(fd, size).decode())
     return header, [read_exactly(fd, length) for length in lengths]
 
 
