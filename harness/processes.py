@@ -94,7 +94,7 @@ def current_processes() -> Processes:
         raise HarnessError(f"the processes of this launch cannot meet: {error}") from None
     if state.num_processes != started:
         raise InputError(
-            f"$WORLD_SIZE says {started} processes, and accelerate finds {state.num_processes}; start them with"
-            " accelerate launch or torchrun"
+            f"$WORLD_SIZE says {started} processes, and accelerate finds {state.num_processes};"
+            " start them with accelerate launch or torchrun"
         )
     return Processes(state.process_index, state.num_processes)

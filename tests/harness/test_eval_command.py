@@ -137,7 +137,8 @@ def test_two_processes_make_the_same_run(tiny_checkpoint, tmp_path, straight):
     _assert_same(folder, straight)
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tiny_checkpoint, tmp_path, straight):
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_was_ended_goes_on_and_ends_the_same(tiny_checkpoint, tmp_path, straight, death):
     model, folder = tiny_checkpoint("gpt2"), tmp_path / "run"
     command = [sys.executable, "-m", *_command(model, folder), "--batch-size", "1"]
     process = subprocess.Popen(
@@ -147,9 +148,13 @@ def test_a_killed_run_goes_on_and_ends_the_same(tiny_checkpoint, tmp_path, strai
     journal = folder / "samples.journal.jsonl"
     while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 2):
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert journal.exists(), process.stderr.read()  # still in the middle, or nothing was shown
+    process.send_signal(death)
+    said = process.communicate(timeout=120)[1].decode()
+    assert journal.exists(), said  # still in the middle, or nothing was shown
+    if death is signal.SIGINT:
+        assert process.returncode == 130
+        assert "interrupted; what was sampled and graded is kept in" in said
+        assert "Traceback" not in said
     assert _eval(model, folder, *MINI, *SAMPLED) == 0
     _assert_same(folder, straight)
 

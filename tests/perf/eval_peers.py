@@ -185,8 +185,8 @@ def report(rows: Sequence[dict[str, float]], args: argparse.Namespace) -> str:
         f"| of that: grading | {median['grading']:.1f} | |",
         "",
         f"**rltf eval is {statistics.median(ratios):.1f} times as fast** (median of the rounds' ratios, which"
-        f" range from {ratios[0]:.1f} to {ratios[-1]:.1f}). Tokens sampled: rltf {median['rltf tokens']:,.0f},"
-        f" peers {median['peers tokens']:,.0f}.",
+        f" range from {ratios[0]:.1f} to {ratios[-1]:.1f}). Tokens sampled:"
+        f" rltf {median['rltf tokens']:,.0f}, peers {median['peers tokens']:,.0f}.",
         "",
         "The peers' checkers ran a trusted, quick program in place of each of the model's; see the script.",
         "",
