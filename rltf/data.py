@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -23,6 +24,9 @@ from rltf.chance import shuffled
 from rltf.losses import IGNORE
 from rltf.rewards import Reward
 from rltf.spans import feedback_mask
+
+_REMEMBERED = 8192
+"""Prompts kept as tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,9 @@ class Tokens:
         self._max_target = max_target_tokens
         positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         context = Context(positions, shared=not self.seq2seq)
-        self._prompting = Prompting(tokenizer, context, source_tokens=max_prompt_tokens)
+        prompting = Prompting(tokenizer, context, source_tokens=max_prompt_tokens)
+        # Shortening a prompt means tokenising it a dozen times, and each comes with many programs.
+        self._read = lru_cache(_REMEMBERED)(prompting.encode)
 
     @property
     def pad_id(self) -> int:
@@ -75,14 +81,14 @@ class Tokens:
     def experience_row(self, experience: Experience, prompt_format: PromptFormat) -> Row:
         """An RL row: what the policy wrote, its rewards, and the tokens to blame."""
         prompt = Prompt(experience.task_id, (Piece(experience.prompt),), prompt_format)
-        read = self._prompting.encode(prompt, self._max_target)
+        read = self._read(prompt, self._max_target)
         ids, offsets = self.target(experience.text, ended=experience.ended)
         span = feedback_mask(experience.feedback, experience.text, offsets)
         return Row(list(read.ids), ids[: read.limit], span[: read.limit], experience.reward)
 
     def solution_row(self, prompt: Prompt, solution: str) -> Row:
         """A supervised row."""
-        read = self._prompting.encode(prompt, self._max_target)
+        read = self._read(prompt, self._max_target)
         ids, _ = self.target(solution, ended=True)
         ids = ids[: read.limit]
         return Row(list(read.ids), ids, [False] * len(ids), None)
@@ -143,7 +149,7 @@ class Solutions:
         if not self._places:
             raise InputError("no problem has a solution to learn from; choose another benchmark or split")
         self._places = self._places[rank::processes] or self._places
-        self._format = prompt_format
+        self._prompt = lru_cache(_REMEMBERED)(partial(make_prompt, prompt_format))
         self._tokens = tokens
         self._seed = seed
         self._turn = -1
@@ -162,7 +168,7 @@ class Solutions:
         self.drawn += 1
         place, number = self._places[self._order[done]]
         problem = self._problems[place]
-        return self._tokens.solution_row(make_prompt(self._format, problem), problem.solutions[number])
+        return self._tokens.solution_row(self._prompt(problem), problem.solutions[number])
 
 
 def collate(rows: Sequence[Row], *, pad_id: int, seq2seq: bool) -> dict[str, Tensor]:

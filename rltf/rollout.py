@@ -11,27 +11,21 @@ Every draw is a function of seed and count, so the sampler's place in a checkpoi
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harness.evaluation import Grader
-from harness.extraction import extract_program
-from harness.generate import Completion, Decoding, Finish, Request, Sampler
+from harness.generate import Decoding, Finish, Request, Sampler
 from harness.prompts import Prompt, make_prompt
-from harness.types import Job, Outcome, Problem, PromptFormat
+from harness.types import Outcome, Problem, PromptFormat
 from rltf.buffer import Experience, feedback_of
 from rltf.chance import shuffled
 from rltf.feedback import Feedback, Scope, feedback
 from rltf.placing import place
+from rltf.programs import Key, Program, graded, read_program
 from rltf.rewards import PAPER, Reward, RewardConfig, best, group_mean, raw_rewards, rewards
 from rltf.statistics import program_statistics
-
-_CHUNK = 32
-"""Programs handed to the grader together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +52,14 @@ class Collected:
     """Sampling, and grading that went on after it: what was graded meanwhile costs none."""
 
 
-_Key = tuple[str, int, bool]
-"""Problem, number of the sample, whether it is the greedy one."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Visit:
     """A prompt drawn."""
 
+    problem: Problem
     prompt: Prompt
     turn: int
     """Pass over the problems, from 0; in the samples' numbers, so that no two passes share their noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Program:
-    """A completion, and the program in it."""
-
-    completion: Completion
-    code: str
-    temperature: float | None
-    """`None` for the greedy one."""
-
-    @property
-    def key(self) -> _Key:
-        return self.completion.task_id, self.completion.sample_id, self.temperature is None
 
 
 @dataclass
@@ -107,8 +84,9 @@ class Rollouts:
         """
         seconds: dict[str, float] = {}
         visits = self._next_visits(-(-count // self.sampling.samples_per_problem))
-        graded = self._graded(self._programs(visits, sampler), grader, seconds)
-        sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
+        problems = {visit.problem.task_id: visit.problem for visit in visits}
+        pairs = graded(self._programs(visits, sampler), problems, grader, seconds)
+        sound = [(program, outcome) for program, outcome in pairs if outcome.infrastructure_error is None]
         told = {program.key: (program, self._told(program, outcome)) for program, outcome in sound}
         experiences = [each for visit in visits for each in self._experiences(visit, told, step)]
         sampled = [(each.completion, said) for each, said in told.values() if each.temperature is not None]
@@ -117,7 +95,7 @@ class Rollouts:
             "sampled/programs": len(sampled),
             "sampled/tokens": _mean([completion.tokens for completion, _ in sampled]),
             "sampled/truncated": _mean([each.finish is Finish.LENGTH for each, _ in sampled]),
-            "sampled/infrastructure_errors": len(graded) - len(sound),
+            "sampled/infrastructure_errors": len(pairs) - len(sound),
         }
         return Collected(experiences, metrics, seconds)
 
@@ -138,11 +116,16 @@ class Rollouts:
             turn, done = divmod(self.visits, len(self.problems))
             order = shuffled(len(self.problems), f"{self.sampling.seed} prompts {turn}")
             drawn = order[done : done + count - len(visits)]
-            visits += [_Visit(make_prompt(self.prompt_format, self.problems[i]), turn) for i in drawn]
+            visits += [self._visit(self.problems[i], turn) for i in drawn]
             self.visits += len(drawn)
         return visits
 
-    def _programs(self, visits: Sequence[_Visit], sampler: Sampler) -> Iterator[_Program]:
+    def _visit(self, problem: Problem, turn: int) -> _Visit:
+        suite = problem.suite  # once: prompts ask for it, and so does each program's job
+        problem = replace(problem, load_suite=lambda: suite)
+        return _Visit(problem, make_prompt(self.prompt_format, problem), turn)
+
+    def _programs(self, visits: Sequence[_Visit], sampler: Sampler) -> Iterator[Program]:
         """Have every prompt completed, one temperature after the other, the greedy programs last."""
         sampling, n = self.sampling, self.sampling.samples_per_problem
         temperatures = sampling.temperatures
@@ -157,44 +140,22 @@ class Rollouts:
                 seed=sampling.seed,
             )
             if numbers:
-                yield from (_read(each, temperature) for each in sampler.complete(requests, decoding))
+                yield from (read_program(each, temperature) for each in sampler.complete(requests, decoding))
         if self.rewards.baseline == "greedy":
             requests = [Request(v.prompt, (v.turn,)) for v in visits]
             decoding = Decoding(greedy=True, max_new_tokens=sampling.max_new_tokens)
-            yield from (_read(each, None) for each in sampler.complete(requests, decoding))
+            yield from (read_program(each, None) for each in sampler.complete(requests, decoding))
 
-    # --- grading ---------------------------------------------------------------------------------
+    # --- rewarding -------------------------------------------------------------------------------
 
-    def _graded(
-        self, programs: Iterable[_Program], grader: Grader, seconds: dict[str, float]
-    ) -> list[tuple[_Program, Outcome]]:
-        """Grade while the next programs are sampled; `seconds` gets what was not done at the same time."""
-        problems = {problem.task_id: problem for problem in self.problems}
-
-        def grade(chunk: list[_Program]) -> list[tuple[_Program, Outcome]]:
-            jobs = [
-                Job(each.completion.task_id, i, each.code, problems[each.completion.task_id])
-                for i, each in enumerate(chunk)
-            ]
-            outcomes = {outcome.sample_id: outcome for outcome in grader.run(jobs)}
-            return [(each, outcomes[i]) for i, each in enumerate(chunk)]
-
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            with _timed(seconds, "sampling"):
-                chunks = [beside.submit(grade, chunk) for chunk in _chunks(programs)]
-            with _timed(seconds, "grading"):
-                return [pair for chunk in chunks for pair in chunk.result()]
-
-    def _told(self, program: _Program, outcome: Outcome) -> Feedback:
+    def _told(self, program: Program, outcome: Outcome) -> Feedback:
         truncated = program.completion.finish is Finish.LENGTH
         return feedback(
             outcome, program.code, truncated=truncated, profile=self.profile, compat=self.rewards.feedback
         )
 
-    # --- rewarding -------------------------------------------------------------------------------
-
     def _experiences(
-        self, visit: _Visit, told: Mapping[_Key, tuple[_Program, Feedback]], step: int
+        self, visit: _Visit, told: Mapping[Key, tuple[Program, Feedback]], step: int
     ) -> list[Experience]:
         """The visit's programs with their rewards, in the order of their numbers."""
         n, task = self.sampling.samples_per_problem, visit.prompt.task_id
@@ -221,13 +182,7 @@ class Rollouts:
         return before
 
 
-def _read(completion: Completion, temperature: float | None) -> _Program:
-    truncated = completion.finish is Finish.LENGTH
-    code = extract_program(completion.text, completion.prompt, truncated=truncated).code
-    return _Program(completion, code, temperature)
-
-
-def _experience(program: _Program, said: Feedback, reward: Reward, step: int) -> Experience:
+def _experience(program: Program, said: Feedback, reward: Reward, step: int) -> Experience:
     completion = program.completion
     prompt, text = completion.prompt, completion.text
     found = place(text, program.code, prompt.text if prompt.format.in_program else "")
@@ -246,25 +201,5 @@ def _experience(program: _Program, said: Feedback, reward: Reward, step: int) ->
     )
 
 
-def _chunks(programs: Iterable[_Program]) -> Iterator[list[_Program]]:
-    chunk: list[_Program] = []
-    for program in programs:
-        chunk.append(program)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
