@@ -11,39 +11,35 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env env-models demo test lint types readme bench eval-peers load kills parity gold clean
+.PHONY: help env demo test lint types readme bench eval-peers load kills parity gold clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 env: $(STAMP)  ## make .venv with the rltf command and what the tests need; does nothing when up to date
 
-# Everything pinned, the build tool included: with build isolation pip would fetch its newest version.
+# Everything pinned, the build tool included: with build isolation pip would fetch its newest version. torch
+# first: "+cpu" is the name that PyTorch gives its builds without CUDA, and pip finds it if one of its configured
+# sources offers such builds.
 $(STAMP): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Python 3.11 or newer is needed; name yours with: make PYTHON=/path/to/python env" >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "Making $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing rltf-harness and its tools into $(VENV) (about half a minute, 0.5 GB)"
+	@echo "Installing rltf-harness, torch and its tools into $(VENV) (a minute or two, 2 GB)"
 	@$(PIP) setuptools
-	@$(PIP) --no-build-isolation --editable '.[hub,metric,dev]'
+	@if [ -e /dev/nvidiactl ] || command -v nvidia-smi >/dev/null 2>&1; then \
+		echo "A GPU is here: torch comes with CUDA, several GB more"; \
+	else \
+		torch=$$(sed -n 's/^torch==//p' constraints.txt); \
+		$(PIP) "torch==$$torch+cpu" 2>/dev/null || { \
+			echo "pip's sources offer no CPU build of torch, so the default one follows; it may bring CUDA, several GB."; \
+			echo "To avoid that, interrupt and point PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds."; }; \
+	fi
+	@$(PIP) --no-build-isolation --editable '.[hub,metric,models,server,dev]'
 	@$(BIN)/python -c 'import pyseccomp' 2>/dev/null || echo \
 		"Note: libseccomp.so.2 is not there, so programs will run without the seccomp layer, and rltf says so." \
 		"Get it with your system's packages: apt-get install libseccomp2, dnf install libseccomp."
 	@touch $@
-
-# Not part of `env`: it is large, and neither grading nor its tests use it. "+cpu" is the name that PyTorch
-# gives its builds without CUDA; pip finds it if one of its configured sources offers such builds.
-env-models: $(STAMP)  ## add torch and transformers (CPU build where there is no GPU)
-	@if [ -e /dev/nvidiactl ] || command -v nvidia-smi >/dev/null 2>&1; then \
-		echo "A GPU is here: installing torch with CUDA, several GB"; \
-	else \
-		torch=$$(sed -n 's/^torch==//p' constraints.txt); \
-		echo "No GPU is here: installing the CPU build of torch $$torch"; \
-		$(PIP) "torch==$$torch+cpu" 2>/dev/null || { \
-			echo "pip's sources offer no CPU build, so the default build follows; it may bring CUDA, several GB."; \
-			echo "To avoid that, interrupt and point PIP_EXTRA_INDEX_URL to PyTorch's index of CPU builds."; }; \
-	fi
-	@$(PIP) --no-build-isolation --editable '.[models]'
 
 demo: env  ## grade right, wrong and hostile programs on generated problems: no download, no GPU, a minute
 	@$(BIN)/python examples/demo.py
@@ -64,7 +60,7 @@ readme: env  ## write the commands' --help into README.md; a test compares them
 bench: env  ## measure speed, beside the peers' way, in one run
 	@$(BIN)/python tests/perf/bench.py $(ARGS)
 
-eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBPP from RLTF_DATA, needs env-models
+eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBPP from RLTF_DATA
 	@$(BIN)/python tests/perf/eval_peers.py $(ARGS)
 
 load: env  ## compare verdicts on an idle and on an overloaded machine

@@ -10,7 +10,6 @@ Does not cover: training it (`rltf.train`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +88,8 @@ def build_tokenizer(benchmark: Benchmark, *, solved: int | None = None, size: in
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([*prompts, *programs * _PROGRAM_WEIGHT], trainer)
-    return PreTrainedTokenizerFast(
+    tokenizer.train_from_iterator(prompts + programs * _PROGRAM_WEIGHT, trainer)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
         bos_token=BEGIN,
@@ -101,7 +100,7 @@ def build_tokenizer(benchmark: Benchmark, *, solved: int | None = None, size: in
     )
 
 
-def _programs(benchmark: Benchmark, solved: int | None) -> Sequence[str]:
+def _programs(benchmark: Benchmark, solved: int | None) -> list[str]:
     programs = [solution for problem in benchmark.problems[:solved] for solution in problem.solutions[:1]]
     if not programs:
         raise InputError(f"{benchmark.name} has no solutions among the problems to train on; choose others")
@@ -135,8 +134,7 @@ def _build_model(kind: str, vocabulary: int, *, seed: int, width: int, layers: i
             )
         return T5ForConditionalGeneration(
             T5Config(
-                **tokens,
-                decoder_start_token_id=0,
+                **tokens | {"decoder_start_token_id": 0},
                 d_model=width,
                 d_kv=32,
                 d_ff=width * 4,

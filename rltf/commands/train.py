@@ -28,7 +28,7 @@ _MADE = tuple(WARM_STARTS)
 
 _EPILOG = """\
 --preset paper follows the paper, released the code of its authors (without the critic); mini and mini-quick
-make a small model for the generated benchmark mini, warm-start it and train it on a CPU, with no download.
+have a small model made for the generated benchmark mini, warm-started and trained on a CPU, with no download.
 Any option of rltf/config.py, rltf/rewards.py and transformers' TrainingArguments is set by its own name:
   --set learning_rate=1e-5 baseline=greedy temperatures=[0.6,1.0] bf16=true lora_rank=8 sampler=process
 
