@@ -22,7 +22,7 @@ from rltf.data import Solutions, Tokens
 from rltf.meter import Meter
 from rltf.rollout import Rollouts, Sampling
 from rltf.sampler_process import SamplerProcess
-from rltf.source import Beside, Inline, Source
+from rltf.source import Beside, Inline, Overlapped, Source
 from rltf.stream import Stream
 from rltf.trainer import RLTFTrainer
 
@@ -159,7 +159,8 @@ def _source(
     if config.sampler == "process":
         process = SamplerProcess(model, tokenizer, device=config.sampler_device, **options)
         return Beside(rollouts, process, grader)
-    return Inline(rollouts, LocalSampler(model, tokenizer, **options), grader)
+    kind = Overlapped if config.sampler == "overlapped" else Inline
+    return kind(rollouts, LocalSampler(model, tokenizer, **options), grader)
 
 
 def _zero_stage(config: RLTFConfig) -> int | None:

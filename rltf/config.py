@@ -21,7 +21,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "method": ("rltf", "sft"),
     "mixing": ("together", "alternate"),
     "buffer_rule": RULES,
-    "sampler": ("inline", "process"),
+    "sampler": ("inline", "overlapped", "process"),
 }
 """Allowed values by option."""
 
@@ -90,8 +90,9 @@ class RLTFConfig(TrainingArguments):
     sampler_device: str | None = None
     """With `sampler=process`, where it samples (`cuda:1`); `None` for where the model is trained."""
     sampler: str = "inline"
-    """`inline`: training waits while programs are made; `process`: a process beside it makes them while
-    training goes on, so that a refresh brings programs of the weights one refresh before."""
+    """`inline`: training waits while programs are sampled and graded. `overlapped`: it waits for sampling
+    alone. `process`: for neither, a process beside it samples. With the latter two a refresh brings programs
+    of the weights one refresh before."""
 
     # --- buffer ----------------------------------------------------------------------------------
     buffer_size: int = 6400

@@ -6,7 +6,7 @@ Does not cover: what is asked of the model, or what the verdicts are worth (`rlt
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,13 +44,23 @@ def read_program(completion: Completion, temperature: float | None) -> Program:
     return Program(completion, code, temperature)
 
 
-def graded(
+def grade_beside(
     programs: Iterable[Program],
     problems: Mapping[str, Problem],
     grader: Grader,
     seconds: dict[str, float],
-) -> list[tuple[Program, Outcome]]:
-    """Grade while the next programs are sampled; `seconds` gets what was not done at the same time."""
+) -> Callable[[], list[tuple[Program, Outcome]]]:
+    """Take all `programs`, and have each graded while the next are made.
+
+    Args:
+        programs: Made as they are taken.
+        problems: By task id.
+        grader: Used in a thread, until what is returned has been called.
+        seconds: Gets the time of taking, `sampling`, and of waiting for the verdicts then, `grading`.
+
+    Returns:
+        What waits for the verdicts and gives them.
+    """
 
     def grade(chunk: list[Program]) -> list[tuple[Program, Outcome]]:
         jobs = [
@@ -60,11 +70,20 @@ def graded(
         outcomes = {outcome.sample_id: outcome for outcome in grader.run(jobs)}
         return [(each, outcomes[i]) for i, each in enumerate(chunk)]
 
-    with ThreadPoolExecutor(max_workers=1) as beside:
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grading")
+    try:
         with _timed(seconds, "sampling"):
-            chunks = [beside.submit(grade, chunk) for chunk in _chunks(programs)]
+            chunks = [thread.submit(grade, chunk) for chunk in _chunks(programs)]
+    except BaseException:
+        thread.shutdown(cancel_futures=True)
+        raise
+    thread.shutdown(wait=False)  # it ends with the last chunk
+
+    def verdicts() -> list[tuple[Program, Outcome]]:
         with _timed(seconds, "grading"):
             return [pair for chunk in chunks for pair in chunk.result()]
+
+    return verdicts
 
 
 def _chunks(programs: Iterable[Program]) -> Iterator[list[Program]]:

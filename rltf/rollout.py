@@ -11,7 +11,7 @@ Every draw is a function of seed and count, so the sampler's place in a checkpoi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from rltf.buffer import Experience, feedback_of
 from rltf.chance import shuffled
 from rltf.feedback import Feedback, Scope, feedback
 from rltf.placing import place
-from rltf.programs import Key, Program, graded, read_program
+from rltf.programs import Key, Program, grade_beside, read_program
 from rltf.rewards import PAPER, Reward, RewardConfig, best, group_mean, raw_rewards, rewards
 from rltf.statistics import program_statistics
 
@@ -43,13 +43,13 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one call of `Rollouts.collect` made."""
+    """What one call of `Rollouts.start` made."""
 
     experiences: list[Experience]
     metrics: dict[str, float]
     """Means over the new programs."""
     seconds: dict[str, float]
-    """Sampling, and grading that went on after it: what was graded meanwhile costs none."""
+    """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,31 @@ class Rollouts:
     known: dict[str, Feedback] = field(default_factory=dict)
     """By problem: its best program so far, or its newest greedy one, as the baseline has it."""
 
-    def collect(self, count: int, step: int, sampler: Sampler, grader: Grader) -> Collected:
-        """At least `count` new programs of the policy after `step`, all of a prompt's programs together.
+    def start(self, count: int, step: int, sampler: Sampler, grader: Grader) -> Callable[[], Collected]:
+        """Sample at least `count` programs of the policy after `step`, all of a prompt's together.
 
-        Fewer where the grader itself failed: those are dropped and counted, and never rewarded.
+        Returns:
+            What waits until they are graded, and gives them; called before the next `start`. They are fewer
+            where the grader itself failed: those are dropped and counted, and never rewarded.
         """
         seconds: dict[str, float] = {}
         visits = self._next_visits(-(-count // self.sampling.samples_per_problem))
         problems = {visit.problem.task_id: visit.problem for visit in visits}
-        pairs = graded(self._programs(visits, sampler), problems, grader, seconds)
-        sound = [(program, outcome) for program, outcome in pairs if outcome.infrastructure_error is None]
+        verdicts = grade_beside(self._programs(visits, sampler), problems, grader, seconds)
+
+        def collect() -> Collected:
+            return self._collected(visits, verdicts(), step, seconds)
+
+        return collect
+
+    def _collected(
+        self,
+        visits: Sequence[_Visit],
+        graded: Sequence[tuple[Program, Outcome]],
+        step: int,
+        seconds: dict[str, float],
+    ) -> Collected:
+        sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
         told = {program.key: (program, self._told(program, outcome)) for program, outcome in sound}
         experiences = [each for visit in visits for each in self._experiences(visit, told, step)]
         sampled = [(each.completion, said) for each, said in told.values() if each.temperature is not None]
@@ -95,7 +110,7 @@ class Rollouts:
             "sampled/programs": len(sampled),
             "sampled/tokens": _mean([completion.tokens for completion, _ in sampled]),
             "sampled/truncated": _mean([each.finish is Finish.LENGTH for each, _ in sampled]),
-            "sampled/infrastructure_errors": len(pairs) - len(sound),
+            "sampled/infrastructure_errors": len(graded) - len(sound),
         }
         return Collected(experiences, metrics, seconds)
 

@@ -6,9 +6,9 @@ Does not cover: what is made (`rltf.rollout`), or the process that samples (`rlt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from harness.evaluation import Grader
@@ -44,7 +44,7 @@ class Source(Protocol):
 
 
 class Inline:
-    """Makes programs in this process, when they are collected."""
+    """Makes programs in this process when they are collected; training waits for sampling and grading."""
 
     beside = False
 
@@ -61,7 +61,7 @@ class Inline:
 
     def collect(self) -> Collected:
         """See `Source.collect`."""
-        return self._rollouts.collect(*self._wanted, self._sampler, self._grader)
+        return self._rollouts.start(*self._wanted, self._sampler, self._grader)()
 
     def settle(self) -> None:
         """Nothing is ever under way between calls."""
@@ -78,16 +78,16 @@ class Inline:
         """Nothing was started."""
 
 
-class Beside:
-    """Makes programs with a process beside training; a thread here grades them.
+class Overlapped:
+    """Samples in this process when programs are requested, and grades them while training goes on.
 
     A checkpoint waits for what is under way and keeps it, so that a resumed run gets the same programs.
     """
 
     beside = True
 
-    def __init__(self, rollouts: Rollouts, sampler: SamplerProcess, grader: Grader) -> None:
-        """`sampler`: of a copy of the model that is being trained; `grader`: running, and ours alone."""
+    def __init__(self, rollouts: Rollouts, sampler: Sampler, grader: Grader) -> None:
+        """`sampler`: of the model that is being trained; `grader`: running, and ours alone."""
         self._rollouts = rollouts
         self._sampler = sampler
         self._grader = grader
@@ -96,10 +96,8 @@ class Beside:
 
     def request(self, count: int, step: int) -> None:
         """See `Source.request`."""
-        self._sampler.publish()
-        self._under_way = self._thread.submit(
-            self._rollouts.collect, count, step, self._sampler, self._grader
-        )
+        collect = self._rollouts.start(count, step, self._sampler, self._grader)
+        self._under_way = self._thread.submit(_named, collect, {"grading": "grading_beside"})
 
     def collect(self) -> Collected:
         """See `Source.collect`."""
@@ -130,5 +128,36 @@ class Beside:
 
     def close(self) -> None:
         """See `Source.close`."""
-        self._sampler.close()  # ends what is under way, too
         self._thread.shutdown(cancel_futures=True)
+
+
+class Beside(Overlapped):
+    """Samples in a process of its own, so that training waits for nothing but what is not ready in time."""
+
+    def __init__(self, rollouts: Rollouts, process: SamplerProcess, grader: Grader) -> None:
+        """`process`: with a copy of the model that is being trained; `grader`: running, and ours alone."""
+        super().__init__(rollouts, process, grader)
+        self._process = process
+
+    def request(self, count: int, step: int) -> None:
+        """See `Source.request`."""
+        self._process.publish()
+        names = {"sampling": "sampling_beside", "grading": "grading_beside"}
+
+        def collect() -> Collected:
+            return self._rollouts.start(count, step, self._process, self._grader)()
+
+        self._under_way = self._thread.submit(_named, collect, names)
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._process.close()  # ends what is under way, too
+        super().close()
+
+
+def _named(collect: Callable[[], Collected], names: Mapping[str, str]) -> Collected:
+    """What is collected, with other names for its seconds: those that training did not wait."""
+    collected = collect()
+    return replace(
+        collected, seconds={names.get(name, name): took for name, took in collected.seconds.items()}
+    )

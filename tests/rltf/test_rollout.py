@@ -68,7 +68,7 @@ def rollouts(n: int = 2, config: RewardConfig = PAPER, problems=BENCHMARK.proble
 def test_a_pass_visits_every_problem_once_and_each_pass_in_another_order():
     sampler, made = Scripted(), rollouts()
     for _ in range(4):
-        made.collect(6, 0, sampler, Lenient())
+        made.start(6, 0, sampler, Lenient())()
     visited = [task for task, number, _ in sampler.asked if number % 2 == 0]
     assert len(visited) == 12
     assert set(visited[:6]) == set(visited[6:]) == {problem.task_id for problem in BENCHMARK.problems}
@@ -78,13 +78,13 @@ def test_a_pass_visits_every_problem_once_and_each_pass_in_another_order():
 def test_no_two_samples_of_a_problem_share_a_number():
     sampler, made = Scripted(), rollouts(3)
     for _ in range(5):
-        made.collect(9, 0, sampler, Lenient())
+        made.start(9, 0, sampler, Lenient())()
     assert len(set(sampler.asked)) == len(sampler.asked) == 45
 
 
 def test_temperatures_take_turns_among_a_prompts_programs():
     sampler = Scripted()
-    rollouts(4, temperatures=(0.6, 1.0)).collect(4, 0, sampler, Lenient())
+    rollouts(4, temperatures=(0.6, 1.0)).start(4, 0, sampler, Lenient())()
     assert {(number, temperature) for _, number, temperature in sampler.asked} == {
         (0, 0.6), (2, 0.6), (1, 1.0), (3, 1.0),
     }  # fmt: skip
@@ -95,15 +95,15 @@ def test_programs_come_in_the_order_of_their_prompts_whatever_the_samplers_order
         def complete(self, requests, decoding):
             return iter(list(super().complete(requests, decoding))[::-1])
 
-    straight = rollouts().collect(8, 3, Scripted(), Lenient())
-    backwards = rollouts().collect(8, 3, Backwards(), Lenient())
+    straight = rollouts().start(8, 3, Scripted(), Lenient())()
+    backwards = rollouts().start(8, 3, Backwards(), Lenient())()
     assert straight.experiences == backwards.experiences
     assert {each.step for each in straight.experiences} == {3}
 
 
 def test_what_the_grader_failed_on_is_dropped_and_counted_and_never_rewarded():
     sampler = Scripted(lambda task, number, greedy: "broken" if number % 2 else "good")
-    collected = rollouts().collect(12, 0, sampler, Lenient())
+    collected = rollouts().start(12, 0, sampler, Lenient())()
     assert [each.text for each in collected.experiences] == ["good"] * 6
     assert collected.metrics["sampled/infrastructure_errors"] == 6
     assert collected.metrics["sampled/passed"] == 1.0
@@ -124,7 +124,7 @@ def test_grading_goes_on_while_the_next_programs_are_sampled():
                     assert graded.wait(20), "nothing was graded before sampling ended"
                 yield each
 
-    collected = rollouts(10).collect(60, 0, Waiting(), Telling())
+    collected = rollouts(10).start(60, 0, Waiting(), Telling())()
     assert len(collected.experiences) == 60
 
 
@@ -140,7 +140,7 @@ def rewards_of(baseline: str, *texts: tuple[str, ...], greedy: tuple[str, ...] =
         return greedy[number] if is_greedy else texts[number // n][number % n]
 
     made = rollouts(n, config, BENCHMARK.problems[:1])
-    visits = [made.collect(n, 0, Scripted(write), Lenient()).experiences for _ in texts]
+    visits = [made.start(n, 0, Scripted(write), Lenient())().experiences for _ in texts]
     return [[round(each.reward.coarse, 6) for each in visit] for visit in visits]
 
 
@@ -171,7 +171,7 @@ def test_without_a_baseline_rewards_are_the_papers():
 def test_greedy_programs_are_no_experiences_and_are_made_only_for_their_baseline():
     for baseline, greedy in (("greedy", 6), ("historical_best", 0)):
         sampler, made = Scripted(), rollouts(2, RewardConfig(baseline=baseline))
-        collected = made.collect(12, 0, sampler, Lenient())
+        collected = made.start(12, 0, sampler, Lenient())()
         assert sum(temperature is None for _, _, temperature in sampler.asked) == greedy
         assert len(collected.experiences) == collected.metrics["sampled/programs"] == 12
 
@@ -182,10 +182,10 @@ def test_restored_rollouts_go_on_as_the_others_would_have(baseline):
         return "good" if (int(task[-1]) + number // 3) % 2 else "bad"
 
     straight, resumed = (rollouts(2, RewardConfig(baseline=baseline)) for _ in range(2))
-    straight.collect(8, 0, Scripted(write), Lenient())
+    straight.start(8, 0, Scripted(write), Lenient())()
     resumed.restore(json.loads(json.dumps(straight.state())))
     for step in (1, 2):
-        a, b = (each.collect(8, step, Scripted(write), Lenient()) for each in (straight, resumed))
+        a, b = (each.start(8, step, Scripted(write), Lenient())() for each in (straight, resumed))
         assert a.experiences == b.experiences
 
 
@@ -194,7 +194,7 @@ def test_restored_rollouts_go_on_as_the_others_would_have(baseline):
 
 def only(text: str):
     sampler = Scripted(lambda task, number, greedy: text)
-    [experience] = rollouts(1, problems=BENCHMARK.problems[:1]).collect(1, 0, sampler, Lenient()).experiences
+    [experience] = rollouts(1, problems=BENCHMARK.problems[:1]).start(1, 0, sampler, Lenient())().experiences
     return experience
 
 
@@ -216,9 +216,9 @@ def test_trainer_and_rltf_score_give_the_same_verdicts(tmp_path):
     problem = BENCHMARK.problems[0]
     programs = (problem.solutions[0], "print('no')", "print(1 / 0)", "print(", "while True: pass")
     with Runner(workers=1, limits=Limits(cpu_seconds=0.5)) as runner:
-        collected = rollouts(len(programs), RewardConfig(baseline="none"), [problem]).collect(
+        collected = rollouts(len(programs), RewardConfig(baseline="none"), [problem]).start(
             1, 0, Scripted(lambda task, number, greedy: programs[number]), runner
-        )
+        )()
     file = tmp_path / "programs.jsonl"
     rows = ({"task_id": problem.task_id, "sample_id": i, "code": code} for i, code in enumerate(programs))
     file.write_text("\n".join(map(json.dumps, rows)))

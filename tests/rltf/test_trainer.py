@@ -193,6 +193,7 @@ def test_tensorboard_gets_the_same_numbers(make):
         ("gpt2", ["baseline=historical_best"]),
         ("t5", ["baseline=greedy", "gradient_accumulation_steps=2", "mixing=alternate"]),
         ("gpt2", ["buffer_rule=released", "temperatures=[0.6,1.0]", "refresh_every=1"]),
+        ("gpt2", ["sampler=overlapped"]),
     ],
 )
 def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(make, kind, settings):
