@@ -117,9 +117,13 @@ def check_split(benchmark: Benchmark) -> None:
         raise InputError(f"{benchmark.name} has no problems in split {benchmark.split}; choose other ones")
 
 
-def _rollouts(config: RLTFConfig, rewarding: Sequence[Problem], prompt_format: PromptFormat) -> Rollouts:
-    """The rollouts of this process's share of the problems."""
-    share = rewarding[config.process_index :: config.world_size]
+def check_rewarding(problems: Sequence[Problem], config: RLTFConfig) -> Sequence[Problem]:
+    """This process's share of the problems to sample programs for.
+
+    Raises:
+        InputError: If there is none, or they are too few to fill the buffer.
+    """
+    share = problems[config.process_index :: config.world_size]
     available = len(share) * config.samples_per_problem
     if not available:
         raise InputError(
@@ -131,6 +135,10 @@ def _rollouts(config: RLTFConfig, rewarding: Sequence[Problem], prompt_format: P
             f" {config.samples_per_problem} programs each give {available}; pass --set"
             f" buffer_fill={available}"
         )
+    return share
+
+
+def _rollouts(config: RLTFConfig, rewarding: Sequence[Problem], prompt_format: PromptFormat) -> Rollouts:
     sampling = Sampling(
         samples_per_problem=config.samples_per_problem,
         temperatures=config.temperatures,
@@ -139,6 +147,7 @@ def _rollouts(config: RLTFConfig, rewarding: Sequence[Problem], prompt_format: P
         max_new_tokens=config.max_new_tokens,
         seed=config.seed,
     )
+    share = check_rewarding(rewarding, config)
     return Rollouts(share, prompt_format, sampling, config.rewards, config.profile)
 
 

@@ -26,7 +26,7 @@ from harness.runner import Runner
 from harness.types import Benchmark, Limits, Problem
 from rltf import checkpoints
 from rltf.audit import audit
-from rltf.building import check_split, make_trainer, with_adapters
+from rltf.building import check_rewarding, check_split, make_trainer, with_adapters
 from rltf.callbacks import Console
 from rltf.config import RLTFConfig
 from rltf.evaluations import EvaluateEvery, Evaluations
@@ -80,14 +80,14 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
         start = training.model or _made_model(training)
         if training.warm_start is not None:
             start = _warm_started(training, start)
-        model = _load(start, training.config)
         evaluations = _evaluations(training, runner, start)
-        training.say("evaluating the starting point")
-        evaluations.run(model.model, model.tokenizer, "before")
-        training.say(f"training: {training.config.method}, {training.config.max_steps} steps")
-        trained = _trained(training, model, rewarding, runner, evaluations)
-        training.say("evaluating the end")
-        evaluations.run(trained, model.tokenizer, "after")
+        with closing(_trainer(training, _load(start, training.config), rewarding, evaluations)) as trainer:
+            training.say("evaluating the starting point")
+            evaluations.run(trainer.model, trainer.processing_class, "before")
+            training.say(f"training: {training.config.method}, {training.config.max_steps} steps")
+            _run(trainer, training.config, training.say)
+            training.say("evaluating the end")
+            evaluations.run(trainer.model, trainer.processing_class, "after")
     if training.config.process_index:
         return {}
     names = [benchmark.name for benchmark in training.evaluate_on]
@@ -130,6 +130,7 @@ def _rewarding(training: Training, runner: Runner) -> Sequence[Problem]:
         f"{len(found.sound):,} of {len(training.benchmark):,} problems can reward a program:"
         f" {found.without_tests:,} have no tests, {found.failing:,} fail with their own solutions"
     )
+    check_rewarding(found.sound, config)
     return found.sound
 
 
@@ -159,8 +160,8 @@ def _warm_started(training: Training, start: str) -> str:
     if not folder.exists():
         training.say(f"warm start: {config.max_steps} supervised steps")
         loaded = _load(start, config)
-        trainer = make_trainer(loaded.model, loaded.tokenizer, config, training.benchmark)
-        _run(trainer, config, training.say)
+        with closing(make_trainer(loaded.model, loaded.tokenizer, config, training.benchmark)) as trainer:
+            _run(trainer, config, training.say)
     return str(folder)
 
 
@@ -183,24 +184,23 @@ def _evaluations(training: Training, runner: Runner, start: str) -> Evaluations:
 # --- training ------------------------------------------------------------------------------------
 
 
-def _trained(
-    training: Training,
-    loaded: Loaded,
-    rewarding: Sequence[Problem],
-    runner: Runner,
-    evaluations: Evaluations,
-) -> Any:
-    """The model after training; also in `out/model`."""
+def _trainer(
+    training: Training, loaded: Loaded, rewarding: Sequence[Problem], evaluations: Evaluations
+) -> RLTFTrainer:
+    """Made before anything is evaluated, so that what cannot be trained is refused at once."""
     config = training.config
-    model = with_adapters(loaded.model, config)
     trainer = make_trainer(
-        model, loaded.tokenizer, config, training.benchmark, rewarding=rewarding, grader=runner
+        with_adapters(loaded.model, config),
+        loaded.tokenizer,
+        config,
+        training.benchmark,
+        rewarding=rewarding,
+        grader=evaluations.runner,
     )
     if training.evaluate_every is not None:
         some = evaluations.first(training.evaluate_every_on)
         trainer.add_callback(EvaluateEvery(some, training.evaluate_every, config.profile, trainer))
-    _run(trainer, config, training.say)
-    return trainer.model
+    return trainer
 
 
 def _run(trainer: RLTFTrainer, config: RLTFConfig, say: Callable[[str], None]) -> None:
@@ -212,8 +212,7 @@ def _run(trainer: RLTFTrainer, config: RLTFConfig, say: Callable[[str], None]) -
     checkpoint = checkpoints.newest(out)
     if checkpoint is not None:
         say(f"going on from {checkpoint.name}")
-    with closing(trainer):
-        trainer.train(None if checkpoint is None else str(checkpoint))
+    trainer.train(None if checkpoint is None else str(checkpoint))
     with checkpoints.saving(out / MODEL), _whole_folder(out / MODEL, write=config.should_save) as folder:
         trainer.save_model(str(folder))
     trainer.accelerator.wait_for_everyone()

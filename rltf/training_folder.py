@@ -29,30 +29,32 @@ def adopt_folder(
     Args:
         out: Made if it does not exist.
         identity: What a resumed run must have as before; plain JSON values.
-        config: Recorded in full; the first of several processes writes.
+        config: Recorded in full. Of several processes the first does all of this.
         resume: Whether to go on with what lies there.
         command: Recorded.
 
     Raises:
         InputError: If it holds another training, or this one and `resume` was not asked for.
     """
+    if config.process_index:
+        return
     path, asked = out / MANIFEST, json.loads(json.dumps(identity))
-    if path.exists():
+    # A manifest alone is a training that was refused before it began.
+    if path.exists() and len(list(out.iterdir())) > 1:
         if not resume:
             raise InputError(f"{out} holds a training run; pass --resume to go on, or choose another --out")
-        refuse_other_inputs(out, _read(path), asked)
-    elif config.process_index == 0:
-        with writing(path):
-            out.mkdir(parents=True, exist_ok=True)
-        manifest = {
-            "format": FORMAT,
-            "identity": asked,
-            "options": config.to_dict(),
-            "command": command,
-            **environment.describe(),
-        }
-        text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
-        replace_file(path, lambda stream: stream.write(text.encode("ascii")))
+        return refuse_other_inputs(out, _read(path), asked)
+    with writing(path):
+        out.mkdir(parents=True, exist_ok=True)
+    manifest = {
+        "format": FORMAT,
+        "identity": asked,
+        "options": config.to_dict(),
+        "command": command,
+        **environment.describe(),
+    }
+    text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
+    replace_file(path, lambda stream: stream.write(text.encode("ascii")))
 
 
 def _read(path: Path) -> dict[str, Any]:
