@@ -156,7 +156,7 @@ def _source(
 ) -> Source:
     if grader is None:
         raise InputError("RLTF needs a running grader: with harness.Runner() as grader: …")
-    if config.fsdp or _zero_stage(config) == 3:
+    if config.cuts_weights:
         raise InputError(
             "programs cannot be sampled from weights that are cut apart (FSDP, ZeRO-3); use DDP or ZeRO-2,"
             " or --method sft"
@@ -170,8 +170,3 @@ def _source(
         return Beside(rollouts, process, grader)
     kind = Overlapped if config.sampler == "overlapped" else Inline
     return kind(rollouts, LocalSampler(model, tokenizer, **options), grader)
-
-
-def _zero_stage(config: RLTFConfig) -> int | None:
-    plugin = config.deepspeed_plugin
-    return None if plugin is None else int(plugin.zero_stage)

@@ -37,13 +37,14 @@ def is_whole(checkpoint: Path) -> bool:
     """Whether it was written to its end."""
     try:
         steps_of(checkpoint)
-        return (checkpoint / _name(0)).exists()
-    except (OSError, ValueError, KeyError, TypeError):
+        processes = int(read_state(checkpoint, 0)["processes"])
+        return all((checkpoint / _name(process)).exists() for process in range(processes))
+    except (InputError, OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def write_state(checkpoint: Path, state: Mapping[str, Any], process: int) -> None:
-    """Write our state of one process."""
+    """Write our state of one process; it says how many `processes` there are."""
     checkpoint.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"format": FORMAT, **state}, allow_nan=False)
     replace_file(checkpoint / _name(process), lambda stream: stream.write(text.encode("ascii")))

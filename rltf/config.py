@@ -119,6 +119,8 @@ class RLTFConfig(TrainingArguments):
     remove_unused_columns: bool = False
     ignore_data_skip: bool = True
     """The stream's own place is in the checkpoint; there is nothing to skip."""
+    ddp_find_unused_parameters: bool | None = False
+    """Every weight is used in every step; looking for others costs a pass over the graph."""
     restore_callback_states_from_checkpoint: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -179,6 +181,12 @@ class RLTFConfig(TrainingArguments):
     def programs_per_refresh(self) -> int:
         """New programs that one process makes at a refresh."""
         return self.refresh_size or max(1, min(self.rl_rows_between_refreshes, self.buffer_size))
+
+    @property
+    def cuts_weights(self) -> bool:
+        """Whether no process has all weights (FSDP, ZeRO-3), so that none can sample by itself."""
+        plugin = self.deepspeed_plugin
+        return bool(self.fsdp) or (plugin is not None and int(plugin.zero_stage) == 3)
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must have as before: all options of ours, and those of Trainer's that decide."""

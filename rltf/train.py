@@ -19,6 +19,7 @@ from typing import Any
 from transformers import PrinterCallback, ProgressCallback
 
 from harness.compare import PROFILES
+from harness.errors import InputError
 from harness.generate.loading import Loaded, load
 from harness.presets import Settings
 from harness.report.sampling_progress import SamplingProgress, SilentSampling
@@ -87,7 +88,7 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
             training.say(f"training: {training.config.method}, {training.config.max_steps} steps")
             _run(trainer, training.config, training.say)
             training.say("evaluating the end")
-            evaluations.run(trainer.model, trainer.processing_class, "after")
+            evaluations.run(_whole_model(trainer), trainer.processing_class, "after")
     if training.config.process_index:
         return {}
     names = [benchmark.name for benchmark in training.evaluate_on]
@@ -198,9 +199,18 @@ def _trainer(
         grader=evaluations.runner,
     )
     if training.evaluate_every is not None:
+        if config.cuts_weights:
+            raise InputError("with FSDP or ZeRO-3 there is no evaluation in between; leave --eval-every out")
         some = evaluations.first(training.evaluate_every_on)
         trainer.add_callback(EvaluateEvery(some, training.evaluate_every, config.profile, trainer))
     return trainer
+
+
+def _whole_model(trainer: RLTFTrainer) -> Any:
+    """The trained model, of which each process can sample by itself."""
+    if not trainer.args.cuts_weights:
+        return trainer.model
+    return _load(str(Path(str(trainer.args.output_dir), MODEL)), trainer.args).model
 
 
 def _run(trainer: RLTFTrainer, config: RLTFConfig, say: Callable[[str], None]) -> None:

@@ -160,11 +160,12 @@ class RLTFTrainer(Trainer):
         folder = Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}")
         with checkpoints.saving(folder):
             checkpoints.write_state(folder, self._state(), self.args.process_index)
+            self.accelerator.wait_for_everyone()
             super()._save_checkpoint(model, trial)
 
     def _state(self) -> dict[str, Any]:
         source = {} if self._source is None else {"source": self._source.state()}
-        return {"method": self.args.method, "stream": self._stream.state(), **source}
+        return {"processes": self.args.world_size, "stream": self._stream.state(), **source}
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self._stream.restore(state["stream"])

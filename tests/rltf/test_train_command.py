@@ -26,8 +26,8 @@ SETTINGS = (
 
 def arguments(out: Path, model: Path, *more: str) -> list[str]:
     return [
-        "train", "--out", str(out), "--model", str(model), "--benchmark", "mini", "--steps", "5", "--no-cache",
-        "--workers", "1", "--eval-size", "3", "--seed", "1", "--set", *SETTINGS, *more,
+        "train", "--out", str(out), "--model", str(model), "--benchmark", "mini", "--steps", "5",
+        "--no-cache", "--workers", "1", "--eval-size", "3", "--seed", "1", "--set", *SETTINGS, *more,
     ]  # fmt: skip
 
 
