@@ -1,11 +1,12 @@
 """`make parity`: our verdicts beside those of the APPS reference grader, program by program.
 
-    RLTF_DATA=DIR python tests/perf/parity.py [--workers N] [--out FILE]
+    RLTF_DATA=DIR python tests/perf/parity.py [--workers N] [--every N] [--out FILE]
 
-Grades `$RLTF_DATA/parity/apps_reference_verdicts.jsonl.gz` under both profiles and writes
-`results/reports/parity.md`: time, agreement as counted, and every disagreement under a named cause
-(`parity_causes.py`). A cause counts only if it is confirmed: the program, rewritten as the reference runs
-it, must then get the reference's results from our runner. Exit status 1 if one stays unexplained.
+Grades `$RLTF_DATA/parity/apps_reference_verdicts.jsonl.gz` under both profiles, with the limits of an
+evaluation and with the reference's for a whole program, and writes `results/reports/parity.md`: times,
+agreement as counted, and every disagreement under a named cause (`parity_causes.py`). A cause counts only if
+it is confirmed: the program, rewritten as the reference runs it, must then get the reference's results from
+our runner. Exit status 1 if one stays unexplained.
 Not covered: the reference grader itself, which is not run here.
 """
 
@@ -58,20 +59,37 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Pass:
+    """The set graded once."""
+
+    limits: Limits
+    outcomes: Sequence[Outcome]
+    seconds: float
+    """Wall time; starting the runner is left out."""
+    runner: Mapping[str, Any]
+    """`Runner.describe()`."""
+
+
+@dataclass(frozen=True)
 class Parity:
     """Everything that the report says."""
 
     programs: Sequence[Program]
     profiles: Sequence[tuple[Program, ProfileCause | None]]
     """The programs that pass under one profile only, and why."""
-    seconds: float
-    limited: Sequence[Pair]
-    """The same with the reference's limit for all tests of a program together."""
-    limited_seconds: float
+    passes: Sequence[Pass]
+    """The whole set, once for each of `WAYS`."""
     peak_mib: float
     rates: Rates
-    runner: Mapping[str, Any]
     data: str
+
+
+WAYS = (
+    Limits(),
+    Limits(program_cpu_seconds=GLOBAL_LIMIT_SECONDS),
+    Limits(program_cpu_seconds=GLOBAL_LIMIT_SECONDS, stop_at_first_failure=True),
+)
+"""An evaluation's limits; with the reference's for all tests of a program together; for the verdict only."""
 
 
 def main() -> int:
@@ -80,15 +98,17 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth program")
     parser.add_argument("--out", type=Path, default=REPORT)
     args = parser.parse_args()
     if not os.environ.get("RLTF_DATA"):
         parser.error("set RLTF_DATA to the folder with the data; the parity set is not on the hub")
     benchmark = load_benchmark("apps", split="test")
-    rows = read_rows(Path(os.environ["RLTF_DATA"]) / DATA)
+    rows = read_rows(Path(os.environ["RLTF_DATA"]) / DATA)[:: args.every]
     parity = compare(rows, benchmark, args.workers)
     args.out.write_text(page(parity), encoding="utf-8")
-    print(f"{args.out} written: {len(rows)} programs in {parity.seconds:.1f} s")
+    seconds = ", ".join(f"{each.seconds:.1f}" for each in parity.passes)
+    print(f"{args.out} written: {len(rows)} programs in {seconds} s")
     unexplained = [each for each in parity.programs if not explained(each)]
     unexplained += [each for each, why in parity.profiles if why is None]
     for each in unexplained:
@@ -114,32 +134,25 @@ def compare(rows: Sequence[Mapping[str, Any]], benchmark: Benchmark, workers: in
     jobs = [
         Job(id_, n, row["code"], problems[id_]) for n, (id_, row) in enumerate(zip(ids, rows, strict=True))
     ]
-    outcomes, seconds, described = _timed(jobs, workers, Limits())
-    with_limit = Limits(program_cpu_seconds=GLOBAL_LIMIT_SECONDS)
-    limited, limited_seconds, _ = _timed(jobs, workers, with_limit)
-    programs = [_program(id_, *each) for id_, *each in zip(ids, rows, outcomes, strict=True)]
+    passes = [_grade(jobs, workers, limits) for limits in WAYS]
+    programs = [_program(id_, *each) for id_, *each in zip(ids, rows, passes[0].outcomes, strict=True)]
     return Parity(
         programs=_confirm(programs, benchmark, workers),
         profiles=_profiles(programs, benchmark),
-        seconds=seconds,
-        limited=[_program(id_, *each).pair for id_, *each in zip(ids, rows, limited, strict=True)],
-        limited_seconds=limited_seconds,
+        passes=passes,
         peak_mib=peak_host_mib(),
         rates=measure(workers),
-        runner=described,
         data=f"{DATA.name} ({len(rows)} programs), apps test hash {benchmark.dataset_hash[:16]}",
     )
 
 
-def _timed(
-    jobs: Sequence[Job], workers: int, limits: Limits
-) -> tuple[list[Outcome], float, Mapping[str, Any]]:
-    """Outcomes in the jobs' order, seconds of wall time, and what the runner says of itself."""
+def _grade(jobs: Sequence[Job], workers: int, limits: Limits) -> Pass:
+    """Grade all jobs; outcomes in their order."""
     with Runner(workers, limits) as runner:
         started = time.perf_counter()
         outcomes = {outcome.sample_id: outcome for outcome in runner.run(jobs)}
         seconds = time.perf_counter() - started
-        return [outcomes[job.sample_id] for job in jobs], seconds, runner.describe()
+        return Pass(limits, [outcomes[job.sample_id] for job in jobs], seconds, runner.describe())
 
 
 def _program(task_id: str, row: Mapping[str, Any], outcome: Outcome) -> Program:

@@ -12,7 +12,6 @@ tests together took more than 11 s.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,8 +27,6 @@ _SLOWER = 3.0
 class Cause(StrEnum):
     """What the reference does that Python itself does not; or what our limits do that it does not."""
 
-    RETURN = "`return` at module level"
-    NONLOCAL = "`nonlocal` at module level"
     WHOLE_LIMIT = "11 s for all tests together"
     EXIT = "`exit()` is None"
     MAIN_GUARD = "main guard is skipped"
@@ -38,10 +35,6 @@ class Cause(StrEnum):
 
 
 EXPLANATIONS = {
-    Cause.RETURN: "The reference indents a stdin program into a function, where `return` is legal. In a"
-    " script it is a syntax error, and so it is here.",
-    Cause.NONLOCAL: "The same: inside the reference's function `nonlocal` finds the program's variables; in a"
-    " script it is a syntax error.",
     Cause.WHOLE_LIMIT: "The reference stops a program after 11 s for all its tests and then counts every test"
     " as failed. Here each test has its own limit of CPU time.",
     Cause.EXIT: "The reference sets `exit` and `quit` to None, so calling them raises a TypeError (-1). Here"
@@ -111,15 +104,6 @@ def explain(pair: Pair) -> dict[tuple[int | str, Status], Cause | None]:
     }
 
 
-def _return(pair: Pair, theirs: int | str, ours: Status) -> bool:
-    return ours is Status.SYNTAX_ERROR and "'return' outside function" in _message(pair)
-
-
-def _nonlocal(pair: Pair, theirs: int | str, ours: Status) -> bool:
-    return ours is Status.SYNTAX_ERROR and re.search(r"no binding for nonlocal|nonlocal.* at module level",
-                                                     _message(pair)) is not None  # fmt: skip
-
-
 def _whole_limit(pair: Pair, theirs: int | str, ours: Status) -> bool:
     return theirs == GLOBAL_LIMIT and pair.cpu_seconds > GLOBAL_LIMIT_SECONDS / _SLOWER
 
@@ -148,16 +132,10 @@ def _first_timeout(pair: Pair, theirs: int | str, ours: Status) -> bool:
 _RULES: tuple[tuple[Cause, Callable[[Pair, int | str, Status], bool]], ...] = (
     (Cause.FIRST_TIMEOUT, _first_timeout),
     (Cause.WHOLE_LIMIT, _whole_limit),
-    (Cause.RETURN, _return),
-    (Cause.NONLOCAL, _nonlocal),
     (Cause.MAIN_GUARD, _main_guard),
     (Cause.GLOBAL, _global),
     (Cause.EXIT, _exit),
 )
-
-
-def _message(pair: Pair) -> str:
-    return pair.error.message if pair.error is not None and pair.error.type == "SyntaxError" else ""
 
 
 def _tree(code: str) -> ast.Module:

@@ -13,7 +13,7 @@ from harness.metrics import mean_interval
 from harness.types import Status
 
 if TYPE_CHECKING:
-    from parity import Parity, Program
+    from parity import Parity, Pass, Program
 
 _NAMES = {1: "1 passed", 0: "0 wrong", -1: "-1 raised or timed out", -2: "-2 did not load"}
 
@@ -31,7 +31,7 @@ def page(parity: Parity) -> str:
         _tests(parity.programs),
         _profiles(parity),
         _speed(parity),
-        section("RLTF_DATA=DIR make parity", parity.runner, parity.data),
+        section("RLTF_DATA=DIR make parity", parity.passes[0].runner, parity.data),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -192,24 +192,42 @@ def _profiles(parity: Parity) -> str:
     return f"## `strict` beside `apps`\n\n{note}\n\n" + _table(header, rows)
 
 
+def _pass_row(parity: Parity, done: Pass) -> list[str]:
+    limits = ["`--limit-program 11`"] * (done.limits.program_cpu_seconds is not None)
+    limits += ["`--first-failure`"] * done.limits.stop_at_first_failure
+    run = sum(test.statuses["apps"] is not Status.NOT_RUN for each in done.outcomes for test in each.tests)
+    pairs = zip(parity.programs, done.outcomes, strict=True)
+    agreeing = [program.pair.reference_passed == outcome.passed("apps") for program, outcome in pairs]
+    return [
+        " ".join(limits) or "of an evaluation",
+        f"{done.seconds:.1f}",
+        f"{sum(outcome.cpu_seconds for outcome in done.outcomes):.0f}",
+        f"{run:,}",
+        f"{run / done.seconds:.0f}",
+        _share(agreeing),
+    ]
+
+
 def _speed(parity: Parity) -> str:
-    tests = sum(len(each.pair.ours) for each in parity.programs)
     cpu = sorted((each.pair.cpu_seconds for each in parity.programs), reverse=True)
-    agreeing = [pair.reference_passed == pair.passed for pair in parity.limited]
     rates = parity.rates
     ratio = rates.runner / rates.interpreter, rates.runner / rates.preamble
     return "\n".join(
         [
             "## Time",
             "",
-            f"- Whole set under both profiles, {parity.runner['workers']} workers: {parity.seconds:.1f} s for"
-            f" {len(parity.programs)} programs and {tests:,} tests, {tests / parity.seconds:.0f} tests per"
-            " second.",
-            f"- The same with the reference's limit of 11 s for a whole program (`--limit-program 11`):"
-            f" {parity.limited_seconds:.1f} s, and {_share(agreeing)} verdicts agree.",
-            f"- The programs' own CPU time: {sum(cpu):.0f} s, of which the slowest alone {cpu[0]:.0f} s"
-            f" and the ten slowest {sum(cpu[:10]):.0f} s. The other {len(cpu) - 10} programs take"
-            f" {sum(cpu[10:]):.0f} s.",
+            f"The whole set under both profiles, {parity.passes[0].runner['workers']} workers:",
+            "",
+            _table(
+                ["limits", "seconds", "programs' CPU seconds", "tests run", "tests per second", "agreement"],
+                [_pass_row(parity, each) for each in parity.passes],
+            ),
+            "",
+            "The reference had a limit of 11 s for a whole program, as the second row and the third have. The"
+            " third stops at the first failure: the verdicts are the second's, pass ratios are not known.",
+            "",
+            f"- Of the first row's CPU seconds the slowest program takes {cpu[0]:.0f}, the ten slowest"
+            f" {sum(cpu[:10]):.0f}, the other {len(cpu) - 10} {sum(cpu[10:]):.0f}.",
             f"- Peak memory of the host process (VmHWM): {parity.peak_mib:.0f} MiB.",
             "",
             "One new interpreter per test, as the peers do it, can't be measured on these programs, which are"
