@@ -6,17 +6,15 @@ claim a verdict, since it was never told what is expected.
 
 from __future__ import annotations
 
-import json
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.compare import Opaque, Profile
+from harness.compare import Profile
 from harness.runner.asserts import Split
 from harness.runner.prepared import Inside, PreparedSuite
+from harness.runner.reading import Ending, error_of, fields_of, raised, signal_name, value_of
 from harness.runner.sandbox.again import SURE
-from harness.runner.sandbox.values import decode
 from harness.runner.sandbox.wire import split_records
 from harness.types import ErrorInfo, Limits, Outcome, Status, TestKind, TestOutcome
 
@@ -37,18 +35,8 @@ class Run:
     """The report that it does not compile as a script, where it was run as the body of a function."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """Why a process did not end, or a test did not pass, normally."""
-
-    status: Status
-    error: ErrorInfo | None = None
-
-
 _REFUSALS = ("syntax_error", "outside_function")
 """What a record is called that says that the program does not compile."""
-
-_from_json = json.JSONDecoder().decode  # json.loads looks for the encoding each time
 
 
 class Judge:
@@ -86,7 +74,7 @@ class Judge:
         end = next((number for number, test in enumerate(tests) if self._ends(test)), len(tests))
         tests = tests[: end + 1]
         missing = len(suite.expected) - len(tests)
-        return (*tests, *[_after(tests[-1]) if tests else self._all(_Ending(Status.NOT_RUN))] * missing)
+        return (*tests, *[_after(tests[-1]) if tests else self._all(Ending(Status.NOT_RUN))] * missing)
 
     def _as_refused(self, test: TestOutcome, run: Run) -> TestOutcome:
         """The outcome of a run as the body of a function: a syntax error where the profile wants a script."""
@@ -99,9 +87,9 @@ class Judge:
         if Status.SYNTAX_ERROR not in statuses.values():
             return test
         _, first = next(split_records(run.refused))
-        return replace(test, statuses=statuses, error=_error(_fields(first)))
+        return replace(test, statuses=statuses, error=error_of(fields_of(first)))
 
-    def _all(self, ending: _Ending, cpu: float = 0.0, *, inside: bool = False) -> TestOutcome:
+    def _all(self, ending: Ending, cpu: float = 0.0, *, inside: bool = False) -> TestOutcome:
         statuses = {profile.name: ending.status for profile in self._profiles}
         return TestOutcome(statuses, ending.error, round(cpu, 6), inside)
 
@@ -111,15 +99,15 @@ class Judge:
         records = list(split_records(run.report))
         compiled_at = min(run.cpu, max(0.0, records[0][0])) if records else 0.0
         cpu = run.cpu - compiled_at
-        if not records or (first := _fields(records[0][1])).get("kind") in _REFUSALS:
-            yield self._all(self._failed_compile(run, _error(first) if records else None), run.cpu)
+        if not records or (first := fields_of(records[0][1])).get("kind") in _REFUSALS:
+            yield self._all(self._failed_compile(run, error_of(first) if records else None), run.cpu)
             return
-        ended = _fields(records[-1][1]) if len(records) > 1 else {}
+        ended = fields_of(records[-1][1]) if len(records) > 1 else {}
         exit_code = ended.get("exit", run.status)
         died = self._death(run, cpu) or self._full(run)
-        error = _error(ended) or ErrorInfo("SystemExit", f"exit status {run.status}", None)
+        error = error_of(ended) or ErrorInfo("SystemExit", f"exit status {run.status}", None)
         if died is None and exit_code != 0 and error.type != "SystemExit":
-            died = _raised(error)
+            died = raised(error)
         if died is not None:
             yield self._all(died, cpu)
             return
@@ -135,37 +123,37 @@ class Judge:
                 statuses[profile.name] = _graded(right)
         yield TestOutcome(statuses, error if exit_code != 0 else None, round(cpu, 6))
 
-    def _failed_compile(self, run: Run, error: ErrorInfo | None) -> _Ending:
+    def _failed_compile(self, run: Run, error: ErrorInfo | None) -> Ending:
         """A compiler that died of the program is the program's syntax error, unless it ran out of time."""
         died = self._death(run)
         if died is not None and died.status is not Status.RUNTIME_ERROR:
             return died
-        return _Ending(Status.SYNTAX_ERROR, error or (died.error if died else None))
+        return Ending(Status.SYNTAX_ERROR, error or (died.error if died else None))
 
-    def _full(self, run: Run) -> _Ending | None:
-        return _Ending(Status.OUTPUT_LIMIT) if len(run.stdout) >= self._limits.output_mib << 20 else None
+    def _full(self, run: Run) -> Ending | None:
+        return Ending(Status.OUTPUT_LIMIT) if len(run.stdout) >= self._limits.output_mib << 20 else None
 
-    def _death(self, run: Run, cpu: float = 0.0) -> _Ending | None:
+    def _death(self, run: Run, cpu: float = 0.0) -> Ending | None:
         """How the process was ended from outside, if it was."""
         if run.killed == "stopped":
-            return _Ending(Status.RUNTIME_ERROR, ErrorInfo("SIGSTOP", "the program stopped itself", None))
+            return Ending(Status.RUNTIME_ERROR, ErrorInfo("SIGSTOP", "the program stopped itself", None))
         if run.killed or cpu >= SURE * self._limits.cpu_seconds:
-            return _Ending(Status.TIMED_OUT)
+            return Ending(Status.TIMED_OUT)
         if run.status >= 0:
             return None
-        name = _signal_name(-run.status)
+        name = signal_name(-run.status)
         if name == "SIGXCPU":
-            return _Ending(Status.TIMED_OUT)
+            return Ending(Status.TIMED_OUT)
         error = ErrorInfo(name, "killed by a signal", None)
         if name == "SIGKILL" and run.rss_kib > self._limits.memory_mib << 9:
             # Nobody here sent it, and the process held over half its limit: the kernel was out of memory.
-            return _Ending(Status.OUT_OF_MEMORY, error)
-        return _Ending(Status.RUNTIME_ERROR, error)
+            return Ending(Status.OUT_OF_MEMORY, error)
+        return Ending(Status.RUNTIME_ERROR, error)
 
     # --- imported programs -----------------------------------------------------------------------
 
     def _imported(self, suite: PreparedSuite, run: Run) -> Iterator[TestOutcome]:
-        records = [(cpu, _fields(data)) for cpu, data in split_records(run.report)]
+        records = [(cpu, fields_of(data)) for cpu, data in split_records(run.report)]
         remaining = len(suite.expected) - run.first
         failed = self._failed_load(run, records)
         if failed is not None:
@@ -180,19 +168,19 @@ class Judge:
             cpu = max(0.0, run.cpu - before)
             left = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
             inside = isinstance(suite.expected[run.first + len(results)], Inside)
-            yield self._all(self._death(run, cpu) or _Ending(Status.RUNTIME_ERROR, left), cpu, inside=inside)
+            yield self._all(self._death(run, cpu) or Ending(Status.RUNTIME_ERROR, left), cpu, inside=inside)
 
-    def _failed_load(self, run: Run, records: Sequence[tuple[float, Mapping[str, Any]]]) -> _Ending | None:
+    def _failed_load(self, run: Run, records: Sequence[tuple[float, Mapping[str, Any]]]) -> Ending | None:
         """Why no test was run, if none was."""
         if records and records[0][1].get("kind") in _REFUSALS:
-            return _Ending(Status.SYNTAX_ERROR, _error(records[0][1]))
+            return Ending(Status.SYNTAX_ERROR, error_of(records[0][1]))
         if len(records) >= 2:
             loaded = records[1][1].get("kind") == "loaded"
-            return None if loaded else _raised(_error(records[1][1]) or ErrorInfo("ForgedReport", "", None))
+            return None if loaded else raised(error_of(records[1][1]) or ErrorInfo("ForgedReport", "", None))
         if not records:
             return self._failed_compile(run, None)
         ended = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
-        return self._death(run) or _Ending(Status.RUNTIME_ERROR, ended)
+        return self._death(run) or Ending(Status.RUNTIME_ERROR, ended)
 
     def _test(
         self, expected: Any, suite: PreparedSuite, fields: Mapping[str, Any], cpu: float
@@ -200,17 +188,17 @@ class Judge:
         inside = isinstance(expected, Inside)
         kind = fields.get("kind")
         if cpu >= SURE * self._limits.cpu_seconds:
-            return self._all(_Ending(Status.TIMED_OUT), cpu, inside=inside)
+            return self._all(Ending(Status.TIMED_OUT), cpu, inside=inside)
         if kind == "too_large":
-            return self._all(_Ending(Status.OUTPUT_LIMIT), cpu, inside=inside)
+            return self._all(Ending(Status.OUTPUT_LIMIT), cpu, inside=inside)
         if kind == "raised":
-            return self._all(_raised(_error(fields)), cpu, inside=inside)
+            return self._all(raised(error_of(fields)), cpu, inside=inside)
         if isinstance(expected, Inside):
             right = kind == "held" and fields.get("nonce") == expected.nonce
-            return self._all(_Ending(_graded(right)), cpu, inside=True)
+            return self._all(Ending(_graded(right)), cpu, inside=True)
         if kind != "value":
-            return self._all(_Ending(Status.RUNTIME_ERROR, ErrorInfo("ForgedReport", "", None)), cpu)
-        value = _value(fields.get("value"))
+            return self._all(Ending(Status.RUNTIME_ERROR, ErrorInfo("ForgedReport", "", None)), cpu)
+        value = value_of(fields.get("value"))
         return TestOutcome(self._compared(value, expected, wrapped=suite.wrapped), None, round(cpu, 6))
 
     def _compared(self, value: Any, expected: Any, *, wrapped: bool) -> dict[str, Status]:
@@ -269,51 +257,3 @@ def make_outcome(
 
 def _graded(right: bool) -> Status:
     return Status.PASSED if right else Status.WRONG_ANSWER
-
-
-def _raised(error: ErrorInfo | None) -> _Ending:
-    """The status that an exception stands for."""
-    if error is None:
-        return _Ending(Status.RUNTIME_ERROR)
-    if error.type in ("MemoryError", "_ArrayMemoryError"):
-        return _Ending(Status.OUT_OF_MEMORY, error)
-    if error.type == "OSError" and error.message.startswith("[Errno 27]"):
-        return _Ending(Status.OUTPUT_LIMIT, error)
-    return _Ending(Status.RUNTIME_ERROR, error)
-
-
-def _value(data: Any) -> Any:
-    try:
-        return decode(data, Opaque)
-    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, AttributeError):
-        return Opaque("forged data")
-
-
-def _fields(data: bytes) -> Mapping[str, Any]:
-    """A record's fields; nothing for a record that is no JSON object (compiled code, or a forgery)."""
-    if not data.startswith(b"{"):
-        return {}
-    try:
-        fields = _from_json(data.decode())
-    except (ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
-
-
-def _error(fields: Mapping[str, Any]) -> ErrorInfo | None:
-    match fields.get("error"):
-        case [str(kind), str(message), int() | None as line]:
-            return ErrorInfo(_printable(kind[:100]), _printable(message[:300]), line)
-    return None
-
-
-def _printable(text: str) -> str:
-    """Lone surrogates escaped: reports are written as UTF-8, whatever a program calls its errors."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -11,11 +11,12 @@ import mmap
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import again, program, scratch, wire
 from .isolation import Confinement, die_with_parent
+from .suites import Suite
 from .watch import Watch, contents
 
 _libc: Any = ctypes.PyDLL(None)
@@ -37,47 +38,6 @@ def _fork() -> int:
     if pid < 0:
         raise OSError("fork failed")
     return pid
-
-
-@dataclass
-class Suite:
-    """The inputs of one problem, made ready once for all its programs."""
-
-    kind: str
-    preamble: dict[str, Any]
-    inputs: list[bytes] = field(default_factory=list)
-    setup: Any = None
-    tests: list[Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=list)
-
-    @classmethod
-    def load(cls, row: dict[str, Any], blobs: list[bytes]) -> Suite:
-        """Build from a request; compiles the tests' own code, which is the benchmark's and trusted."""
-        preamble: dict[str, Any] = {}
-        exec(compile(row["preamble"], "<preamble>", "exec"), preamble)
-        suite = cls(row["kind"], preamble)
-        if row["kind"] == "stdin":
-            suite.inputs = [blobs[index] for index in row["inputs"]]
-            return suite
-        if row["setup"]:
-            suite.setup = compile(row["setup"], "<setup>", "exec")
-        suite.tests = [_make_test(test) for test in row["tests"]]
-        return suite
-
-    @property
-    def count(self) -> int:
-        """Number of tests."""
-        return len(self.inputs) or len(self.tests)
-
-
-def _make_test(test: list[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    match test:
-        case ["call", entry_point, args]:
-            return program.call_test(entry_point, program.decode_args(args))
-        case ["value", expression]:
-            return program.value_test(compile(expression, "<test>", "eval"))
-        case ["inside", statement, nonce]:
-            return program.inside_test(compile(statement, "<test>", "exec"), nonce)
-    raise ValueError(f"unknown test {test!r}")
 
 
 def _belongs_in_function(run: Run) -> bool:
