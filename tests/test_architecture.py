@@ -59,7 +59,7 @@ DANGEROUS_ON_PURPOSE = {
     # The program under test, in its own confined process.
     "harness/runner/sandbox/program.py": {"eval", "exec", "marshal.loads"},
     # The benchmark's own imports, in the confined fork server.
-    "harness/runner/sandbox/runs.py": {"exec"},
+    "harness/runner/sandbox/suites.py": {"exec"},
     # Host and judge are both ours; what programs produce travels between them as JSON.
     "harness/runner/judge.py": {"pickle.loads"},
     "harness/runner/workers.py": {"pickle.loads"},
