@@ -15,7 +15,9 @@ from typing import Any
 
 from harness.comparison import Paired, compare_runs
 from harness.files import replace_file
+from harness.report.charts import Chart
 from harness.report.formats import html
+from harness.report.lines import line_chart
 from harness.report.pairs import data_pair, paired
 from harness.report.runs import Run, read_run
 from harness.report.sections import Report, Section, data_rows, scores
@@ -38,6 +40,26 @@ _CURVES = {
     "drawn/tokens": "tokens",
     "buffer/staleness": "staleness",
 }
+_FIGURES: Sequence[tuple[str, Mapping[str, str]]] = (
+    (
+        "Outcomes of the programs sampled in training, in shares",
+        {
+            "sampled/passed": "passed",
+            "sampled/failure": "failure",
+            "sampled/error": "error",
+            "sampled/syntax_error": "syntax error",
+        },
+    ),
+    ("pass@1 in between", {"eval/*": ""}),
+    ("Supervised loss", {"loss/supervised": "supervised"}),
+    (
+        "Reinforcement terms of the loss",
+        {"loss/coarse": "coarse", "loss/fine": "fine", "loss/adaptive": "adaptive"},
+    ),
+    ("Entropy of the predictions, in nats", {"entropy": "entropy"}),
+    ("Length of the sampled programs, in tokens", {"sampled/tokens": "tokens"}),
+)
+"""Training curves: title, and what each line is called."""
 _BROWSE = 8 << 20
 """Characters of the runs' programs in the page."""
 
@@ -70,7 +92,9 @@ def write_outcome(
         report.sections += paired(result, before, after)
         report.data += data_pair(result, before, after)
     report.runs = runs
-    report.sections = [scores(runs), *report.sections, *_training(out / METRICS)]
+    course = _course(out / METRICS)
+    report.figures = [chart for title, names_of in _FIGURES if (chart := _figure(title, names_of, course))]
+    report.sections = [scores(runs), *report.sections, *_training(course)]
     report.data += data_rows(runs)
     _write_json(out / "comparison.json", content)
     page = html(report).encode(errors="backslashreplace")
@@ -97,12 +121,32 @@ def _compared(before: Run, after: Run, result: Paired, profile: str) -> dict[str
     }
 
 
-def _training(path: Path) -> Iterator[Section]:
+def _course(path: Path) -> list[dict[str, Any]]:
+    """The lines of the log."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [row for row in map(json.loads, lines) if "loss" in row]
+
+
+def _figure(title: str, names: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Chart | None:
+    found = {
+        said: [(row["step"], row[name]) for row in rows if name in row]
+        for name, said in _with_evaluations(names, rows).items()
+    }
+    return line_chart(title, found)
+
+
+def _with_evaluations(names: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """`eval/*` stands for all evaluations that were logged."""
+    if "eval/*" not in names:
+        return dict(names)
+    found = dict.fromkeys(name for row in rows for name in row if name.startswith("eval/"))
+    return {name: name.removeprefix("eval/") for name in found}
+
+
+def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Section]:
     """The course of training as a table, thinned out."""
     import pandas as pd  # noqa: PLC0415 - reports only
 
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    rows = [row for row in map(json.loads, lines) if "loss" in row]
     if not rows:
         return
     every = -(-len(rows) // _CURVE_POINTS)

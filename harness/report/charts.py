@@ -16,8 +16,8 @@ from harness.report.runs import Run
 from harness.report.series import STATUS_COLOURS, Point, Series, by_difficulty, outcomes, pass_at_k
 from harness.types import Status
 
-_WIDTH, _HEIGHT = 440, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 430, 14, 212
+WIDTH, HEIGHT = 440, 250
+LEFT, RIGHT, TOP, BOTTOM = 40, 430, 14, 212
 """Edges of the plotted area."""
 _LOG_FROM = 10
 """Largest k from which on the axis is logarithmic."""
@@ -62,10 +62,10 @@ def _curves(series: Sequence[Series]) -> str:
     first, last = scale(ks[0]), scale(ks[-1])
 
     def across(k: str) -> float:
-        return _LEFT + 22 + (scale(int(k)) - first) / (last - first) * (_RIGHT - _LEFT - 44)
+        return LEFT + 22 + (scale(int(k)) - first) / (last - first) * (RIGHT - LEFT - 44)
 
-    parts = [axis.markup(), *(_label(across(str(k)), _BOTTOM + 18, k) for k in ks)]
-    parts.append(_label((_LEFT + _RIGHT) / 2, _HEIGHT - 4, "k", "name"))
+    parts = [axis.markup(), *(label(across(str(k)), BOTTOM + 18, k) for k in ks)]
+    parts.append(label((LEFT + RIGHT) / 2, HEIGHT - 4, "k", "name"))
     for each in series:
         place = [(across(point.at), point) for point in each.points]
         band = [(x, axis.y(p.low)) for x, p in place] + [(x, axis.y(p.high)) for x, p in place[::-1]]
@@ -76,29 +76,29 @@ def _curves(series: Sequence[Series]) -> str:
             f'<g class="run-{each.colour}"><polygon class="band" points="{corners}"/>'
             f'<polyline points="{line}"/>{"".join(marks)}</g>'
         )
-    return _svg("pass@k in per cent against k", parts)
+    return svg("pass@k in per cent against k", parts)
 
 
 def _bars(metric: str, series: Sequence[Series]) -> str:
     levels = list(dict.fromkeys(point.at for each in series for point in each.points))
     axis = _Axis.over(series)
-    slot = (_RIGHT - _LEFT) / len(levels)
+    slot = (RIGHT - LEFT) / len(levels)
     width = min(0.72 * slot / len(series), 44)
     parts = [axis.markup()]
     for place, level in enumerate(levels):
-        parts.append(_label(_LEFT + (place + 0.5) * slot, _BOTTOM + 18, level))
+        parts.append(label(LEFT + (place + 0.5) * slot, BOTTOM + 18, level))
     for index, each in enumerate(series):
         for point in each.points:
-            centre = _LEFT + (levels.index(point.at) + 0.5) * slot + (index - (len(series) - 1) / 2) * width
+            centre = LEFT + (levels.index(point.at) + 0.5) * slot + (index - (len(series) - 1) / 2) * width
             top = axis.y(point.value)
-            text = _label(centre, axis.y(point.high) - 5, f"{point.value:.1f}", "value")
+            text = label(centre, axis.y(point.high) - 5, f"{point.value:.1f}", "value")
             parts.append(
                 f'<g class="run-{each.colour}"><rect class="bar" y="{top:.1f}"'
-                f' x="{centre - 0.46 * width:.1f}" width="{0.92 * width:.1f}" height="{_BOTTOM - top:.1f}">'
+                f' x="{centre - 0.46 * width:.1f}" width="{0.92 * width:.1f}" height="{BOTTOM - top:.1f}">'
                 f"{_said(f'{each.name}, {metric}, {point.at}', point)}</rect>"
                 f"{_whisker(centre, point, axis)}{text if len(series) * len(levels) <= 12 else ''}</g>"
             )
-    return _svg(f"{metric} in per cent by difficulty", parts)
+    return svg(f"{metric} in per cent by difficulty", parts)
 
 
 def _stacks(rows: Sequence[tuple[str, dict[Status, float]]]) -> str:
@@ -137,14 +137,14 @@ class _Axis:
         return cls(min(max(math.ceil(highest / step), 1) * step, 100), step)
 
     def y(self, value: float) -> float:
-        return _BOTTOM - value / self.top * (_BOTTOM - _TOP)
+        return BOTTOM - value / self.top * (BOTTOM - TOP)
 
     def markup(self) -> str:
         lines = []
         for number in range(round(self.top / self.step) + 1):
             y = self.y(number * self.step)
-            lines.append(f'<line class="grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            lines.append(_label(_LEFT - 7, y + 4, f"{number * self.step:g}", "scale"))
+            lines.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+            lines.append(label(LEFT - 7, y + 4, f"{number * self.step:g}", "scale"))
         return "".join(lines)
 
 
@@ -164,12 +164,15 @@ def _said(name: str, point: Point) -> str:
     return f"<title>{escape(f'{name}: {point.value:.2f} [{point.low:.2f}, {point.high:.2f}]')}</title>"
 
 
-def _label(x: float, y: float, text: object, kind: str = "tick") -> str:
+def label(x: float, y: float, text: object, kind: str = "tick") -> str:
+    """A text of a drawing, escaped."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{escape(str(text))}</text>'
 
 
-def _svg(label: str, parts: Sequence[str]) -> str:
-    head = f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
+def svg(description: str, parts: Sequence[str]) -> str:
+    """A drawing of the page's size."""
+    title = escape(description)
+    head = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
     return head + "".join(parts) + "</svg>"
 
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from harness.report.charts import charts
+from harness.report.charts import Chart, charts
 from harness.report.runs import Run
 from harness.report.series import RUN_COLOURS, STATUS_COLOURS
 from harness.report.tables import TEXT_COLUMNS, Table
@@ -62,6 +62,8 @@ class Page:
     """The first stands above the programs, the others below."""
     browser: str | None = None
     """JSON of the programs (`harness.report.browser`)."""
+    figures: Sequence[Chart] = ()
+    """Charts that are not drawn from runs."""
     commands: Sequence[str] = ()
     commands_title: str = "Commands that fill the missing cells"
 
@@ -88,6 +90,7 @@ def report_page(report: Report) -> str:
             browser=browser_data(report.runs, budget=report.browse)
             if report.runs and report.browse
             else None,
+            figures=report.figures,
             commands=report.commands,
         )
     )
@@ -99,7 +102,7 @@ def render(page: Page) -> str:
     style = _asset("page.css") + _colours()
     return _template().render(
         page=page,
-        charts=charts(page.runs, page.profile),
+        charts=[*charts(page.runs, page.profile), *page.figures],
         style=style,
         script=script,
         policy=(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.published import Published
 from harness.report.against import Cell, Standing
+from harness.report.charts import Chart
 from harness.report.runs import Run
 from harness.report.tables import percent, remarks, shares
 from harness.summary import from_easy_to_hard
@@ -49,6 +50,8 @@ class Report:
     """What the plots show."""
     profile: str = "strict"
     """Under which the plots are drawn."""
+    figures: Sequence[Chart] = ()
+    """Further charts of the page."""
     commands: Sequence[str] = ()
     """To fill in what is missing."""
     browse: int = 0
