@@ -148,7 +148,7 @@ def _rollouts(config: RLTFConfig, rewarding: Sequence[Problem], prompt_format: P
         seed=config.seed,
     )
     share = check_rewarding(rewarding, config)
-    return Rollouts(share, prompt_format, sampling, config.rewards, config.profile)
+    return Rollouts(share, prompt_format, sampling, config.rewards, config.profile, config.keep_neutral)
 
 
 def _source(

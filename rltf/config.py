@@ -101,6 +101,9 @@ class RLTFConfig(TrainingArguments):
     """Programs made before the first step (both)."""
     buffer_rule: str = "queue"
     """`queue` (paper) or `released`; see `rltf.buffer`."""
+    keep_neutral: bool = True
+    """Keep programs whose rewards are all nought (both), though they have no gradient. `false` (ours, for
+    `group_mean`) spends the steps on the others."""
     refresh_every: int = 50
     """Optimiser steps between refreshes (both)."""
     refresh_size: int | None = None

@@ -72,6 +72,8 @@ class Rollouts:
     sampling: Sampling
     rewards: RewardConfig = PAPER
     profile: str = "strict"
+    keep_neutral: bool = True
+    """Hand out programs whose rewards are all nought, too."""
     visits: int = 0
     """Prompts drawn so far."""
     known: dict[str, Feedback] = field(default_factory=dict)
@@ -103,7 +105,12 @@ class Rollouts:
     ) -> Collected:
         sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
         told = {program.key: (program, self._told(program, outcome)) for program, outcome in sound}
-        experiences = [each for visit in visits for each in self._experiences(visit, told, step)]
+        experiences = [
+            each
+            for visit in visits
+            for each in self._experiences(visit, told, step)
+            if self.keep_neutral or not each.reward.neutral
+        ]
         sampled = [(each.completion, said) for each, said in told.values() if each.temperature is not None]
         rewarded = [(said, raw_rewards(said, self.rewards)) for _, said in sampled]
         metrics = program_statistics("sampled", rewarded) | {
