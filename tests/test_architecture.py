@@ -19,38 +19,35 @@ SANDBOX = Path("harness/runner/sandbox")
 
 # Seconds to import, or gigabytes to install. Everything but these exceptions imports them in functions.
 HEAVY = {"accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "rich", "torch", "transformers"}
+_TENSORS = (
+    "harness/generate/batch.py",
+    "harness/generate/batches.py",
+    "harness/generate/choosing.py",
+    "harness/generate/decode.py",
+    "harness/generate/forward.py",
+    "harness/generate/local.py",
+    "harness/generate/noise.py",
+    "rltf/data.py",
+    "rltf/losses.py",
+    "rltf/meter.py",
+    "rltf/sampler_process.py",
+    "rltf/stream.py",
+)
+_TRAINER = (
+    "rltf/building.py",
+    "rltf/callbacks.py",
+    "rltf/config.py",
+    "rltf/evaluations.py",
+    "rltf/train.py",
+)
 HEAVY_ON_PURPOSE = {
     "harness/hf_metric.py": {"datasets", "evaluate"},  # defines a subclass of evaluate.Metric
     "harness/report/console.py": {"rich"},  # imported by the command when there is something to show
     # Sampling and training are about tensors; commands import them when they run.
-    **dict.fromkeys(
-        (
-            "harness/generate/batch.py",
-            "harness/generate/batches.py",
-            "harness/generate/choosing.py",
-            "harness/generate/decode.py",
-            "harness/generate/forward.py",
-            "harness/generate/local.py",
-            "harness/generate/noise.py",
-            "rltf/data.py",
-            "rltf/losses.py",
-            "rltf/meter.py",
-            "rltf/sampler_process.py",
-            "rltf/stream.py",
-        ),
-        {"torch"},
-    ),
-    **dict.fromkeys(("harness/generate/loading.py", "rltf/trainer.py"), {"torch", "transformers"}),
-    **dict.fromkeys(
-        (
-            "rltf/building.py",
-            "rltf/callbacks.py",
-            "rltf/config.py",
-            "rltf/evaluations.py",
-            "rltf/train.py",
-        ),
-        {"transformers"},
-    ),
+    **{module: {"torch"} for module in _TENSORS},
+    **{module: {"transformers"} for module in _TRAINER},
+    "harness/generate/loading.py": {"torch", "transformers"},
+    "rltf/trainer.py": {"torch", "transformers"},
 }
 
 # Calls that run text or bytes as code, each with its reason.
