@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env demo test lint types readme bench eval-peers load kills parity gold clean
+.PHONY: help env demo demo-grading test lint types readme bench eval-peers learning load kills parity gold clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 env: $(STAMP)  ## make .venv with the rltf command and what the tests need; does nothing when up to date
 
@@ -41,7 +41,11 @@ $(STAMP): pyproject.toml constraints.txt
 		"Get it with your system's packages: apt-get install libseccomp2, dnf install libseccomp."
 	@touch $@
 
-demo: env  ## grade right, wrong and hostile programs on generated problems: no download, no GPU, a minute
+demo: env  ## make a small model, train it with RLTF on generated problems, compare; no download, no GPU
+	@rm -rf results/runs/demo-training
+	@$(BIN)/rltf train --preset mini --out results/runs/demo-training
+
+demo-grading: env  ## grade right, wrong and hostile programs on generated problems, in a minute
 	@$(BIN)/python examples/demo.py
 
 test: env  ## run the tests; those that need real data skip unless RLTF_DATA names its folder
@@ -62,6 +66,9 @@ bench: env  ## measure speed, beside the peers' way, in one run
 
 eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBPP from RLTF_DATA
 	@$(BIN)/python tests/perf/eval_peers.py $(ARGS)
+
+learning: env  ## train over several seeds, beside supervised training; ARGS=--ablations for the paper's tables
+	@$(BIN)/python tests/perf/learning.py $(ARGS)
 
 load: env  ## compare verdicts on an idle and on an overloaded machine
 	@$(BIN)/python tests/perf/load.py $(ARGS)

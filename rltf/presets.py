@@ -57,14 +57,13 @@ MINI: Mapping[str, Any] = {
     "sl_problems": 300,
     "per_device_train_batch_size": 160,
     "rl_share": 0.8,
-    # Losses are sums over a program's 14 tokens: more of the supervised one holds the policy where it is.
-    "sl_weight": 0.1,
-    "learning_rate": 5e-4,
+    "sl_weight": 0.5,
+    "learning_rate": 8e-4,
     "weight_decay": 0.0,
     "warmup_steps": 10,
     "lr_scheduler_type": "constant_with_warmup",
     "max_grad_norm": 1.0,
-    "max_steps": 160,
+    "max_steps": 120,
     "buffer_size": 512,
     "buffer_fill": 512,
     "refresh_every": 4,
@@ -76,7 +75,9 @@ MINI: Mapping[str, Any] = {
     "max_new_tokens": 48,
     "keep_neutral": False,
     "cpu_seconds": 1.0,
-    "rewards": rewards.RewardConfig(baseline="group_mean"),
+    # With α = T/(E-S) the penalty of a line outweighs everything else in programs of ten tokens, and the
+    # policy learns to write what compiles and is wrong: 23 % passed became 11 % in 20 steps.
+    "rewards": rewards.RewardConfig(baseline="group_mean", fine_alpha="one"),
     "mixing": "together",
     "buffer_rule": "queue",
     "save_steps": 60,

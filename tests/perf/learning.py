@@ -58,6 +58,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="default: 5, or 3 for the ablations")
     parser.add_argument("--steps", type=int, help="of RL (default: the preset's)")
     parser.add_argument("--runs", type=Path, default=ROOT / "results" / "runs" / "learning")
+    parser.add_argument(
+        "--controls", type=int, help="seeds with supervised training for as long (default: all)"
+    )
     parser.add_argument("--at-once", type=int, default=2, help="trainings beside each other")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -67,7 +70,8 @@ def main() -> None:
         text = _ablations(args.runs, seeds, extra, args.at_once)
         out = args.out or REPORTS / "mini-ablations.md"
     else:
-        text = _demo(args.runs, seeds, extra, args.at_once)
+        controls = seeds if args.controls is None else seeds[: args.controls]
+        text = _demo(args.runs, seeds, controls, extra, args.at_once)
         out = args.out or REPORTS / "mini-rltf.md"
     out.write_text(text, encoding="utf-8")
     print(f"\n{text}\n{out}")
@@ -121,14 +125,16 @@ def _outside_the_model(run: Path) -> float:
 # --- the demo over seeds -------------------------------------------------------------------------
 
 
-def _demo(runs: Path, seeds: Sequence[int], extra: Sequence[str], at_once: int) -> str:
+def _demo(
+    runs: Path, seeds: Sequence[int], controls: Sequence[int], extra: Sequence[str], at_once: int
+) -> str:
     rltf = {seed: runs / f"rltf-{seed}" for seed in seeds}
     _all([(out, ["--seed", str(seed), *extra]) for seed, out in rltf.items()], at_once)
-    supervised = {seed: runs / f"supervised-{seed}" for seed in seeds}
+    supervised = {seed: runs / f"supervised-{seed}" for seed in controls}
     _all([(out, _as_long(rltf[seed], seed)) for seed, out in supervised.items()], at_once)
     start = {seed: _score(rltf[seed], "before") for seed in seeds}
     gain = [_score(rltf[seed]) - start[seed] for seed in seeds]
-    over = [_score(rltf[seed]) - _score(supervised[seed]) for seed in seeds]
+    over = {seed: _score(rltf[seed]) - _score(supervised[seed]) for seed in controls}
     lines = [
         "# RLTF on mini, from a small model made on the spot",
         "",
@@ -142,16 +148,16 @@ def _demo(runs: Path, seeds: Sequence[int], extra: Sequence[str], at_once: int) 
         " | of them not in the model |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for seed, one, other in zip(seeds, gain, over, strict=True):
+    for seed, one in zip(seeds, gain, strict=True):
+        control = f"{_score(supervised[seed]):.1f} | {over[seed]:+.1f}" if seed in over else "not run |"
         lines.append(
-            f"| {seed} | {start[seed]:.1f} | {_score(rltf[seed]):.1f} | {one:+.1f}"
-            f" | {_score(supervised[seed]):.1f} | {other:+.1f} | {_train_seconds(rltf[seed]):.0f}"
-            f" | {100 * _outside_the_model(rltf[seed]):.0f} % |"
+            f"| {seed} | {start[seed]:.1f} | {_score(rltf[seed]):.1f} | {one:+.1f} | {control}"
+            f" | {_train_seconds(rltf[seed]):.0f} | {100 * _outside_the_model(rltf[seed]):.0f} % |"
         )
     lines += [
         "",
-        f"Mean gain over the start: {_interval(gain)} points; over the control: {_interval(over)} points"
-        " (95 % interval, Student's t over seeds).",
+        f"Mean gain over the start: {_interval(gain)} points;"
+        f" over the control: {_interval(list(over.values()))} points (95 % interval, Student's t over seeds).",
         "",
         _made("make learning"),
     ]
