@@ -157,7 +157,7 @@ def _demo(
     lines += [
         "",
         f"Mean gain over the start: {_interval(gain)} points;"
-        f" over the control: {_interval(list(over.values()))} points (95 % interval, Student's t over seeds).",
+        f" over the control: {_interval(list(over.values()))} points (95 % interval, Student's t).",
         "",
         _made("make learning"),
     ]
