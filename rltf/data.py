@@ -103,7 +103,9 @@ class Tokens:
             text: Without special tokens.
             ended: The end token follows.
         """
-        found = self._tokenizer(text, add_special_tokens=self.seq2seq, return_offsets_mapping=True)
+        found = self._tokenizer(
+            text, add_special_tokens=self.seq2seq, return_offsets_mapping=True, verbose=False
+        )
         ids, offsets = list(found["input_ids"]), [tuple(each) for each in found["offset_mapping"]]
         end = self._tokenizer.eos_token_id
         if self.seq2seq and ids and ids[-1] == end:

@@ -116,14 +116,14 @@ class Prompting:
             message = [{"role": "user", "content": prompt.text}]
             text = self._tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
             # The template writes the special tokens itself.
-            return tuple(self._tokenizer(text, add_special_tokens=False).input_ids)
+            return tuple(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
         return tuple(self._plain(prompt.text))
 
     def _through_template(self, prompt: Prompt) -> bool:
         return self._chat == "on" or (self._chat == "auto" and prompt.format.chat)
 
     def _plain(self, text: str) -> Sequence[int]:
-        ids: list[int] = self._tokenizer(text).input_ids
+        ids: list[int] = self._tokenizer(text, verbose=False).input_ids  # what is too long is cut
         if not self._context.shared:
             return ids
         # A causal model that has read its end token writes something else.
