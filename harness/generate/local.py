@@ -27,6 +27,10 @@ from harness.generate.prompting import Context, Prompting
 from harness.generate.types import Completion, Decoding, Request
 
 
+SAMPLER_VERSION = "1"
+"""Raised whenever another token may be chosen for some logits and key: runs of two versions do not mix."""
+
+
 class LocalSampler:
     """Completes prompts with a model of transformers; a `harness.generate.Sampler`.
 
@@ -119,6 +123,7 @@ class LocalSampler:
         precision = self._precision
         return {
             "kind": "local",
+            "version": SAMPLER_VERSION,
             "model": self._description,
             "architecture": type(self._model).__name__,
             "dtype": str(self._model.dtype).removeprefix("torch."),
