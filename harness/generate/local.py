@@ -26,7 +26,6 @@ from harness.generate.noise import row_key
 from harness.generate.prompting import Context, Prompting
 from harness.generate.types import Completion, Decoding, Request
 
-
 SAMPLER_VERSION = "1"
 """Raised whenever another token may be chosen for some logits and key: runs of two versions do not mix."""
 
