@@ -94,7 +94,9 @@ def grade(jobs: list[Job], workers: int) -> Graded:
 @contextlib.contextmanager
 def busy_loops(count: int) -> Iterator[None]:
     """Processes that do nothing but use a processor."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    # Each ends with whoever started it: a kill would leave them to slow down everything after.
+    loop = f"import os\nwhile os.getppid() == {os.getpid()}:\n    for _ in range(10**6): pass"
+    loops = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(count)]
     try:
         yield
     finally:
