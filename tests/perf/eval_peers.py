@@ -167,13 +167,13 @@ def report(rows: Sequence[dict[str, float]], args: argparse.Namespace) -> str:
     median = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     ratios = sorted(row["peers"] / row["rltf"] for row in rows)
     count = args.problems * args.samples
-    command = "make eval-peers"
+    command = "make eval-peers" + (f" ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else "")
     lines = [
         "# From a model's name to pass@k, beside the plain loop of the peers",
         "",
         f"{args.problems} MBPP problems, {args.samples} samples each, up to {args.new_tokens} new tokens at T"
         f" {SAMPLING['temperature']}, top-p {SAMPLING['top_p']}; a GPT-2 of two layers with random weights;"
-        f" {len(rows)} rounds, both ways in turn in each. Wall time from the start of the process to its end:"
+        f" {len(rows)} round{'s' * (len(rows) > 1)}, both ways in turn in each. Wall time from the start of the process to its end:"
         " imports, loading, sampling, grading, and for rltf its reports.",
         "",
         "| way | seconds (median) | samples/s |",
