@@ -173,8 +173,8 @@ def report(rows: Sequence[dict[str, float]], args: argparse.Namespace) -> str:
         "",
         f"{args.problems} MBPP problems, {args.samples} samples each, up to {args.new_tokens} new tokens at T"
         f" {SAMPLING['temperature']}, top-p {SAMPLING['top_p']}; a GPT-2 of two layers with random weights;"
-        f" {len(rows)} round{'s' * (len(rows) > 1)}, both ways in turn in each. Wall time from the start of the process to its end:"
-        " imports, loading, sampling, grading, and for rltf its reports.",
+        f" {len(rows)} round{'s' * (len(rows) > 1)}, both ways in turn in each. Wall time from the"
+        " start of the process to its end: imports, loading, sampling, grading, and for rltf its reports.",
         "",
         "| way | seconds (median) | samples/s |",
         "|---|---:|---:|",
