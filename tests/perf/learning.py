@@ -171,10 +171,10 @@ def _reading(gain: Sequence[float], over: Sequence[float]) -> str:
     risen = sum(each > 0 for each in gain)
     above = sum(each > 0 for each in over)
     return (
-        f"RLTF ends above the supervised start in {risen} of {len(gain)} seeds, and above supervised training"
+        f"RLTF ends above the supervised start in {risen} of {len(gain)} seeds, above supervised training"
         f" for as long in {above} of {len(over)}. The start is an early one: supervised training has not yet"
-        " memorised its solutions there, and what it gains by going on is in the control's column. Seconds were"
-        " taken with two trainings, or other work, on two processors."
+        " memorised its solutions there, and what it gains by going on is in the control's column. Seconds"
+        " were taken with two trainings, or other work, on two processors."
     )
 
 
