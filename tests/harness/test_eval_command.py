@@ -27,6 +27,9 @@ FILES = [
 MINI = ("--benchmark", "mini", "--split", "test", "--no-cache", "--workers", "1")
 
 
+REAL = (("mbpp", "11,12"), ("apps", "4000,4001"))
+
+
 def _eval(model: Path, folder: Path, *options: object) -> int:
     return main(["eval", str(model), "--out", str(folder), *map(str, options)])
 
@@ -54,17 +57,48 @@ def test_every_architecture_gets_to_a_full_run_folder(tiny_checkpoint, tmp_path,
 @pytest.mark.data
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_architecture_writes_programs_for_real_problems(tiny_checkpoint, data_dir, tmp_path, kind):
-    for benchmark, ids in (("mbpp", "11,12"), ("apps", "4000,4001")):
-        folder = tmp_path / benchmark
-        selection = ["--benchmark", benchmark, "--split", "test", "--ids", ids, "--data", data_dir]
-        assert (
-            _eval(
-                tiny_checkpoint(kind), folder, *selection, "--no-cache", "--workers", 1, "--max-new-tokens", 8
-            )
-            == 0
-        )
+    _assert_full_runs_on_real_problems(tiny_checkpoint(kind), data_dir, tmp_path)
+
+
+@pytest.mark.data
+def test_a_t5_with_codet5s_tokenizer_writes_programs_for_real_problems(data_dir, tmp_path):
+    import shutil
+
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    model = tmp_path / "model"
+    shutil.copytree(data_dir / "tokenizers" / "codet5-base", model, copy_function=shutil.copyfile)
+    tiny = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_decoder_layers": 1, "num_heads": 2}
+    config = T5Config(vocab_size=32100, bos_token_id=1, eos_token_id=2, pad_token_id=0, **tiny)
+    config.decoder_start_token_id = 0
+    T5ForConditionalGeneration(config).save_pretrained(model)
+    _assert_full_runs_on_real_problems(model, data_dir, tmp_path)
+
+
+@pytest.mark.data
+def test_an_adapter_writes_programs_for_real_problems(tiny_checkpoint, data_dir, tmp_path):
+    adapter = _adapter(tiny_checkpoint("qwen2"), tmp_path / "adapter")
+    _assert_full_runs_on_real_problems(tiny_checkpoint("qwen2"), data_dir, tmp_path, "--adapter", adapter)
+
+
+def _assert_full_runs_on_real_problems(model: Path, data_dir: Path, out: Path, *options: object) -> None:
+    for benchmark, ids in REAL:
+        folder = out / benchmark
+        selection = ("--benchmark", benchmark, "--split", "test", "--ids", ids, "--data", data_dir)
+        running = ("--no-cache", "--workers", 1, "--max-new-tokens", 8)
+        assert _eval(model, folder, *selection, *running, *options) == 0
         assert sorted(path.name for path in folder.iterdir()) == FILES
         assert len(_rows(folder, "outcomes.jsonl")) == 2
+
+
+def _adapter(model: Path, folder: Path) -> Path:
+    """A LoRA adapter of `model` that changes what it writes."""
+    peft = pytest.importorskip("peft")
+    import transformers
+
+    base = transformers.AutoModelForCausalLM.from_pretrained(model)
+    peft.get_peft_model(base, peft.LoraConfig(init_lora_weights=False)).save_pretrained(folder)
+    return folder
 
 
 def test_a_chat_model_gets_its_template_and_an_adapter_is_named(tiny_checkpoint, tmp_path):
@@ -74,12 +108,7 @@ def test_a_chat_model_gets_its_template_and_an_adapter_is_named(tiny_checkpoint,
     assert _eval(model, tmp_path / "plain", *MINI, *options) == 0
     assert _generation(tmp_path / "chat")["prompt"].startswith("chat@")
     assert _generation(tmp_path / "plain")["prompt"].startswith("inference@")
-    peft = pytest.importorskip("peft")
-    import transformers
-
-    base = transformers.AutoModelForCausalLM.from_pretrained(model)
-    peft.get_peft_model(base, peft.LoraConfig(init_lora_weights=False)).save_pretrained(tmp_path / "adapter")
-    adapter = ["--adapter", tmp_path / "adapter"]
+    adapter = ["--adapter", _adapter(model, tmp_path / "adapter")]
     assert _eval(model, tmp_path / "adapted", *MINI, *options, *adapter) == 0
     assert _generation(tmp_path / "adapted")["model"]["adapter"]["name"] == str(tmp_path / "adapter")
 
