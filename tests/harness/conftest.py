@@ -1,6 +1,9 @@
-"""Finished run folders for tests of reports: written by the real `evaluate`, graded by a small stand-in."""
+"""Finished run folders for tests of reports (the real `evaluate`, a stand-in for the grader), and kills."""
 
 import json
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -93,3 +96,32 @@ def make_run(tmp_path: Path) -> MakeRun:
         return folder
 
     return make
+
+
+_STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "fcntl.flock", "os.truncate")
+
+
+@pytest.fixture
+def killed_at() -> Callable[[int, Path, Callable[[], object]], bool]:
+    """`killed_at(step, folder, work)`: whether a child that kills itself at its `step`-th file operation in
+    `folder` got there while it did `work`."""
+
+    def run(step: int, folder: Path, work: Callable[[], object]) -> bool:
+        child = os.fork()
+        if child == 0:
+            left = [step]
+
+            def watch(event, arguments):
+                if event in _STEPS and (event != "open" or folder.name in str(arguments[0])):
+                    left[0] -= 1
+                    if left[0] == 0:
+                        os.kill(os.getpid(), signal.SIGKILL)
+
+            sys.addaudithook(watch)
+            try:
+                work()
+            finally:
+                os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    return run

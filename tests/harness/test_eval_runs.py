@@ -1,14 +1,12 @@
 """The path of `rltf eval`, model and runner of twenty lines: what is sampled, kept, refused and resumed."""
 
 import json
-import os
 import random
-import signal
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -309,31 +307,8 @@ def test_samples_that_were_changed_by_hand_are_refused(tmp_path):
         _run(tmp_path / "run", _plan())
 
 
-STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "fcntl.flock", "os.truncate")
-
-
-def _die_at(step: int, plan: Plan[Sampling], folder: Path) -> bool:
-    """Evaluate in a child that kills itself at its `step`-th file operation; whether it got there."""
-    child = os.fork()
-    if child == 0:
-        left = [step]
-
-        def watch(event, arguments):
-            if event in STEPS and (event != "open" or folder.name in str(arguments[0])):
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(watch)
-        try:
-            _run(folder, plan)
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 @pytest.mark.parametrize("before", [0, 1])
-def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, before):
+def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, before, killed_at):
     """Of a new run, and of one that adds samples to a finished one."""
     _run(tmp_path / "straight", _plan(n=2))
     step, killed = 0, True
@@ -342,7 +317,8 @@ def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, before):
         folder = tmp_path / f"run-{step}"
         if before:
             _run(folder, _plan(n=before))
-        killed = _die_at(step, _plan(FakeModel(order=step), n=2), folder)
+        plan = _plan(FakeModel(order=step), n=2)
+        killed = killed_at(step, folder, partial(_run, folder, plan))
         there = _sampled(folder)
         model = FakeModel()
         _run(folder, _plan(model, n=2))

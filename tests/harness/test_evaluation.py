@@ -1,12 +1,11 @@
 """The main path with a runner of twenty lines: coverage rules, and a kill at every step of the way."""
 
 import json
-import os
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -237,30 +236,7 @@ def test_a_runner_that_breaks_loses_nothing_of_what_it_gave(tmp_path, programs):
     assert len(rest.graded) == 3
 
 
-STEPS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "fcntl.flock", "os.truncate")
-
-
-def _die_at(step: int, plan: Plan, folder: Path) -> bool:
-    """Evaluate in a child that kills itself at its `step`-th file operation; whether it got there."""
-    child = os.fork()
-    if child == 0:
-        left = [step]
-
-        def watch(event, arguments):
-            if event in STEPS and (event != "open" or folder.name in str(arguments[0])):
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(watch)
-        try:
-            evaluate(plan, folder, lambda: nullcontext(FakeRunner()))
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
-def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, programs):
+def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, programs, killed_at):
     plan = _plan(programs)
     straight = tmp_path / "straight"
     evaluate(plan, straight, lambda: nullcontext(FakeRunner()))
@@ -268,7 +244,7 @@ def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, programs):
     while killed:
         step += 1
         folder = tmp_path / f"run-{step}"
-        killed = _die_at(step, plan, folder)
+        killed = killed_at(step, folder, partial(evaluate, plan, folder, lambda: nullcontext(FakeRunner())))
         graded = _graded(folder)
         rest = FakeRunner()
         evaluate(plan, folder, lambda rest=rest: nullcontext(rest))
