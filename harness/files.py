@@ -6,11 +6,12 @@ Does not cover: network file systems whose rename is not atomic.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from harness.errors import InputError
 
@@ -39,3 +40,14 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_json(
+    path: Path, value: Any, *, default: Callable[[Any], Any] | None = None, allow_nan: bool = False
+) -> None:
+    """Write `value` whole or not at all, for people to read and to compare: equal values give equal bytes.
+
+    `default` and `allow_nan` are those of `json.dumps`.
+    """
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=allow_nan, default=default) + "\n"
+    replace_file(path, lambda stream: stream.write(text.encode("ascii")))

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.errors import InputError
-from harness.files import replace_file, writing
+from harness.files import replace_file, write_json, writing
 from harness.journal import OutcomeFile
 from harness.records import Key, read_samples, write_samples
 from harness.samples import Programs
@@ -167,11 +167,11 @@ class RunFolder:
 
     def write_manifest(self) -> None:
         """Put `self.manifest` on disk."""
-        self._write_json(self.path / "manifest.json", self.manifest)
+        write_json(self.path / "manifest.json", self.manifest)
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Put `metrics` on disk; equal metrics give equal bytes."""
-        self._write_json(self.metrics, metrics)
+        write_json(self.metrics, metrics)
 
     def write_report(self, text: str) -> None:
         """Put the report on disk."""
@@ -180,10 +180,6 @@ class RunFolder:
     def pending(self) -> list[Key]:
         """Samples without a verdict, in the fixed order."""
         return [key for key in self.keys if not self.outcomes.is_graded(key)]
-
-    def _write_json(self, path: Path, value: Mapping[str, Any]) -> None:
-        text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        replace_file(path, lambda stream: stream.write(text.encode("ascii")))
 
     def _refuse_strangers(self, *more: str) -> None:
         # Samples of a file alone are ours: the run was killed between samples and manifest.

@@ -77,13 +77,8 @@ def saving(checkpoint: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"{checkpoint} cannot be written: {error}; make room, then run the same command with --resume:"
-            " the checkpoint before it is whole"
-        ) from error
     except Exception as error:
-        if type(error).__name__ != "SafetensorError":
+        if not isinstance(error, OSError | RuntimeError) and type(error).__name__ != "SafetensorError":
             raise
         raise InputError(
             f"{checkpoint} cannot be written: {error}; make room, then run the same command with --resume:"

@@ -22,7 +22,7 @@ from harness.types import Piece, Problem, PromptFormat
 from rltf.buffer import Experience
 from rltf.chance import shuffled
 from rltf.losses import IGNORE
-from rltf.rewards import Reward
+from rltf.rewards import NO_REWARD, Reward
 from rltf.spans import feedback_mask
 
 _REMEMBERED = 8192
@@ -66,9 +66,7 @@ class Tokens:
         self.seq2seq = bool(model.config.is_encoder_decoder)
         self._tokenizer = tokenizer
         self._max_target = max_target_tokens
-        positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        context = Context(positions, shared=not self.seq2seq)
-        prompting = Prompting(tokenizer, context, source_tokens=max_prompt_tokens)
+        prompting = Prompting(tokenizer, Context.of(model), source_tokens=max_prompt_tokens)
         # Shortening a prompt means tokenising it a dozen times, and each comes with many programs.
         self._read = lru_cache(_REMEMBERED)(prompting.encode)
 
@@ -187,7 +185,7 @@ def collate(rows: Sequence[Row], *, pad_id: int, seq2seq: bool) -> dict[str, Ten
     before = [0 if seq2seq else len(row.prompt) for row in rows]
     labels = [[IGNORE] * skip + row.target for skip, row in zip(before, rows, strict=True)]
     spans = [[False] * skip + row.span for skip, row in zip(before, rows, strict=True)]
-    rewards = [row.reward or Reward(0.0, 0.0, 0.0) for row in rows]
+    rewards = [row.reward or NO_REWARD for row in rows]
     return {
         "input_ids": _padded(inputs, pad_id),
         "attention_mask": _padded([[1] * len(each) for each in inputs], 0),

@@ -14,7 +14,6 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from harness.compare import PROFILES
 from harness.evaluation import Plan
 from harness.generate.local import LocalSampler
 from harness.model_evaluation import evaluate_model
@@ -23,7 +22,7 @@ from harness.processes import current_processes
 from harness.prompts import find_format
 from harness.report.sampling_progress import SamplingProgress
 from harness.runner import Runner
-from harness.runner.keys import GRADER_VERSION, package_versions
+from harness.runner.keys import grading_versions
 from harness.sampling import Sampling
 from harness.types import Benchmark
 from rltf.trainer import RLTFTrainer
@@ -70,8 +69,7 @@ class Evaluations:
                     settings.record,
                 ),
                 limits=self.runner.limits,
-                profiles={name: PROFILES[name].version for name in self.runner.profiles},
-                grader={"version": GRADER_VERSION, **package_versions()},
+                **grading_versions(self.runner.profiles),
                 command=self.command,
             )
             metrics = evaluate_model(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.comparison import Paired, compare_runs
-from harness.files import replace_file
+from harness.files import replace_file, write_json
 from harness.report.charts import Chart
 from harness.report.formats import html
 from harness.report.lines import line_chart
@@ -96,7 +96,7 @@ def write_outcome(
     report.figures = [chart for title, names_of in _FIGURES if (chart := _figure(title, names_of, course))]
     report.sections = [scores(runs), *report.sections, *_training(course)]
     report.data += data_rows(runs)
-    _write_json(out / "comparison.json", content)
+    write_json(out / "comparison.json", content)
     page = html(report).encode(errors="backslashreplace")
     replace_file(out / "report.html", lambda stream: stream.write(page))
     return content
@@ -163,8 +163,3 @@ def _number(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    replace_file(path, lambda stream: stream.write(text.encode("ascii")))

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness import environment
 from harness.errors import InputError
-from harness.files import replace_file, writing
+from harness.files import write_json, writing
 from harness.run_folder import refuse_other_inputs
 from rltf.config import RLTFConfig
 
@@ -53,8 +53,7 @@ def adopt_folder(
         "command": command,
         **environment.describe(),
     }
-    text = json.dumps(manifest, indent=1, sort_keys=True, default=str) + "\n"
-    replace_file(path, lambda stream: stream.write(text.encode("ascii")))
+    write_json(path, manifest, default=str, allow_nan=True)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -72,6 +72,11 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         metavar="MIB",
         help=f"memory beyond what a program starts with (default: {limits.memory_mib})",
     )
+    add_cache(parser)
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """What earlier runs found out; see `cache_of`."""
     cache = parser.add_mutually_exclusive_group()
     cache.add_argument("--cache", type=Path, metavar="DIR", help="verdicts of earlier runs (~/.cache/rltf)")
     cache.add_argument("--no-cache", action="store_true", help="grade everything anew")
@@ -111,14 +116,9 @@ def limits_of(args: argparse.Namespace) -> Limits:
 def grading_options(args: argparse.Namespace) -> dict[str, Any]:
     """The part of a `Plan` that says how programs are graded."""
     from harness.compare import PROFILES  # noqa: PLC0415 - nothing heavy before a command runs
-    from harness.runner.keys import GRADER_VERSION, package_versions  # noqa: PLC0415 - the same
+    from harness.runner.keys import grading_versions  # noqa: PLC0415 - the same
 
-    return {
-        "limits": limits_of(args),
-        "profiles": {name: profile.version for name, profile in PROFILES.items()},
-        "grader": {"version": GRADER_VERSION, **package_versions()},
-        "ks": args.k,
-    }
+    return {"limits": limits_of(args), **grading_versions(PROFILES), "ks": args.k}
 
 
 def runner_start(args: argparse.Namespace) -> Callable[[], AbstractContextManager[Runner]]:

@@ -66,7 +66,7 @@ class LocalSampler:
         seq2seq = bool(model.config.is_encoder_decoder)
         self._ends = _end_ids(model, tokenizer)
         self._forward = Forward(model, _decoder_start(model) if seq2seq else None)
-        self._context = Context(_positions(model.config), shared=not seq2seq)
+        self._context = Context.of(model)
         self._prompting = Prompting(
             tokenizer, self._context, chat=chat, truncation=truncation, source_tokens=source_tokens
         )
@@ -228,9 +228,3 @@ def _decoder_start(model: Any) -> int:
             if found is not None:
                 return int(found)
     raise InputError("the model's config names no decoder_start_token_id; it cannot start an answer")
-
-
-def _positions(config: Any) -> int | None:
-    """The length of the context; None where positions are relative (T5)."""
-    found = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return found if isinstance(found, int) and found > 0 else None

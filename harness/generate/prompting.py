@@ -27,6 +27,13 @@ class Context:
     shared: bool
     """Prompt and answer share them (causal models); otherwise each has as many."""
 
+    @classmethod
+    def of(cls, model: Any) -> Context:
+        """A model's, by its config; models with relative positions (T5) have no limit."""
+        found = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        limit = found if isinstance(found, int) and found > 0 else None
+        return cls(limit, shared=not model.config.is_encoder_decoder)
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from importlib import metadata
+from typing import Any
 
-from harness.compare import Profile
+from harness.compare import PROFILES, Profile
 from harness.runner.server import PACKAGES
 from harness.types import Limits
 
@@ -25,6 +26,14 @@ def package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             versions[name] = "absent"
     return versions
+
+
+def grading_versions(profiles: Iterable[str]) -> dict[str, Any]:
+    """`profiles` and `grader` of a `harness.evaluation.Plan`: all versions that a verdict depends on."""
+    return {
+        "profiles": {name: PROFILES[name].version for name in profiles},
+        "grader": {"version": GRADER_VERSION, **package_versions()},
+    }
 
 
 class Keys:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.options import positive_float, positive_int
+from harness.commands.options import add_cache, cache_of, positive_float, positive_int
 from harness.errors import InputError
 from rltf.presets import BENCHMARKS, EVALUATIONS, PRESETS, WARM_STARTS
 
@@ -94,9 +94,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report-to", nargs="+", metavar="NAME", help="tensorboard, wandb, …")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="programs graded at a time")
-    cache = parser.add_mutually_exclusive_group()
-    cache.add_argument("--cache", type=Path, metavar="DIR", help="verdicts of earlier runs (~/.cache/rltf)")
-    cache.add_argument("--no-cache", action="store_true", help="grade everything anew")
+    add_cache(parser)
 
 
 def _add_evaluation(parser: argparse.ArgumentParser) -> None:
@@ -157,7 +155,6 @@ def _training(args: argparse.Namespace, command: Sequence[str]) -> Training:
 
     from transformers.utils import logging  # noqa: PLC0415 - the same
 
-    from harness.commands.options import cache_of  # noqa: PLC0415 - the same
     from harness.report.sampling_progress import sampling_progress_on  # noqa: PLC0415 - the same
     from rltf.train import Training  # noqa: PLC0415 - the same
 
