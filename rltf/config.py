@@ -62,7 +62,7 @@ class RLTFConfig(TrainingArguments):
     rl_share: float = 0.5
     """Share of RL rows in a micro-batch, with `together`."""
     sl_weight: float = 1.0
-    """Of the supervised term (both: 1)."""
+    """Of the supervised term beside those of RL (both: 1)."""
     sl_prompt_format: str | None = None
     """Prompt format of supervised rows; `None` takes the one for sampling. Released: `training`."""
     prompt_format: str | None = None

@@ -88,7 +88,6 @@ MINI: Mapping[str, Any] = {
 MINI_QUICK: Mapping[str, Any] = {**MINI, "max_steps": 20, "save_steps": 10}
 
 _WARM_START: Mapping[str, Any] = {
-    "sl_weight": 1.0,
     "learning_rate": 3e-3,
     "lr_scheduler_type": "cosine",
     "per_device_train_batch_size": 16,

@@ -106,13 +106,14 @@ class RLTFTrainer(Trainer):
         """The loss of each kind of row that there is; supervised rows come first."""
         rewards, labels, rl = self.args.rewards, inputs["labels"], inputs["is_rl"]
         supervised = int((~rl).sum())
+        online = self.args.method == "rltf"
         terms: dict[str, Tensor] = {}
         if supervised:
-            terms["supervised"] = self.args.sl_weight * supervised_loss(
+            terms["supervised"] = (self.args.sl_weight if online else 1.0) * supervised_loss(
                 logits[:supervised],
                 labels[:supervised],
                 causal=self._causal,
-                reduction=rewards.reduction if self.args.method == "rltf" else "mean",
+                reduction=rewards.reduction if online else "mean",
             )
         if supervised < len(labels):
             terms |= policy_gradient_terms(

@@ -183,7 +183,7 @@ def _as_long(rltf: Path, seed: int) -> list[str]:
     warm = _metrics(rltf / "warm-start")[-1]
     steps = max(1, round(_train_seconds(rltf) * float(warm["train_steps_per_second"])))
     settings = ["learning_rate=1e-3", "lr_scheduler_type=cosine", "per_device_train_batch_size=16"]
-    settings += [f"save_steps={steps}", "logging_steps=100", "sl_weight=1.0"]
+    settings += [f"save_steps={steps}", "logging_steps=100"]
     return [
         *("--model", str(rltf / "warm-start" / "model"), "--method", "sft", "--steps", str(steps)),
         *("--seed", str(seed), "--set", *settings),

@@ -136,6 +136,15 @@ def test_supervised_training_makes_no_programs(make):
     assert not any(name.startswith(("sampled", "drawn")) for row in rows_of(trainer) for name in row)
 
 
+def test_the_supervised_weight_is_one_beside_rl_and_none_of_supervised_training(make):
+    losses = []
+    for weight in (1.0, 0.25):
+        trainer = make("gpt2", method="sft", sl_weight=weight)
+        trainer.model.eval()
+        losses.append(trainer.compute_loss(trainer.model, *batches(trainer, 1)).item())
+    assert losses[0] == losses[1]
+
+
 def test_the_buffer_is_refreshed_between_steps_and_never_after_the_last(make):
     trainer = make("gpt2", max_steps=4)
     trainer.train()
