@@ -195,7 +195,7 @@ class Rollouts:
     ) -> Feedback | Reward | None:
         """What the group is compared with; for `historical_best`, the best program before it."""
         if self.rewards.baseline == "group_mean" and group:
-            return group_mean([raw_rewards(said, self.rewards) for said in group])
+            return group_mean([raw_rewards(said, self.rewards, as_baseline=True) for said in group])
         before = self.known.get(task)
         if self.rewards.baseline == "historical_best" and group:
             self.known[task] = best([*([before] if before else []), *group], self.rewards) or group[0]

@@ -164,6 +164,33 @@ def test_the_group_mean_is_that_of_the_same_visit():
     assert rewards_of("group_mean", ("good", "bad"), ("bad", "bad")) == [[0.8, -0.8], [0.0, 0.0]]
 
 
+def test_the_group_mean_counts_what_passed_where_only_failures_have_an_adaptive_reward():
+    class Wrong(Lenient):
+        def judge(self, job):
+            if "wrong" not in job.code:
+                return super().judge(job)
+            status = {"strict": Status.WRONG_ANSWER}
+            return Outcome(job.task_id, job.sample_id, status, (TestOutcome(status),))
+
+    config = RewardConfig(baseline="group_mean", adaptive_for="failure")
+    made = rollouts(2, config, BENCHMARK.problems[:1])
+    sampler = Scripted(lambda task, number, greedy: ("good", "wrong")[number])
+    good, wrong = made.start(2, 0, sampler, Wrong())().experiences
+    # Mean of 1 for all tests passed and -0.3 for none: 0.35.
+    assert (good.reward.adaptive, wrong.reward.adaptive) == pytest.approx((0.0, -0.65))
+
+
+def test_programs_that_all_got_the_same_teach_nothing_and_can_be_left_out():
+    config = RewardConfig(baseline="group_mean", fine=False)
+    sampler = Scripted(lambda task, number, greedy: "good" if task.endswith("/0") or number == 0 else "bad")
+    kept = []
+    for keep in (True, False):
+        made = Rollouts(BENCHMARK.problems[:2], FORMAT, Sampling(3), config, keep_neutral=keep)
+        kept.append([each.task_id for each in made.start(6, 0, sampler, Lenient())().experiences])
+    assert sorted(kept[0]) == ["mini/train/0"] * 3 + ["mini/train/1"] * 3
+    assert kept[1] == ["mini/train/1"] * 3
+
+
 def test_without_a_baseline_rewards_are_the_papers():
     assert rewards_of("none", ("good", "bad")) == [[1.0, -0.6]]
 
