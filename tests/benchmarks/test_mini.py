@@ -18,7 +18,7 @@ from random import Random
 
 import pytest
 
-from benchmarks.mini import SIZES, VERSION, generate, load
+from benchmarks.mini import SIZES, VERSION, generate, load, load_introductory
 from benchmarks.mini.inputs import edge_values, random_value
 from benchmarks.mini.ops import OPS
 from benchmarks.mini.suites import call_test, stdin_test
@@ -375,3 +375,17 @@ def test_wrong_programs_fail_in_each_way():
         "syntax_error": right.replace("print(", "print(("),
     }
     assert run_trusted([(code, tests) for code in programs.values()]) == list(programs)
+
+
+def test_the_introductory_variant_poses_functions_of_one_operation_and_shares_no_behaviour():
+    found = {split: load_introductory(split=split) for split in SPLITS}
+    for split, benchmark in found.items():
+        assert benchmark.name == "mini-introductory"
+        assert benchmark.problems[0].task_id == f"mini-introductory/{split}/0"
+        for problem in benchmark.problems:
+            assert problem.difficulty == "introductory"
+            assert len(problem.metadata["operations"]) == 1
+            assert problem.metadata["kind"] == TestKind.CALL
+            assert problem.starter_code
+    behaviours = [{problem.metadata["spec"] for problem in each.problems} for each in found.values()]
+    assert all(one.isdisjoint(other) for one, other in combinations(behaviours, 2))
