@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-_EVERY = 10.0
+EVERY = 10.0
 """Seconds between two lines of a log."""
 
 
@@ -46,6 +46,24 @@ class Silent:
         pass
 
 
+class Verdicts:
+    """How many programs ended how, under the first profile."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one."""
+        first = next(iter(outcome.verdicts.values()), None)
+        self._counts["GRADER FAILED" if outcome.infrastructure_error is not None else str(first)] += 1
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {count:,}" for name, count in self._counts.most_common())
+
+
 class _Counting:
     """What both ways of showing count."""
 
@@ -53,7 +71,7 @@ class _Counting:
         self._clock = clock
         self._total = self._before = self._now = 0
         self._since = 0.0
-        self._verdicts: Counter[str] = Counter()
+        self._verdicts = Verdicts()
 
     def _begin(self, total: int, graded: int) -> None:
         self._total, self._before, self._now = total, graded, 0
@@ -61,15 +79,11 @@ class _Counting:
 
     def _count(self, outcome: Outcome) -> None:
         self._now += 1
-        first = next(iter(outcome.verdicts.values()), None)
-        self._verdicts["GRADER FAILED" if outcome.infrastructure_error is not None else str(first)] += 1
+        self._verdicts.add(outcome)
 
     @property
     def _rate(self) -> float:
         return self._now / max(self._clock() - self._since, 1e-6)
-
-    def _counts(self) -> str:
-        return ", ".join(f"{name} {count:,}" for name, count in self._verdicts.most_common())
 
 
 class LineProgress(_Counting):
@@ -88,7 +102,7 @@ class LineProgress(_Counting):
 
     def update(self, outcome: Outcome) -> None:
         self._count(outcome)
-        if self._clock() - self._said >= _EVERY:
+        if self._clock() - self._said >= EVERY:
             self._said = self._clock()
             self._say(self._line())
 
@@ -102,7 +116,7 @@ class LineProgress(_Counting):
         share = 100 * done / max(self._total, 1)
         return (
             f"{done:,} of {self._total:,} programs ({share:.0f} %), {self._rate:,.1f}/s,"
-            f" {duration(left)} left: {self._counts()}"
+            f" {duration(left)} left: {self._verdicts}"
         )
 
     def _say(self, line: str) -> None:
@@ -133,7 +147,7 @@ class BarProgress(_Counting):
     def update(self, outcome: Outcome) -> None:
         self._count(outcome)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=1, rate=f"{self._rate:,.1f}/s", counts=self._counts())
+            self._bar.update(self._task, advance=1, rate=f"{self._rate:,.1f}/s", counts=str(self._verdicts))
 
     def stop(self) -> None:
         if self._bar is not None:

@@ -11,14 +11,11 @@ import time
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Protocol
 
-from harness.report.progress import Progress, Silent, duration
+from harness.report.progress import EVERY, Progress, Silent, Verdicts, duration
 from harness.types import Outcome
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
-
-_EVERY = 10.0
-"""Seconds between two lines of a log."""
 
 
 class SamplingProgress(Progress, Protocol):
@@ -50,7 +47,7 @@ class _Counts:
         self._since = clock()
         self._wanted = self._made = self._total = self._graded = 0
         self._processes = 1
-        self._verdicts: dict[str, int] = {}
+        self._verdicts = Verdicts()
 
     def start_sampling(self, total: int, processes: int) -> None:
         self._wanted, self._processes = total, processes
@@ -64,11 +61,9 @@ class _Counts:
         self._moved()
 
     def update(self, outcome: Outcome) -> None:
-        first = next(iter(outcome.verdicts.values()), None)
-        name = "GRADER FAILED" if outcome.infrastructure_error is not None else str(first)
         with self._lock:
             self._graded += 1
-            self._verdicts[name] = self._verdicts.get(name, 0) + 1
+            self._verdicts.add(outcome)
         self._moved()
 
     def _moved(self) -> None:
@@ -86,8 +81,7 @@ class _Counts:
 
     def _grading(self) -> str:
         with self._lock:
-            counts = sorted(self._verdicts.items(), key=lambda item: -item[1])
-        named = ", ".join(f"{name} {count:,}" for name, count in counts)
+            named = str(self._verdicts)
         return f"graded {self._graded:,} of {self._total:,}" + (f": {named}" if named else "")
 
 
@@ -112,7 +106,7 @@ class SamplingLines(_Counts):
     def _moved(self) -> None:
         with self._lock:
             now = self._clock()
-            if now - self._said < _EVERY:
+            if now - self._said < EVERY:
                 return
             self._said = now
         self._say(f"{self._sampling()}; {self._grading()}")
