@@ -11,6 +11,7 @@ programs and inputs; expected outputs never. It enforces the limits, and leaves 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -20,7 +21,7 @@ import sys
 import threading
 from typing import Any
 
-from . import isolation, runs, warmup, wire
+from . import hot_pages, isolation, rehearsal, runs, warmup, wire
 
 PRELOADED = (
     "bisect",
@@ -110,9 +111,10 @@ def _main() -> None:
         memory_mib=config["limits"]["memory_mib"],
         file_mib=max(isolation.SCRATCH_MIB, 2 * config["limits"]["output_mib"]),
     )
+    os.chdir(scratch)
+    pin_pages(config["limits"], scratch)
     confinement.enter_server(server_filter)
     wire.write_frame(pipes.results, {"ready": True, "layers": layers})
-    os.chdir(scratch)
     orphans_die = layers.get("pid namespace") == "on"
     runs.Server(
         pipes,
@@ -122,6 +124,12 @@ def _main() -> None:
         orphans_die=orphans_die,
         functions=config["functions"],
     ).serve()
+
+
+def pin_pages(limits: dict[str, Any], scratch: str) -> None:
+    """Have fork copy what every program writes to; not where the kernel does not say or do so."""
+    with contextlib.suppress(OSError):
+        hot_pages.pin(rehearsal.pages_of_programs(limits, scratch))
 
 
 def preload(config: dict[str, Any]) -> None:

@@ -140,6 +140,7 @@ def prepare(name: str, preamble: dict[str, Any]) -> dict[str, Any]:
     namespace.update(__name__=name, __file__=FILENAME, __builtins__=builtins)
     sys.argv = [FILENAME]
     sys.setrecursionlimit(1000 + STACK_DEPTH_ALLOWANCE)
+    gc.freeze()  # what is there already is not the program's to collect, nor to count as new
     gc.enable()
     return namespace
 

@@ -27,7 +27,7 @@ _REFUSED_BYTES = 8192
 """Kept of a report that says why a program does not compile."""
 
 
-def _fork() -> int:
+def fork() -> int:
     """fork(2) without Python's after-fork hooks.
 
     They re-create locks of threads that this single-threaded process does not have and seed `random`
@@ -247,7 +247,7 @@ class Server:
             return Run("cpu", -signal.SIGKILL, cpu=0.0, rss_kib=0, report=b"")
         report = os.memfd_create("report")
         try:
-            pid = _fork()
+            pid = fork()
             if pid == 0:
                 self._become_program(child, stdin, stdout, report)
             killed = self._watch.wait(pid, report, tests, self._cpu_left)
