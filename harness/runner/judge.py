@@ -22,7 +22,7 @@ from typing import Any
 
 from harness.compare import get_profiles
 from harness.runner.judging import Judge, Run, make_outcome
-from harness.runner.prepared import PreparedSuite, prepare
+from harness.runner.prepared import Preload, PreparedSuite, prepare
 from harness.runner.server import ForkServer, ProgramRequest, ServerLostError
 from harness.types import Limits, Outcome, Status, TestOutcome, TestSuite
 
@@ -118,7 +118,7 @@ def _allow_deep_stacks() -> None:
 
 
 class _Worker:
-    """Grades chunks with one fork server without numpy and, once a program asks for it, one with."""
+    """Grades chunks with a fork server for what programs import; each is started once a program asks for it."""
 
     def __init__(self, connection: Any, limits: Limits, profile_names: Sequence[str]) -> None:
         self._connection = connection
@@ -126,14 +126,14 @@ class _Worker:
         self._profiles = get_profiles(profile_names)
         self._functions = any(profile.runs_in_function for profile in self._profiles)
         self._judge = Judge(self._profiles, limits)
-        self._servers: dict[bool, ForkServer] = {}
+        self._servers: dict[Preload, ForkServer] = {}
         self._suites: OrderedDict[str, PreparedSuite] = OrderedDict()
         self._finished: list[tuple[int, Outcome]] = []
         self._flushed = time.monotonic()
 
     def start(self) -> None:
         """Start the first server and tell the host how it is isolated."""
-        layers = self._server(numpy=False).layers
+        layers = self._server(Preload.NOTHING).layers
         self._connection.send_bytes(pickle.dumps(Ready(layers)))
 
     def close(self) -> None:
@@ -143,14 +143,14 @@ class _Worker:
 
     def grade(self, chunk: Chunk) -> None:
         """Grade every job of a chunk and send the outcomes."""
-        split: dict[bool, list[_Pending]] = {False: [], True: []}
+        split: dict[Preload, list[_Pending]] = {preload: [] for preload in Preload}
         for task in chunk.tasks:
             suite = self._prepared(chunk.suites[task.digest])
             request = ProgramRequest(task.number, task.code, suite)
-            split[suite.needs_numpy(task.code)].append(_Pending(task, request))
-        for numpy, left in split.items():
+            split[suite.preload(task.code)].append(_Pending(task, request))
+        for preload, left in split.items():
             while left:
-                left[:] = self._grade_with_server(left, numpy=numpy)
+                left[:] = self._grade_with_server(left, preload)
         self._flush()
 
     def _prepared(self, suite: TestSuite) -> PreparedSuite:
@@ -161,20 +161,20 @@ class _Worker:
                 self._suites.popitem(last=False)
         return prepared
 
-    def _server(self, *, numpy: bool) -> ForkServer:
+    def _server(self, preload: Preload) -> ForkServer:
         for attempt in range(_START_ATTEMPTS):
-            if numpy in self._servers:
+            if preload in self._servers:
                 break
             try:
-                self._servers[numpy] = ForkServer(self._limits, numpy=numpy, functions=self._functions)
+                self._servers[preload] = ForkServer(self._limits, preload, functions=self._functions)
             except ServerLostError:
                 if attempt == _START_ATTEMPTS - 1:
                     raise
-        return self._servers[numpy]
+        return self._servers[preload]
 
-    def _grade_with_server(self, pending: list[_Pending], *, numpy: bool) -> list[_Pending]:
+    def _grade_with_server(self, pending: list[_Pending], preload: Preload) -> list[_Pending]:
         """Grade until done or until the server is lost; returns what is left to do with another."""
-        server = self._server(numpy=numpy)
+        server = self._server(preload)
         waiting = list(pending)
         sent: list[_Pending] = []
         try:
@@ -196,7 +196,7 @@ class _Worker:
                     self._finish(sent.pop(0))
                 if following is not None:
                     # Nothing is lost: the server could not clean up behind the program, and makes way.
-                    self._drop_server(numpy=numpy)
+                    self._drop_server(preload)
                     item.request = replace(item.request, first=following)
                     break
                 # An answer to the newest batch means that the pipe is empty: send more while the server
@@ -205,7 +205,7 @@ class _Worker:
                 if fits or (waiting and not sent):
                     newest = self._send_batch(server, waiting, sent)
         except ServerLostError as error:
-            self._drop_server(numpy=numpy)
+            self._drop_server(preload)
             if sent:
                 self._lose(sent, error)
         return sent + waiting
@@ -235,8 +235,8 @@ class _Worker:
         if sent[0].losses >= _MAX_LOSSES:
             self._finish_failed(sent.pop(0), str(error))
 
-    def _drop_server(self, *, numpy: bool) -> None:
-        server = self._servers.pop(numpy, None)
+    def _drop_server(self, preload: Preload) -> None:
+        server = self._servers.pop(preload, None)
         if server is not None:
             server.close()
 

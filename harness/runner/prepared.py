@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from harness.compare import is_real_valued, is_wrapped
@@ -13,6 +14,18 @@ from harness.runner.sandbox.values import encode
 from harness.types import AssertTest, CallTest, StdinTest, TestKind, TestSuite
 
 _NUMPY = re.compile(r"\b(numpy|np)\b")
+
+
+class Preload(StrEnum):
+    """What a fork server has imported before it forks. It makes a program start sooner, and changes nothing
+    else: what is not there is imported late. All that is there costs every fork."""
+
+    NOTHING = "nothing"
+    """More than the server itself needs."""
+    LIBRARY = "library"
+    """What programs import most of the standard library."""
+    NUMPY = "numpy"
+    """That and numpy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +49,29 @@ class PreparedSuite:
     """By test: text, a value, a `Split` or an `Inside`."""
     wrapped: bool = False
     real_valued: bool = False
-    uses_numpy: bool = False
+    imports: Preload = Preload.NOTHING
+    """What the tests themselves import."""
 
     @property
     def size(self) -> int:
         """Bytes to send, roughly."""
         return sum(map(len, self.inputs)) + sum(len(str(test)) for test in self.payload.get("tests", ()))
 
-    def needs_numpy(self, code: str) -> bool:
-        """Whether a program is better off in a server that has numpy; the others import it late."""
-        return self.uses_numpy or _NUMPY.search(code) is not None
+    def preload(self, code: str) -> Preload:
+        """The server that a program starts soonest in."""
+        return max(self.imports, _imported(code), key=list(Preload).index)
+
+
+def _imported(*sources: str) -> Preload:
+    if any(_NUMPY.search(source) for source in sources):
+        return Preload.NUMPY
+    return Preload.LIBRARY if any("import" in source for source in sources) else Preload.NOTHING
 
 
 def prepare(suite: TestSuite) -> PreparedSuite:
     """Unpack and split a suite."""
+    # Of a preamble that brings numpy all the same, only those programs have a use that say so.
+    brought = Preload.LIBRARY if suite.preamble else Preload.NOTHING
     tests = suite.tests()
     payload: dict[str, Any] = {"kind": suite.kind.value, "preamble": suite.preamble, "setup": suite.setup}
     if suite.kind is TestKind.STDIN:
@@ -58,18 +80,20 @@ def prepare(suite: TestSuite) -> PreparedSuite:
         return PreparedSuite(
             suite.digest, suite.kind, payload,
             [test.input.encode(errors="surrogateescape") for test in cases],
-            expected, real_valued=is_real_valued(expected),
+            expected, real_valued=is_real_valued(expected), imports=brought,
         )  # fmt: skip
     if suite.kind is TestKind.CALL:
         calls = [test for test in tests if isinstance(test, CallTest)]
         payload["tests"] = [["call", suite.entry_point, [encode(arg) for arg in test.args]] for test in calls]
         values = [test.expected for test in calls]
-        return PreparedSuite(suite.digest, suite.kind, payload, [], values, wrapped=is_wrapped(values))
+        return PreparedSuite(
+            suite.digest, suite.kind, payload, [], values, wrapped=is_wrapped(values), imports=brought
+        )
     asserts = [_prepare_assert(test.source) for test in tests if isinstance(test, AssertTest)]
     payload["tests"] = [row for row, _ in asserts]
-    uses_numpy = _NUMPY.search(suite.setup) is not None or any(_NUMPY.search(row[1]) for row, _ in asserts)
+    imports = max(brought, _imported(suite.setup, *[row[1] for row, _ in asserts]), key=list(Preload).index)
     return PreparedSuite(
-        suite.digest, suite.kind, payload, [], [stays for _, stays in asserts], uses_numpy=uses_numpy
+        suite.digest, suite.kind, payload, [], [stays for _, stays in asserts], imports=imports
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.runner.judging import Run
-from harness.runner.prepared import PreparedSuite
+from harness.runner.prepared import Preload, PreparedSuite
 from harness.runner.sandbox import wire
 from harness.runner.seccomp import Filters, build_filters
 from harness.types import Limits
@@ -63,19 +63,19 @@ class ProgramRequest:
 class ForkServer:
     """One running fork server."""
 
-    def __init__(self, limits: Limits, *, numpy: bool, functions: bool) -> None:
+    def __init__(self, limits: Limits, preload: Preload, *, functions: bool) -> None:
         """Start one.
 
         Args:
             limits: What a program may use.
-            numpy: Whether it imports numpy before it forks.
+            preload: What it imports before it forks.
             functions: Whether a script that compiles only as the body of a function is run as that.
 
         Raises:
             ServerLostError: If it does not come up.
         """
         self._known: OrderedDict[str, None] = OrderedDict()
-        self._numpy = numpy
+        self._preload = preload
         self._scratch = tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-")
         to_server, self._out = _pipe()
         self._in, from_server = _pipe()
@@ -99,7 +99,7 @@ class ForkServer:
         try:
             wire.write_frame(
                 self._out,
-                {**_configuration(limits, self._scratch, filters, numpy), "functions": functions},
+                {**_configuration(limits, self._scratch, filters, preload), "functions": functions},
                 [filters.server, filters.child],
             )
             header, _ = self._receive()
@@ -145,7 +145,7 @@ class ForkServer:
         row = dict(suite.payload)
         row["inputs"] = list(range(len(blobs), len(blobs) + len(suite.inputs)))
         blobs.extend(suite.inputs)
-        if not self._numpy:
+        if self._preload is not Preload.NUMPY:
             # Programs that never say "np" or "numpy" can't tell, and a fork without numpy is twice as fast.
             lines = row["preamble"].splitlines()
             row["preamble"] = "\n".join(line for line in lines if "numpy" not in line)
@@ -230,7 +230,7 @@ def _seccomp_layer() -> tuple[Filters, dict[str, str]]:
         return Filters(b"", b"", ()), {"seccomp": str(error)}
 
 
-def _configuration(limits: Limits, scratch: str, filters: Filters, numpy: bool) -> wire.Header:
+def _configuration(limits: Limits, scratch: str, filters: Filters, preload: Preload) -> wire.Header:
     folders = package_folders()
     return {
         "scratch": scratch,
@@ -238,7 +238,8 @@ def _configuration(limits: Limits, scratch: str, filters: Filters, numpy: bool) 
         "readable": _readable(folders),
         "pid_offsets": filters.pid_offsets,
         "packages": folders,
-        "preload": list(folders) if numpy else [],
+        "library": preload is not Preload.NOTHING,
+        "preload": list(folders) if preload is Preload.NUMPY else [],
         "limits": asdict(limits),
     }
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from harness.compare import Opaque
 from harness.runner.judging import Run
-from harness.runner.prepared import PreparedSuite, prepare
+from harness.runner.prepared import Preload, PreparedSuite, prepare
 from harness.runner.sandbox.values import decode
 from harness.runner.sandbox.wire import split_records
 from harness.runner.server import ForkServer, ProgramRequest
@@ -60,7 +60,7 @@ class Outputs:
 
     def _runs(self, code: str, suite: PreparedSuite) -> Iterator[Run]:
         if self._server is None:
-            self._server = ForkServer(self._limits, numpy=True, functions=True)
+            self._server = ForkServer(self._limits, Preload.NUMPY, functions=True)
         self._number += 1
         self._server.send([ProgramRequest(self._number, code, suite)])
         for _, run, last, following in self._server.results():

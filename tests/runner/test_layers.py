@@ -11,7 +11,7 @@ import pytest
 
 from harness import Limits, TestSuite
 from harness.runner import server as module
-from harness.runner.prepared import prepare
+from harness.runner.prepared import Preload, prepare
 from harness.runner.seccomp import Filters
 from harness.runner.server import ForkServer, ProgramRequest, ServerLostError
 from harness.types import StdinTest, TestKind
@@ -28,7 +28,7 @@ def server(request, monkeypatch):
         monkeypatch.setattr(module, "_configuration", lambda *args: configuration(*args) | {"isolate": False})
     if request.param != "no namespaces":
         monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
-    server = ForkServer(LIMITS, numpy=False, functions=False)
+    server = ForkServer(LIMITS, Preload.LIBRARY, functions=False)
     yield server
     server.close()
 

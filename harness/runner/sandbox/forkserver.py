@@ -138,7 +138,7 @@ def preload(config: dict[str, Any]) -> None:
 
     site.setquit()  # exit() and quit(): -S leaves them out
     sys.meta_path.append(PackageFinder(config["packages"]))
-    for name in [*PRELOADED, *config["preload"]]:
+    for name in [*(PRELOADED if config["library"] else ()), *config["preload"]]:
         importlib.import_module(name)
     # Programs are to find neither our modules nor their folder.
     for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:

@@ -10,7 +10,6 @@ which never come here.
 
 from __future__ import annotations
 
-import ast
 import re
 from types import CodeType
 
@@ -38,6 +37,8 @@ def compile_in_function(source: str, filename: str) -> CodeType:
     Raises:
         SyntaxError: If the program does not compile in a function either.
     """
+    import ast  # noqa: PLC0415 - for few programs, and in a fork server each fork would pay
+
     tree = ast.parse(source, filename)
     first = _lines_of_imports(source) + 1
     inside = [node for node in tree.body if (node.end_lineno or 0) >= first]

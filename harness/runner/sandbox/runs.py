@@ -10,8 +10,8 @@ import math
 import mmap
 import os
 import signal
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import again, program, scratch, wire
@@ -23,6 +23,7 @@ _libc: Any = ctypes.PyDLL(None)
 
 REPORT_SLACK = 1 << 16
 """Bytes beyond the output limit that a report may have, so that a full one can still say so."""
+FLUSH_SECONDS = 0.01
 _REFUSED_BYTES = 8192
 """Kept of a report that says why a program does not compile."""
 
@@ -49,8 +50,7 @@ def _belongs_in_function(run: Run) -> bool:
     return run.killed is None and first.startswith(program.OUTSIDE_FUNCTION)
 
 
-@dataclass
-class Run:
+class Run(NamedTuple):
     """What came of one process."""
 
     killed: str | None
@@ -72,6 +72,32 @@ class Pipes(NamedTuple):
     results: int
     answers: int
     """Whether to go on with a program, where the judge wants to be asked."""
+
+
+class Results:
+    """Frames to the judge, written by the lot: each write wakes it, and takes the processor from us."""
+
+    def __init__(self, fd):
+        self._fd = fd
+        self._frames = []
+        self._due = 0.0
+
+    def add(self, header, blobs):
+        self._frames.append(wire.frame(header, blobs))
+
+    def flush_if_due(self):
+        if time.monotonic() >= self._due:
+            self.flush()
+
+    def beat(self):
+        self._frames.append(wire.frame({"alive": True}))
+        self.flush()
+
+    def flush(self):
+        if self._frames:
+            wire.write_all(self._fd, b"".join(self._frames))
+            self._frames = []
+        self._due = time.monotonic() + FLUSH_SECONDS
 
 
 class Server:
@@ -98,7 +124,8 @@ class Server:
         """
         self._orphans_die = orphans_die
         self._functions = functions
-        self._in, self._out, self._answers = pipes
+        self._in, self._answers = pipes.requests, pipes.answers
+        self._results = Results(pipes.results)
         self._confinement = confinement
         self._cpu: float = limits["cpu_seconds"]
         self._program_cpu: float = limits["program_cpu_seconds"] or math.inf
@@ -109,7 +136,7 @@ class Server:
             load_cpu_seconds=limits["load_cpu_seconds"],
             idle_seconds=limits["wall_factor"] * limits["cpu_seconds"],
             report_limit=self._output + REPORT_SLACK,
-            heartbeat=lambda: wire.write_frame(pipes.results, {"alive": True}),
+            heartbeat=self._results.beat,
         )
         self._stop_at_timeout: bool = limits["stop_at_first_timeout"]
         self._ask: bool = limits["stop_at_first_failure"]
@@ -130,10 +157,13 @@ class Server:
             for digest, row in request["suites"].items():
                 self._suites[digest] = Suite.load(row, blobs)
             for job in request["programs"]:
+                # The judge sends more when it hears of the first: the rest is news by the lot.
                 suite = self._suites[job["suite"]]
                 self._cpu_left = self._program_cpu
                 run = self._run_scripts if suite.kind == "stdin" else self._run_imported
                 run(job["id"], job["code"], suite, job["first"])
+                self._results.flush_if_due()
+            self._results.flush()
 
     def _send(self, job: int, first: int, run: Run, *, last: bool, following: int) -> None:
         clean = scratch.clean(self._scratch)
@@ -147,13 +177,17 @@ class Server:
             "last": last,
             "retired_at": None if clean else following,
         }
-        wire.write_frame(self._out, header, [run.report, run.stdout, run.refused])
+        self._results.add(header, [run.report, run.stdout, run.refused])
         if not clean:
+            self._results.flush()
             # What this program left can't be removed, and no other may see it: the judge starts a new server.
             os._exit(0)
 
     def _told_to_stop(self) -> bool:
-        return self._ask and wire.read_exactly(self._answers, 1) == wire.STOP
+        if not self._ask:
+            return False
+        self._results.flush()
+        return wire.read_exactly(self._answers, 1) == wire.STOP
 
     # --- standard input: a process for each test -------------------------------------------------
 
@@ -165,7 +199,7 @@ class Server:
             if index == first and self._functions and _belongs_in_function(run):
                 refused = run.report[:_REFUSED_BYTES]
                 run = self._run_script(source, b"", text, suite, in_function=True)
-            run.refused = refused
+            run = run._replace(refused=refused)
             records = list(wire.split_records(run.report))
             if index == first and records:
                 compiled = records[0][1]
@@ -196,8 +230,7 @@ class Server:
             wire.write_all(stdin, text)
             os.lseek(stdin, 0, os.SEEK_SET)
             run = self._run(child, stdin, stdout, tests=1)
-            run.stdout = contents(stdout, self._output)
-            return run
+            return run._replace(stdout=contents(stdout, self._output))
         finally:
             os.close(stdin)
             os.close(stdout)

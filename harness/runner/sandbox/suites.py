@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from . import program
 
 
-@dataclass
 class Suite:
     """The inputs of one problem, made ready once for all its programs."""
 
-    kind: str
-    preamble: dict[str, Any]
-    inputs: list[bytes] = field(default_factory=list)
-    setup: Any = None
-    tests: list[Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=list)
+    def __init__(self, kind: str, preamble: dict[str, Any]) -> None:
+        """`preamble`: the names that a program finds defined."""
+        self.kind = kind
+        self.preamble = preamble
+        self.inputs: list[bytes] = []
+        self.setup: Any = None
+        self.tests: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
 
     @classmethod
     def load(cls, row: dict[str, Any], blobs: list[bytes]) -> Suite:

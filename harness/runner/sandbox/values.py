@@ -11,11 +11,14 @@ range, deque, Fraction, Decimal, numpy scalars. Anything else, and anything nest
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from decimal import Decimal
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from fractions import Fraction
 
 MAX_DEPTH = 200
 """Deeper values are refused: plain recursion must be safe on both sides."""
@@ -91,13 +94,18 @@ def _encode_scalar(value: Any, kind: type) -> Any:
         return ["c", value.real, value.imag]
     if kind is range:
         return ["r", *(encode(part) for part in (value.start, value.stop, value.step))]
-    if kind is Fraction:
+    if kind is _loaded("fractions", "Fraction"):
         return ["F", hex(value.numerator), hex(value.denominator)]
-    if kind is Decimal:
-        return ["D", Decimal.__str__(value)]
+    if kind is _loaded("decimal", "Decimal"):
+        return ["D", kind.__str__(value)]
     if kind.__module__ == "numpy" and hasattr(kind, "item") and kind.__name__ != "ndarray":
         return encode(value.item())
     return ["o", f"{kind.__module__}.{kind.__qualname__}"[:200]]
+
+
+def _loaded(module: str, name: str) -> Any:
+    """A class of a module that the program has imported, if it has: importing it here costs every fork."""
+    return getattr(sys.modules.get(module), name, None)
 
 
 _COLLECTIONS: tuple[tuple[Any, str, Any], ...] = (
@@ -152,6 +160,8 @@ def decode(data: Any, opaque: Callable[[str], Any] | None = None) -> Any:
 def _decode_decimal(text: str) -> Decimal:
     if len(text) > 10_000:
         raise ValueError("a decimal of this size was not computed by an honest program")
+    from decimal import Decimal  # noqa: PLC0415 - not in a fork server, see `_loaded`
+
     return Decimal(text)
 
 
@@ -165,6 +175,8 @@ def _refuse_collisions(items: Iterable[Any]) -> None:
 def _decode_fraction(top: str, bottom: str) -> Fraction:
     if len(top) + len(bottom) > _MAX_FRACTION_DIGITS:
         raise ValueError("a fraction of this size was not computed by an honest program")
+    from fractions import Fraction  # noqa: PLC0415 - not in a fork server, see `_loaded`
+
     return Fraction(int(top, 16), int(bottom, 16))
 
 

@@ -12,7 +12,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import wire
 
@@ -20,8 +20,7 @@ HEARTBEAT_SECONDS = 1.0
 """A judge that hears nothing for much longer than this takes its server for dead."""
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(NamedTuple):
     """What one process may use."""
 
     cpu_seconds: float

@@ -27,8 +27,13 @@ def write_frame(fd: int, header: Header, blobs: Sequence[bytes] = ()) -> None:
     Raises:
         BrokenPipeError: If the other side is gone.
     """
+    write_all(fd, frame(header, blobs))
+
+
+def frame(header: Header, blobs: Sequence[bytes] = ()) -> bytes:
+    """One frame as bytes."""
     head = _to_json([header, [len(blob) for blob in blobs]]).encode()
-    write_all(fd, b"".join((_PREFIX.pack(len(head), len(blobs)), head, *blobs)))
+    return b"".join((_PREFIX.pack(len(head), len(blobs)), head, *blobs))
 
 
 def read_frame(fd: int) -> tuple[Header, list[bytes]]:
