@@ -79,6 +79,7 @@ class ForkServer:
         self._scratch = tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-")
         to_server, self._out = _pipe()
         self._in, from_server = _pipe()
+        self._frames = wire.FrameReader(self._in)
         answers, self._answers = os.pipe()
         self.batch_bytes = fcntl.fcntl(self._out, _F_GETPIPE_SZ) // 2
         """A smaller batch than this fits the empty pipe: writing it never waits for the server."""
@@ -179,11 +180,12 @@ class ForkServer:
             raise ServerLostError("the fork server closed its pipe") from None
 
     def _receive(self) -> tuple[wire.Header, list[bytes]]:
-        ready, _, _ = select.select([self._in], [], [], _SILENCE_SECONDS)
-        if not ready:
-            raise ServerLostError(f"the fork server said nothing for {_SILENCE_SECONDS:.0f} s")
+        if not self._frames:
+            ready, _, _ = select.select([self._in], [], [], _SILENCE_SECONDS)
+            if not ready:
+                raise ServerLostError(f"the fork server said nothing for {_SILENCE_SECONDS:.0f} s")
         try:
-            return wire.read_frame(self._in)
+            return self._frames.read()
         except (EOFError, OSError, ValueError) as error:
             raise ServerLostError(f"the fork server is gone: {error}") from None
 

@@ -19,6 +19,7 @@ GO_ON, STOP = b"g", b"s"
 _to_json, _from_json = json.JSONEncoder().encode, json.JSONDecoder().decode
 _PREFIX = struct.Struct("<II")
 _RECORD = struct.Struct("<Id")
+_BUFFER_BYTES = 1 << 16
 
 
 def write_frame(fd: int, header: Header, blobs: Sequence[bytes] = ()) -> None:
@@ -45,6 +46,50 @@ def read_frame(fd: int) -> tuple[Header, list[bytes]]:
     size, _ = _PREFIX.unpack(read_exactly(fd, _PREFIX.size))
     header, lengths = _from_json(read_exactly(fd, size).decode())
     return header, [read_exactly(fd, length) for length in lengths]
+
+
+class FrameReader:
+    """Reads frames with as few calls as they come in, for a side that has nothing else to read."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._buffer = b""
+        self._position = 0
+
+    def __bool__(self) -> bool:
+        """Whether some bytes have been read that no frame has been made of."""
+        return self._position < len(self._buffer)
+
+    def read(self) -> tuple[Header, list[bytes]]:
+        """Read one frame.
+
+        Raises:
+            EOFError: If the other side is gone.
+        """
+        size, _ = _PREFIX.unpack(self._take(_PREFIX.size))
+        header, lengths = _from_json(self._take(size).decode())
+        return header, [self._take(length) for length in lengths]
+
+    def _take(self, size: int) -> bytes:
+        end = self._position + size
+        if end > len(self._buffer):
+            self._fill(size)
+            end = size
+        data = self._buffer[self._position : end]
+        self._position = end
+        return data
+
+    def _fill(self, size: int) -> None:
+        """Have at least `size` bytes in the buffer, from its start."""
+        parts = [self._buffer[self._position :]]
+        missing = size - len(parts[0])
+        while missing > 0:
+            part = os.read(self._fd, max(missing, _BUFFER_BYTES))
+            if not part:
+                raise EOFError("the other side closed the pipe")
+            parts.append(part)
+            missing -= len(part)
+        self._buffer, self._position = b"".join(parts), 0
 
 
 def read_exactly(fd: int, size: int) -> bytes:
