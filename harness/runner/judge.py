@@ -118,7 +118,7 @@ def _allow_deep_stacks() -> None:
 
 
 class _Worker:
-    """Grades chunks with a fork server for what programs import; each is started once a program asks for it."""
+    """Grades chunks with up to three fork servers, by what programs import; each is started at first use."""
 
     def __init__(self, connection: Any, limits: Limits, profile_names: Sequence[str]) -> None:
         self._connection = connection

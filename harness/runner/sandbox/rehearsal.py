@@ -45,9 +45,7 @@ class _Rehearsal(runs.Server):
     """A server that notes the pages of each program's process."""
 
     def __init__(self, pipes: runs.Pipes, limits: dict[str, Any], scratch_folder: str) -> None:
-        super().__init__(
-            pipes, _NoConfinement(), limits, scratch_folder, orphans_die=False, functions=False
-        )
+        super().__init__(pipes, _NoConfinement(), limits, scratch_folder, orphans_die=False, functions=False)
         self._shared = mmap.mmap(-1, 8 * (_MOST_PAGES + 1))
         self.noted: list[set[int]] = []
 

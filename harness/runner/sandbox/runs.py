@@ -6,16 +6,15 @@ Limits are enforced by `watch`; which test gets which status is the judge's to s
 from __future__ import annotations
 
 import ctypes
-import math
 import mmap
 import os
 import signal
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from . import again, program, scratch, wire
-from .isolation import Confinement, die_with_parent
+from .isolation import die_with_parent
 from .suites import Suite
 from .watch import Watch, contents
 
@@ -23,7 +22,10 @@ _libc: Any = ctypes.PyDLL(None)
 
 REPORT_SLACK = 1 << 16
 """Bytes beyond the output limit that a report may have, so that a full one can still say so."""
-FLUSH_SECONDS = 0.01
+_TOGETHER_SECONDS = 0.01
+"""Results of so long are written together."""
+_LARGE_BYTES = 1 << 16
+"""Each fork would have to share what waits to be written."""
 _REFUSED_BYTES = 8192
 """Kept of a report that says why a program does not compile."""
 
@@ -74,30 +76,38 @@ class Pipes(NamedTuple):
     """Whether to go on with a program, where the judge wants to be asked."""
 
 
-class Results:
-    """Frames to the judge, written by the lot: each write wakes it, and takes the processor from us."""
+class Confining(Protocol):
+    """What a freshly forked process goes through before it runs a program; see `isolation.Confinement`."""
 
-    def __init__(self, fd):
+    def enter(self) -> None:
+        """Confine the calling process, for good."""
+
+
+class Results:
+    """Frames to the judge, several at a time: each write wakes it, and takes a processor from programs."""
+
+    def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._frames = []
+        self._frames: list[bytes] = []
         self._due = 0.0
 
-    def add(self, header, blobs):
+    def add(self, header: wire.Header, blobs: Sequence[bytes] = ()) -> None:
+        """Put one more frame, to be written soon: with those of the next milliseconds."""
         self._frames.append(wire.frame(header, blobs))
-
-    def flush_if_due(self):
-        if time.monotonic() >= self._due:
+        if time.monotonic() >= self._due or len(self._frames[-1]) >= _LARGE_BYTES:
             self.flush()
 
-    def beat(self):
-        self._frames.append(wire.frame({"alive": True}))
-        self.flush()
-
-    def flush(self):
+    def flush(self) -> None:
+        """Write all frames now; to be called before this process waits for anything."""
         if self._frames:
             wire.write_all(self._fd, b"".join(self._frames))
-            self._frames = []
-        self._due = time.monotonic() + FLUSH_SECONDS
+            self._frames.clear()
+        self._due = time.monotonic() + _TOGETHER_SECONDS
+
+    def beat(self) -> None:
+        """Show the judge that this process is alive, and what it has for it."""
+        self._frames.append(wire.frame({"alive": True}))
+        self.flush()
 
 
 class Server:
@@ -106,7 +116,7 @@ class Server:
     def __init__(
         self,
         pipes: Pipes,
-        confinement: Confinement,
+        confinement: Confining,
         limits: dict[str, Any],
         scratch_folder: str,
         *,
@@ -128,7 +138,7 @@ class Server:
         self._results = Results(pipes.results)
         self._confinement = confinement
         self._cpu: float = limits["cpu_seconds"]
-        self._program_cpu: float = limits["program_cpu_seconds"] or math.inf
+        self._program_cpu: float = limits["program_cpu_seconds"] or float("inf")
         self._cpu_left = self._program_cpu
         self._output = limits["output_mib"] << 20
         self._watch = Watch(
@@ -157,12 +167,10 @@ class Server:
             for digest, row in request["suites"].items():
                 self._suites[digest] = Suite.load(row, blobs)
             for job in request["programs"]:
-                # The judge sends more when it hears of the first: the rest is news by the lot.
                 suite = self._suites[job["suite"]]
                 self._cpu_left = self._program_cpu
                 run = self._run_scripts if suite.kind == "stdin" else self._run_imported
                 run(job["id"], job["code"], suite, job["first"])
-                self._results.flush_if_due()
             self._results.flush()
 
     def _send(self, job: int, first: int, run: Run, *, last: bool, following: int) -> None:
