@@ -55,7 +55,7 @@ SAVE_STEPS = 5
 TRAINING = (
     # The paper's rate, 2e-6 after 500 steps of warm-up, would hardly move a weight in 20 steps.
     *_COMMON, "learning_rate=2e-5", "warmup_steps=0", "gradient_accumulation_steps=2", "buffer_size=64",
-    "buffer_fill=64", "refresh_every=4", "refresh_size=32", "samples_per_problem=8",
+    "buffer_fill=48", "refresh_every=4", "refresh_size=32", "samples_per_problem=8",
     f"save_steps={SAVE_STEPS}", "save_total_limit=2",
 )  # fmt: skip
 _LOOK_EVERY = 1.0
