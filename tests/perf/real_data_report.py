@@ -104,19 +104,21 @@ def page(found: Found, *, data: str, command: str, elapsed: float) -> tuple[str,
     """The report, and whether everything held that has to."""
     rows = read_rows(found.straight)
     long_rows = read_rows(found.longer) if found.longer else []
-    table = [
-        ["model", _model(found), None],
-        [f"runs {len(rows)} steps", *_ran(found, rows)],
-        ["killed with -9, resumed", *_resumed(found)],
-        ["every scope of feedback seen", *_all_seen(rows, "scope/", Scope)],
-        ["every category seen", *_all_seen(rows, "", Category)],
-        ["no growth of memory", *_memory(found.memory, len(rows))],
+    table: list[tuple[str, str, bool | None]] = [
+        ("model", _model(found), None),
+        (f"runs {len(rows)} steps", *_ran(found, rows)),
+        ("killed with -9, resumed", *_resumed(found)),
+        ("every scope of feedback seen", *_all_seen(rows, "scope/", Scope)),
+        ("every category seen", *_all_seen(rows, "", Category)),
+        ("no growth of memory", *_memory(found.memory, len(rows))),
     ]
     if found.longer:
-        table.append(
-            [f"no growth over {len(long_rows)} steps", *_memory(found.longer_memory, len(long_rows))]
-        )
-    table += [["evaluates", *_evaluated(found.straight)], ["seconds of the steps", _time(rows), None]]
+        longer = _memory(found.longer_memory, len(long_rows))
+        table.append((f"no growth over {len(long_rows)} steps", *longer))
+    table += [
+        ("evaluates", *_evaluated(found.straight)),
+        ("seconds of the steps", _time(rows), None),
+    ]
     with Runner(workers=1) as runner:
         about = dict(runner.describe())
     parts = [
@@ -124,13 +126,13 @@ def page(found: Found, *, data: str, command: str, elapsed: float) -> tuple[str,
         "A small T5 of CodeT5's shape with CodeT5's tokenizer, `rltf train --preset paper` on APPS train. It"
         " knows some solutions by heart, so these numbers say that the parts work together, and nothing of"
         " what RLTF gains.",
-        _table(["what", "found", "holds"], [[*row[:2], _said(row[2])] for row in table]),
+        _table(["what", "found", "holds"], [(what, said, _said(held)) for what, said, held in table]),
         "## Programs sampled in training",
         *(_sampled(each) for each in (rows, long_rows) if each),
         f"All of this took {elapsed / 60:.0f} minutes.",
         machine.section(command, about, data).strip(),
     ]
-    return "\n\n".join(parts) + "\n", all(row[2] is not False for row in table)
+    return "\n\n".join(parts) + "\n", all(held is not False for *_, held in table)
 
 
 def _said(held: bool | None) -> str:
