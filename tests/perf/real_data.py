@@ -59,20 +59,17 @@ TRAINING = (
     # Half of the programs at the paper's temperature; at the other, such a model recites.
     "temperatures=[0.3,1.0]", f"save_steps={SAVE_STEPS}", "save_total_limit=2",
 )  # fmt: skip
-_LOOK_EVERY = 1.0
-"""Seconds between two looks at the memory."""
 
 
 def main() -> int:
     """Train, kill, resume, watch, compare; write the report."""
     args = _arguments()
     dice = random.Random(args.seed)
-    started = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         found = measure(folder, args, dice)
-        text, held = page(found, data=_data(), command=_command(), elapsed=time.monotonic() - started)
+        text, held = page(found, data=_data(), command=_command())
     args.out.write_text(text, encoding="utf-8")
     print(f"\n{text}\n{args.out}")
     return 0 if held else 1
@@ -87,7 +84,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--long-steps", type=int, default=60, help="of the longer run; 0 for none")
     parser.add_argument("--eval-size", type=int, default=20, help="problems of APPS test and of MBPP")
     parser.add_argument("--seed", type=int, default=0, help="of the moment of the kill")
-    parser.add_argument("--keep", type=Path, help="new folder for the runs, which are else deleted")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="folder for the runs, which are else deleted; a supervised stage in it is read",
+    )
     parser.add_argument("--out", type=Path, default=REPORT)
     args = parser.parse_args()
     if "RLTF_DATA" not in os.environ:
@@ -99,14 +100,18 @@ def measure(folder: Path, args: argparse.Namespace, dice: random.Random) -> Foun
     """All trainings, one after the other."""
     parameters = make_codet5(folder / "start")
     teach = ["--model", str(folder / "start"), "--method", "sft", "--steps", str(args.teaching_steps)]
-    _train(folder / "taught", [*teach, "--eval", "mbpp", "--eval-size", "1"], TEACHING)
+    if not (folder / "taught" / "comparison.json").exists():
+        _train(folder / "taught", [*teach, "--eval", "mbpp", "--eval-size", "1"], TEACHING)
 
+    started = time.monotonic()
     common = ["--model", str(folder / "taught" / "model"), "--preset", "paper"]
     evaluation = ["--eval", "apps", "mbpp", "--eval-size", str(args.eval_size)]
     options = [*common, "--steps", str(args.steps), *evaluation]
     straight, killed, longer = (folder / name for name in ("straight", "killed", "longer"))
     memory = _train(straight, options, TRAINING)
-    left_over = _train_and_kill(killed, options, dice.uniform(0, _seconds_after_checkpoint(straight)))
+    left_over = _train_and_kill(
+        killed, options, dice.randrange(SAVE_STEPS + 1, args.steps - 1), dice.random()
+    )
     killed_at, resumed_from = steps_logged(killed), _steps_of_newest(killed)
     _train(killed, [*options, "--resume"], TRAINING)
     longer_memory: Sequence[Sample] = ()
@@ -124,6 +129,7 @@ def measure(folder: Path, args: argparse.Namespace, dice: random.Random) -> Foun
         left_over=left_over,
         longer=longer if args.long_steps else None,
         longer_memory=longer_memory,
+        elapsed=time.monotonic() - started,
     )
 
 
@@ -155,10 +161,11 @@ def _train(out: Path, options: Sequence[str], settings: Sequence[str]) -> list[S
     return samples
 
 
-def _train_and_kill(out: Path, options: Sequence[str], delay: float) -> bool:
-    """Kill a training so long after its first whole checkpoint; returns whether a process below it stays."""
+def _train_and_kill(out: Path, options: Sequence[str], step: int, delay: float) -> bool:
+    """Kill a training so many seconds after a step; returns whether a process below it stays."""
     process = _start(out, options, TRAINING)
-    _watch(process, out, until=lambda: checkpoints.newest(out) is not None)
+    # By step: the same seconds after the start are sometimes within the last evaluation.
+    _watch(process, out, until=lambda: steps_logged(out) >= step, every=0.1)
     time.sleep(delay)
     family = descendants(process.pid)
     process.send_signal(signal.SIGKILL)
@@ -176,23 +183,20 @@ def _start(out: Path, options: Sequence[str], settings: Sequence[str]) -> subpro
         return subprocess.Popen([*command, "--set", *settings], stdout=log, stderr=log, env=env, cwd=ROOT)
 
 
-def _watch(process: subprocess.Popen[bytes], out: Path, until: Callable[[], bool]) -> list[Sample]:
-    """Look at the memory while the process runs, until something is so."""
+def _watch(
+    process: subprocess.Popen[bytes], out: Path, until: Callable[[], bool], every: float = 0.25
+) -> list[Sample]:
+    """Look at the memory every so many seconds while the process runs, until something is so."""
     samples: list[Sample] = []
     while process.poll() is None and not until():
         samples.append(look(process.pid, out))
-        time.sleep(_LOOK_EVERY)
+        time.sleep(every)
     return samples
 
 
 def _steps_of_newest(run: Path) -> int:
     newest = checkpoints.newest(run)
     return 0 if newest is None else checkpoints.steps_of(newest)
-
-
-def _seconds_after_checkpoint(run: Path) -> float:
-    """What the undisturbed run took from its first checkpoint to its last step."""
-    return float(sum(row["seconds/total"] for row in read_rows(run) if row["step"] > SAVE_STEPS))
 
 
 def _command() -> str:

@@ -41,6 +41,8 @@ class Found:
     """Whether a process of the killed run stayed."""
     longer: Path | None
     longer_memory: Sequence[Sample]
+    elapsed: float
+    """Seconds of all runs after the supervised one."""
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ def _digest(run: Path, start: str = "model") -> str:
 # --- the page ------------------------------------------------------------------------------------
 
 
-def page(found: Found, *, data: str, command: str, elapsed: float) -> tuple[str, bool]:
+def page(found: Found, *, data: str, command: str) -> tuple[str, bool]:
     """The report, and whether everything held that has to."""
     rows = read_rows(found.straight)
     long_rows = read_rows(found.longer) if found.longer else []
@@ -129,7 +131,7 @@ def page(found: Found, *, data: str, command: str, elapsed: float) -> tuple[str,
         _table(["what", "found", "holds"], [(what, said, _said(held)) for what, said, held in table]),
         "## Programs sampled in training",
         *(_sampled(each) for each in (rows, long_rows) if each),
-        f"All of this took {elapsed / 60:.0f} minutes.",
+        f"The runs after the supervised one took {found.elapsed / 60:.0f} minutes.",
         machine.section(command, about, data).strip(),
     ]
     return "\n\n".join(parts) + "\n", all(held is not False for *_, held in table)
