@@ -125,9 +125,10 @@ def page(found: Found, *, data: str, command: str) -> tuple[str, bool]:
         about = dict(runner.describe())
     parts = [
         "# RLTF on real data",
-        "A small T5 of CodeT5's shape with CodeT5's tokenizer, `rltf train --preset paper` on APPS train. It"
-        " knows some solutions by heart, so these numbers say that the parts work together, and nothing of"
-        " what RLTF gains.",
+        "A small T5 of CodeT5's shape with CodeT5's tokenizer, `rltf train --preset paper` on APPS train with"
+        " a small buffer, a higher rate and two temperatures (`TRAINING` in the script). It was taught a few"
+        " solutions before, so these numbers say that the parts work together, and nothing of what RLTF"
+        " gains.",
         _table(["what", "found", "holds"], [(what, said, _said(held)) for what, said, held in table]),
         "## Programs sampled in training",
         *(_sampled(each) for each in (rows, long_rows) if each),
