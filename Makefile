@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env demo demo-grading test lint types readme bench eval-peers learning load kills parity gold clean
+.PHONY: help env demo demo-grading test lint types readme bench eval-peers learning real-data load kills parity gold clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -69,6 +69,9 @@ eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBP
 
 learning: env  ## train over several seeds, beside supervised training; ARGS=--ablations for the paper's tables
 	@$(BIN)/python tests/perf/learning.py $(ARGS)
+
+real-data: env  ## train a small CodeT5 on APPS, kill it, resume it, watch its memory; reads RLTF_DATA
+	@$(BIN)/python tests/perf/real_data.py $(ARGS)
 
 load: env  ## compare verdicts on an idle and on an overloaded machine
 	@$(BIN)/python tests/perf/load.py $(ARGS)

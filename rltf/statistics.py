@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rltf.feedback import Category, Feedback
+from rltf.feedback import Category, Feedback, Scope
 from rltf.rewards import Reward
 
 
 def program_statistics(front: str, programs: Sequence[tuple[Feedback, Reward]]) -> dict[str, float]:
-    """Shares of categories and sub-types, mean pass ratio and mean rewards; empty for no programs.
+    """Shares of categories, sub-types and scopes, mean pass ratio and mean rewards; empty for no programs.
 
     Args:
         front: Before every name: `sampled` gives `sampled/passed`.
@@ -20,9 +20,11 @@ def program_statistics(front: str, programs: Sequence[tuple[Feedback, Reward]]) 
     if not n:
         return {}
     categories = Counter(said.category for said, _ in programs)
+    scopes = Counter(said.scope for said, _ in programs)
     subtypes = Counter(f"{said.category}.{said.subtype}" for said, _ in programs)
     return {
         **{f"{front}/{category}": categories[category] / n for category in Category},
+        **{f"{front}/scope/{scope}": scopes[scope] / n for scope in Scope},
         **{f"{front}/subtype/{name}": count / n for name, count in sorted(subtypes.items())},
         f"{front}/pass_ratio": sum(said.pass_ratio for said, _ in programs) / n,
         **{

@@ -57,6 +57,9 @@ def load(
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     config = _asked(name, transformers.AutoConfig.from_pretrained, name, **options)
     _refuse_encoders(name, config)
+    # CodeRL's checkpoints of CodeT5 say false, which T5's own classes then stumble over; before the model is
+    # made, because its encoder and decoder have copies.
+    config.return_dict = True
     tokenizer = load_tokenizer(name, **options)
     model = _model(name, config, dtype, options)
     description = _description(name, revision, config)

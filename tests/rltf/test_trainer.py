@@ -178,6 +178,9 @@ def test_every_step_logs_what_the_trainer_promises(make):
     assert sum(shares) == pytest.approx(1)
     kinds = [value for name, value in first.items() if name.startswith("sampled/subtype/")]
     assert sum(kinds) == pytest.approx(1)
+    for front in ("sampled", "drawn"):
+        scopes = [first[f"{front}/scope/{name}"] for name in ("global", "line", "ignore")]
+        assert sum(scopes) == pytest.approx(1)
 
 
 def test_tensorboard_gets_the_same_numbers(make):

@@ -128,3 +128,12 @@ def test_a_missing_peft_is_said(tiny_checkpoint, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
     with pytest.raises(InputError, match="pip install peft"):
         load(str(tiny_checkpoint("gpt2")), adapter="somewhere")
+
+
+def test_a_checkpoint_that_asks_for_tuples_samples_as_one_that_does_not(tiny_checkpoint, tmp_path):
+    # The config of CodeRL's CodeT5 says so.
+    copy = shutil.copytree(tiny_checkpoint("t5"), tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_bytes())
+    (copy / "config.json").write_text(json.dumps(config | {"return_dict": False}))
+    one, other = (texts(LocalSampler.load(str(folder))) for folder in (tiny_checkpoint("t5"), copy))
+    assert other == one
