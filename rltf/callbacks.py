@@ -74,6 +74,12 @@ class Seconds(TrainerCallback):
         self._meter = meter
         self._started = 0.0
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Leave out what lay between the making of the trainer and here: the evaluation of the start."""
+        self._meter.take()
+
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:

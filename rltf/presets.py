@@ -52,21 +52,25 @@ RELEASED: Mapping[str, Any] = {
 }
 
 MINI: Mapping[str, Any] = {
-    # Solutions are scarcer than problems with tests, here as elsewhere: 300 of 800 problems are solved.
+    # Solutions are scarcer than problems with tests, here as elsewhere: 160 of 800 problems are solved. With
+    # 300, supervision alone reaches what RLTF does; with 100 or fewer, the start solves 3 % of held-out
+    # problems and 9 % of unsolved training problems in 16 tries, so that there is next to nothing to reward.
     "train_problems": 800,
-    "sl_problems": 300,
-    "per_device_train_batch_size": 160,
+    "sl_problems": 160,
+    "per_device_train_batch_size": 80,
     "rl_share": 0.8,
     "sl_weight": 0.5,
-    "learning_rate": 8e-4,
+    "learning_rate": 1e-3,
     "weight_decay": 0.0,
     "warmup_steps": 10,
     "lr_scheduler_type": "constant_with_warmup",
     "max_grad_norm": 1.0,
-    "max_steps": 120,
-    "buffer_size": 512,
-    "buffer_fill": 512,
-    "refresh_every": 4,
+    "max_steps": 100,
+    # Few and new: a program is trained on three or four steps after it was written.
+    "buffer_size": 256,
+    "buffer_fill": 256,
+    "refresh_every": 2,
+    "refresh_size": 256,  # a half or less of them pass, and only those are kept
     "samples_per_problem": 8,
     "sample_batch_size": 256,
     "temperatures": (1.0,),
@@ -75,12 +79,25 @@ MINI: Mapping[str, Any] = {
     "max_new_tokens": 48,
     "keep_neutral": False,
     "cpu_seconds": 1.0,
-    # With α = T/(E-S) the penalty of a line outweighs everything else in programs of ten tokens, and the
-    # policy learns to write what compiles and is wrong: 23 % passed became 11 % in 20 steps.
-    "rewards": rewards.RewardConfig(baseline="group_mean", fine_alpha="one"),
+    "sampler": "overlapped",  # grades while it learns; a program costs 10 ms, half of the work
+    # Programs that pass are learned and nothing is unlearned: not the paper's rewards. With those and a
+    # group's mean as baseline, the share of sampled programs that passed went, in single trials of one start,
+    # from 0.45 to 0.33 in 15 steps (learning rate 8e-4), from 0.39 to 0.43 in 40 (6e-4), from 0.38 to 0.47 in
+    # 50 (3e-4); none went on longer. With these, it goes from 0.44 to 0.6 in 80.
+    "rewards": rewards.RewardConfig(
+        fine=False,
+        adaptive=False,
+        failure=0.0,
+        error=0.0,
+        syntax_error=0.0,
+        baseline="none",
+        # With α = T/(E-S), where `fine` is turned on, the penalty of a line outweighs everything else in
+        # programs of ten tokens, and the policy learns to write what compiles and is wrong.
+        fine_alpha="one",
+    ),
     "mixing": "together",
     "buffer_rule": "queue",
-    "save_steps": 60,
+    "save_steps": 50,
     "save_total_limit": 2,
     "logging_steps": 5,
 }
@@ -95,7 +112,8 @@ _WARM_START: Mapping[str, Any] = {
     "logging_steps": 50,
 }
 WARM_STARTS: Mapping[str, Mapping[str, Any]] = {
-    "mini": {**_WARM_START, "max_steps": 130},
+    # 20 passes over 160 solutions; 100 steps reach half as much on held-out problems (13 % for 28, one seed).
+    "mini": {**_WARM_START, "max_steps": 200},
     "mini-quick": {**_WARM_START, "max_steps": 100},
 }
 """Supervised stage before RLTF where the model is made on the spot; over the preset's own options."""

@@ -183,6 +183,13 @@ def test_every_step_logs_what_the_trainer_promises(make):
         assert sum(scopes) == pytest.approx(1)
 
 
+def test_what_was_measured_before_training_is_in_no_line_of_its_log(make):
+    trainer = make("gpt2", max_steps=1)
+    trainer.meter.add("seconds/batching", 1e6)
+    trainer.train()
+    assert rows_of(trainer)[0]["seconds/batching"] < 1e6
+
+
 def test_tensorboard_gets_the_same_numbers(make):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
