@@ -21,7 +21,7 @@ class Preload(StrEnum):
     else: what is not there is imported late. All that is there costs every fork."""
 
     NOTHING = "nothing"
-    """More than the server itself needs."""
+    """Only what the server itself needs."""
     LIBRARY = "library"
     """What programs import most of the standard library."""
     NUMPY = "numpy"

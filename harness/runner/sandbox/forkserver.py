@@ -12,7 +12,6 @@ programs and inputs; expected outputs never. It enforces the limits, and leaves 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import importlib
 import importlib.util
@@ -81,9 +80,7 @@ def _main() -> None:
     """Isolate, preload, then serve."""
     parent = int(sys.argv[4])
     # Out of the way of the descriptors that a program's process gives a meaning to.
-    pipes = runs.Pipes(*(fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 10) for fd in sys.argv[1:4]))
-    for fd in sys.argv[1:4]:
-        os.close(int(fd))
+    pipes = runs.Pipes(*(isolation.moved_up(int(fd)) for fd in sys.argv[1:4]))
     isolation.die_with_parent(parent)
     config, (server_filter, child_filter) = wire.read_frame(pipes.requests)
     scratch = config["scratch"]

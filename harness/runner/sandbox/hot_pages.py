@@ -18,6 +18,8 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 
+from .isolation import moved_up
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _SYS_IO_URING_SETUP, _SYS_IO_URING_REGISTER, _REGISTER_BUFFERS = 425, 427, 0
 _RING_PARAMS_BYTES = 120
@@ -65,10 +67,11 @@ def pin(pages: Iterable[int]) -> int:
         How many bytes are pinned: 0 where the kernel refuses.
     """
     ranges = list(_joined(sorted(pages)))[:_MOST_RANGES]
-    ring = _libc.syscall(_SYS_IO_URING_SETUP, 1, ctypes.create_string_buffer(_RING_PARAMS_BYTES))
-    if ring < 0 or not ranges:
-        return 0
     buffers = b"".join(struct.pack("@PN", start, size) for start, size in ranges)
+    ring = _libc.syscall(_SYS_IO_URING_SETUP, 1, ctypes.create_string_buffer(_RING_PARAMS_BYTES))
+    if ring < 0:
+        return 0
+    ring = moved_up(ring)
     if _libc.syscall(_SYS_IO_URING_REGISTER, ring, _REGISTER_BUFFERS, buffers, len(ranges)) < 0:
         os.close(ring)
         return 0

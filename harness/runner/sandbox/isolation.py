@@ -53,6 +53,13 @@ def _check(result: int, what: str) -> int:
     return result
 
 
+def moved_up(fd: int) -> int:
+    """The descriptor under a number that no program's process gives a meaning to."""
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(fd)
+    return high
+
+
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent dies; exit now if it already has."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -135,9 +142,7 @@ def landlock_ruleset(readable: Sequence[str], scratch: str) -> int:
         _landlock_allow(ruleset, path, _READ)
     _landlock_allow(ruleset, "/dev/null", 0b110 | (_TRUNCATE if abi >= 3 else 0))
     _landlock_allow(ruleset, scratch, writable)
-    high = fcntl.fcntl(ruleset, fcntl.F_DUPFD_CLOEXEC, 10)  # programs know low numbers by meaning
-    os.close(ruleset)
-    return high
+    return moved_up(ruleset)
 
 
 def _landlock_allow(ruleset: int, path: str, access: int) -> None:

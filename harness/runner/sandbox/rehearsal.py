@@ -7,7 +7,6 @@ Does not cover: what becomes of those pages (`hot_pages`).
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import struct
@@ -16,6 +15,7 @@ from typing import Any
 
 from . import program, runs, wire
 from .hot_pages import own_pages
+from .isolation import moved_up
 
 _ROUNDS = 3
 """The first make what is made at first use; the last is what counts."""
@@ -74,8 +74,8 @@ def pages_of_programs(limits: dict[str, Any], scratch_folder: str) -> set[int]:
     Raises:
         OSError: If a process can't be had.
     """
-    null = _moved_up(os.open("/dev/null", os.O_RDWR))
-    requests = _moved_up(os.memfd_create("requests"))
+    null = moved_up(os.open("/dev/null", os.O_RDWR))
+    requests = moved_up(os.memfd_create("requests"))
     try:
         for number in range(_ROUNDS):
             wire.write_frame(requests, *_round(first=number == 0))
@@ -90,13 +90,6 @@ def pages_of_programs(limits: dict[str, Any], scratch_folder: str) -> set[int]:
     finally:
         os.close(requests)
         os.close(null)
-
-
-def _moved_up(fd: int) -> int:
-    """Out of the way of the descriptors that a program's process gives a meaning to."""
-    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
-    os.close(fd)
-    return high
 
 
 def _round(*, first: bool) -> tuple[wire.Header, list[bytes]]:
