@@ -88,3 +88,27 @@ def test_a_program_cannot_have_a_ring_of_its_own(grader):
         "print(libc.syscall(425, 1, ctypes.create_string_buffer(120)), ctypes.get_errno())"
     )
     assert grader.script(code, ("", "-1 1\n")).verdicts["strict"] == "passed"
+
+
+_COLLECTING = """
+import gc, sys
+sys.path.append(sys.argv[1])
+from sandbox import program
+
+def collections():
+    return sum(each["collections"] for each in gc.get_stats())
+
+gc.disable()
+held = [[] for _ in range(10_000)]
+before = collections()
+program.prepare("solution", {})
+own = [[] for _ in range(200)]
+print(collections() - before, gc.isenabled())
+more = [[] for _ in range(10_000)]
+print(collections() > before)
+"""
+
+
+def test_a_program_begins_without_collecting_what_its_server_holds():
+    # Its own garbage is collected as ever. Each collection writes to all that it looks at.
+    assert _run(_COLLECTING) == ["0", "True", "True"]
