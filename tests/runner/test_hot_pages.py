@@ -30,7 +30,8 @@ def faults_of_a_child():
 write(1)
 before = hot_pages.own_pages()
 shared = faults_of_a_child()
-pinned = hot_pages.pin(before)
+ring = hot_pages.open_ring()
+pinned = 0 if ring is None else hot_pages.pin(ring, before)
 print(len(before), shared, pinned, faults_of_a_child() if pinned else -1)
 """
 

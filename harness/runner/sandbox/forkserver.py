@@ -84,6 +84,7 @@ def _main() -> None:
     isolation.die_with_parent(parent)
     config, (server_filter, child_filter) = wire.read_frame(pipes.requests)
     scratch = config["scratch"]
+    ring = hot_pages.open_ring()
     layers = isolation.enter_namespaces(scratch)
     server = os.getpid()
     if layers.get("pid namespace") == "on" and (pid := os.fork()):
@@ -109,7 +110,8 @@ def _main() -> None:
         file_mib=max(isolation.SCRATCH_MIB, 2 * config["limits"]["output_mib"]),
     )
     os.chdir(scratch)
-    pin_pages(config["limits"], scratch)
+    if ring is not None:
+        pin_pages(ring, config["limits"], scratch)
     confinement.enter_server(server_filter)
     wire.write_frame(pipes.results, {"ready": True, "layers": layers})
     orphans_die = layers.get("pid namespace") == "on"
@@ -123,10 +125,10 @@ def _main() -> None:
     ).serve()
 
 
-def pin_pages(limits: dict[str, Any], scratch: str) -> None:
+def pin_pages(ring: int, limits: dict[str, Any], scratch: str) -> None:
     """Have fork copy what every program writes to; not where the kernel does not say or do so."""
     with contextlib.suppress(OSError):
-        hot_pages.pin(rehearsal.pages_of_programs(limits, scratch))
+        hot_pages.pin(ring, rehearsal.pages_of_programs(limits, scratch))
 
 
 def preload(config: dict[str, Any]) -> None:
