@@ -16,6 +16,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from harness.runner import Runner
+from harness.types import Limits
+from rltf.presets import MINI
 from tests.perf import machine
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +94,7 @@ def half_interval(values: Sequence[float]) -> float:
 def made(command: str) -> str:
     """The section on how a report was made, for `command` with this process's arguments."""
     command += f" ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else ""
-    with Runner(workers=1) as runner:
+    seconds = MINI["cpu_seconds"]
+    with Runner(workers=1, limits=Limits(cpu_seconds=seconds, load_cpu_seconds=seconds)) as runner:
         about = dict(runner.describe())
     return machine.section(command, about, f"{BENCHMARK}, generated; seeds as in the table")
