@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
@@ -65,15 +65,20 @@ def train_seconds(run: Path) -> float:
     return float(metrics(run)[-1]["train_runtime"])
 
 
-def outside_the_model(run: Path) -> float:
-    """Share of the training's time that is neither sampling nor learning."""
-    seconds: dict[str, float] = {}
-    for row in metrics(run):
+def seconds(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Sums of what the rows of a log call `seconds/…`."""
+    found: dict[str, float] = {}
+    for row in rows:
         for name, value in row.items():
             if name.startswith("seconds/"):
-                seconds[name] = seconds.get(name, 0.0) + value
-    inside = seconds.get("seconds/sampling", 0.0) + seconds.get("seconds/learning", 0.0)
-    return 1 - inside / train_seconds(run)
+                found[name.removeprefix("seconds/")] = found.get(name.removeprefix("seconds/"), 0.0) + value
+    return found
+
+
+def outside_the_model(run: Path) -> float:
+    """Share of the training's time that is neither sampling nor learning."""
+    took = seconds(metrics(run))
+    return 1 - (took.get("sampling", 0.0) + took.get("learning", 0.0)) / train_seconds(run)
 
 
 def interval(values: Sequence[float]) -> str:
@@ -94,7 +99,7 @@ def half_interval(values: Sequence[float]) -> float:
 def made(command: str) -> str:
     """The section on how a report was made, for `command` with this process's arguments."""
     command += f" ARGS='{' '.join(sys.argv[1:])}'" if sys.argv[1:] else ""
-    seconds = MINI["cpu_seconds"]
-    with Runner(workers=1, limits=Limits(cpu_seconds=seconds, load_cpu_seconds=seconds)) as runner:
+    limit = MINI["cpu_seconds"]
+    with Runner(workers=1, limits=Limits(cpu_seconds=limit, load_cpu_seconds=limit)) as runner:
         about = dict(runner.describe())
     return machine.section(command, about, f"{BENCHMARK}, generated; seeds as in the table")

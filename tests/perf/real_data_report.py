@@ -17,6 +17,7 @@ from harness.runner import Runner
 from rltf.callbacks import METRICS
 from rltf.feedback import Category, Scope
 from tests.perf import machine
+from tests.perf.learning_runs import outside_the_model, seconds, train_seconds
 from tests.perf.memory import Sample, growth
 
 MOST_GROWTH = 1.05
@@ -85,16 +86,6 @@ def _timeless(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not name.startswith("seconds/")}
 
 
-def seconds(rows: Iterable[Row]) -> dict[str, float]:
-    """Sums of what the log calls `seconds/…`."""
-    found: dict[str, float] = {}
-    for row in rows:
-        for name, value in row.items():
-            if name.startswith("seconds/"):
-                found[name.removeprefix("seconds/")] = found.get(name.removeprefix("seconds/"), 0.0) + value
-    return found
-
-
 def _digest(run: Path, start: str = "model") -> str:
     return sha256((run / start / "model.safetensors").read_bytes()).hexdigest()
 
@@ -119,7 +110,7 @@ def page(found: Found, *, data: str, command: str) -> tuple[str, bool]:
         table.append((f"no growth over {len(long_rows)} steps", *longer))
     table += [
         ("evaluates", *_evaluated(found.straight)),
-        ("seconds of the steps", _time(rows), None),
+        ("seconds of the steps", _time(found.straight), None),
     ]
     with Runner(workers=1) as runner:
         about = dict(runner.describe())
@@ -225,12 +216,11 @@ def _points(score: Mapping[str, float]) -> str:
     return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def _time(rows: Sequence[Row]) -> str:
-    took = seconds(rows)
-    inside = took.get("sampling", 0.0) + took.get("learning", 0.0)
+def _time(run: Path) -> str:
+    took = seconds(read_rows(run))
     parts = [f"{name} {took.get(name, 0.0):.1f}" for name in ("sampling", "grading", "learning", "batching")]
-    outside = 100 * (1 - inside / took["total"])
-    return f"{took['total']:.1f}, of them {', '.join(parts)}; {outside:.0f} % not in the model"
+    outside = 100 * outside_the_model(run)
+    return f"{train_seconds(run):.1f}, of them {', '.join(parts)}; {outside:.0f} % not in the model"
 
 
 def _sampled(rows: Sequence[Row]) -> str:
