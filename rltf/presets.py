@@ -81,8 +81,8 @@ MINI: Mapping[str, Any] = {
     "cpu_seconds": 1.0,
     "sampler": "overlapped",  # grades while it learns
     # Programs that pass are learned and nothing is unlearned: not the paper's rewards. Those, with a group's
-    # mean as baseline, gain 10 points here where these gain 18 (results/reports/mini-ablations.md), and that at
-    # a third of the learning rate: at this one they unlearn what the start could do within 15 steps.
+    # mean as baseline, gain 10 points where these gain 18 (results/reports/mini-ablations.md), and that at a
+    # third of the learning rate: at this one they unlearn what the start could do within 15 steps.
     "rewards": rewards.RewardConfig(
         fine=False,
         adaptive=False,
