@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum
 from typing import Any
 
 from harness.compare import is_real_valued, is_wrapped
@@ -16,15 +16,18 @@ from harness.types import AssertTest, CallTest, StdinTest, TestKind, TestSuite
 _NUMPY = re.compile(r"\b(numpy|np)\b")
 
 
-class Preload(StrEnum):
-    """What a fork server has imported before it forks. It makes a program start sooner, and changes nothing
-    else: what is not there is imported late. All that is there costs every fork."""
+class Preload(IntEnum):
+    """What a fork server has imported before it forks, each kind what those before it have, and more.
 
-    NOTHING = "nothing"
+    It makes a program start sooner, and changes nothing else: what is not there is imported late. All that is
+    there costs every fork.
+    """
+
+    NOTHING = 0
     """Only what the server itself needs."""
-    LIBRARY = "library"
+    LIBRARY = 1
     """What programs import most of the standard library."""
-    NUMPY = "numpy"
+    NUMPY = 2
     """That and numpy."""
 
 
@@ -59,7 +62,7 @@ class PreparedSuite:
 
     def preload(self, code: str) -> Preload:
         """The server that a program starts soonest in."""
-        return max(self.imports, _imported(code), key=list(Preload).index)
+        return max(self.imports, _imported(code))
 
 
 def _imported(*sources: str) -> Preload:
@@ -91,7 +94,7 @@ def prepare(suite: TestSuite) -> PreparedSuite:
         )
     asserts = [_prepare_assert(test.source) for test in tests if isinstance(test, AssertTest)]
     payload["tests"] = [row for row, _ in asserts]
-    imports = max(brought, _imported(suite.setup, *[row[1] for row, _ in asserts]), key=list(Preload).index)
+    imports = max(brought, _imported(suite.setup, *[row[1] for row, _ in asserts]))
     return PreparedSuite(
         suite.digest, suite.kind, payload, [], [stays for _, stays in asserts], imports=imports
     )

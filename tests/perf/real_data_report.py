@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.runner import Runner
-from rltf.callbacks import METRICS
 from rltf.feedback import Category, Scope
 from tests.perf import machine
-from tests.perf.learning_runs import outside_the_model, seconds, train_seconds
+from tests.perf.learning_runs import metrics, outside_the_model, seconds, train_seconds
 from tests.perf.memory import Sample, growth
 
 MOST_GROWTH = 1.05
@@ -51,8 +50,7 @@ class Found:
 
 def read_rows(run: Path) -> list[Row]:
     """The lines of the run's log that are steps."""
-    lines = (run / METRICS).read_bytes().splitlines()
-    return [row for row in map(json.loads, lines) if "loss" in row]
+    return [row for row in metrics(run) if "loss" in row]
 
 
 def counts(rows: Iterable[Row], names: Iterable[str]) -> dict[str, int]:

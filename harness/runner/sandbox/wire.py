@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 Header = dict[str, Any]
@@ -43,9 +43,14 @@ def read_frame(fd: int) -> tuple[Header, list[bytes]]:
     Raises:
         EOFError: If the other side is gone.
     """
-    size, _ = _PREFIX.unpack(read_exactly(fd, _PREFIX.size))
-    header, lengths = _from_json(read_exactly(fd, size).decode())
-    return header, [read_exactly(fd, length) for length in lengths]
+    return _frame_of(lambda size: read_exactly(fd, size))
+
+
+def _frame_of(take: Callable[[int], bytes]) -> tuple[Header, list[bytes]]:
+    """The frame that the next bytes are; `take` gives as many as it is asked for."""
+    size, _ = _PREFIX.unpack(take(_PREFIX.size))
+    header, lengths = _from_json(take(size).decode())
+    return header, [take(length) for length in lengths]
 
 
 class FrameReader:
@@ -66,9 +71,7 @@ class FrameReader:
         Raises:
             EOFError: If the other side is gone.
         """
-        size, _ = _PREFIX.unpack(self._take(_PREFIX.size))
-        header, lengths = _from_json(self._take(size).decode())
-        return header, [self._take(length) for length in lengths]
+        return _frame_of(self._take)
 
     def _take(self, size: int) -> bytes:
         end = self._position + size
