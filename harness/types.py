@@ -92,6 +92,8 @@ class TestSuite:
     """Names that the benchmark promises to every program, run before it in the same namespace."""
     setup: str = ""
     """Code run after the program and before the tests (MBPP's `test_setup_code`)."""
+    cpu_factor: float = 1.0
+    """Times `Limits.cpu_seconds`: above 1 where the benchmark's own solution comes near that limit."""
 
     @classmethod
     def pack(
@@ -102,6 +104,7 @@ class TestSuite:
         entry_point: str | None = None,
         preamble: str = "",
         setup: str = "",
+        cpu_factor: float = 1.0,
     ) -> TestSuite:
         """Build a suite from unpacked tests, all of the type that `kind` names."""
         rows: list[Any]
@@ -116,7 +119,7 @@ class TestSuite:
         if len(rows) != len(tests):
             raise TypeError(f"tests of kind {kind} must all be of its own type, got {set(map(type, tests))}")
         packed = zlib.compress(json.dumps(rows).encode(), level=1)
-        return cls(kind, packed, len(rows), entry_point, preamble, setup)
+        return cls(kind, packed, len(rows), entry_point, preamble, setup, cpu_factor)
 
     def tests(self) -> list[Test]:
         """Unpack the tests, in the problem's order."""
@@ -131,6 +134,8 @@ class TestSuite:
     def digest(self) -> str:
         """Hex SHA-256 of all that a verdict depends on here; part of the cache key."""
         parts = [self.kind, self.entry_point or "", self.preamble, self.setup]
+        if self.cpu_factor != 1:
+            parts.append(repr(self.cpu_factor))
         return sha256("\0".join(parts).encode(errors="surrogatepass") + b"\0" + self.packed).hexdigest()
 
 

@@ -104,7 +104,7 @@ class Judge:
             return
         ended = fields_of(records[-1][1]) if len(records) > 1 else {}
         exit_code = ended.get("exit", run.status)
-        died = self._death(run, cpu) or self._full(run)
+        died = self._death(run, over=self._over(suite, cpu)) or self._full(run)
         error = error_of(ended) or ErrorInfo("SystemExit", f"exit status {run.status}", None)
         if died is None and exit_code != 0 and error.type != "SystemExit":
             died = raised(error)
@@ -133,11 +133,15 @@ class Judge:
     def _full(self, run: Run) -> Ending | None:
         return Ending(Status.OUTPUT_LIMIT) if len(run.stdout) >= self._limits.output_mib << 20 else None
 
-    def _death(self, run: Run, cpu: float = 0.0) -> Ending | None:
+    def _over(self, suite: PreparedSuite, cpu: float) -> bool:
+        """Whether a test that took so many CPU seconds is surely over its limit."""
+        return cpu >= SURE * suite.cpu_factor * self._limits.cpu_seconds
+
+    def _death(self, run: Run, *, over: bool = False) -> Ending | None:
         """How the process was ended from outside, if it was."""
         if run.killed == "stopped":
             return Ending(Status.RUNTIME_ERROR, ErrorInfo("SIGSTOP", "the program stopped itself", None))
-        if run.killed or cpu >= SURE * self._limits.cpu_seconds:
+        if run.killed or over:
             return Ending(Status.TIMED_OUT)
         if run.status >= 0:
             return None
@@ -168,7 +172,8 @@ class Judge:
             cpu = max(0.0, run.cpu - before)
             left = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
             inside = isinstance(suite.expected[run.first + len(results)], Inside)
-            yield self._all(self._death(run, cpu) or Ending(Status.RUNTIME_ERROR, left), cpu, inside=inside)
+            died = self._death(run, over=self._over(suite, cpu))
+            yield self._all(died or Ending(Status.RUNTIME_ERROR, left), cpu, inside=inside)
 
     def _failed_load(self, run: Run, records: Sequence[tuple[float, Mapping[str, Any]]]) -> Ending | None:
         """Why no test was run, if none was."""
@@ -187,7 +192,7 @@ class Judge:
     ) -> TestOutcome:
         inside = isinstance(expected, Inside)
         kind = fields.get("kind")
-        if cpu >= SURE * self._limits.cpu_seconds:
+        if self._over(suite, cpu):
             return self._all(Ending(Status.TIMED_OUT), cpu, inside=inside)
         if kind == "too_large":
             return self._all(Ending(Status.OUTPUT_LIMIT), cpu, inside=inside)

@@ -56,6 +56,12 @@ class PreparedSuite:
     """What the tests themselves import."""
 
     @property
+    def cpu_factor(self) -> float:
+        """Times the limit on a test's CPU seconds."""
+        factor: float = self.payload["cpu_factor"]
+        return factor
+
+    @property
     def size(self) -> int:
         """Bytes to send, roughly."""
         return sum(map(len, self.inputs)) + sum(len(str(test)) for test in self.payload.get("tests", ()))
@@ -76,7 +82,12 @@ def prepare(suite: TestSuite) -> PreparedSuite:
     # Of a preamble that brings numpy all the same, only those programs have a use that say so.
     brought = Preload.LIBRARY if suite.preamble else Preload.NOTHING
     tests = suite.tests()
-    payload: dict[str, Any] = {"kind": suite.kind.value, "preamble": suite.preamble, "setup": suite.setup}
+    payload: dict[str, Any] = {
+        "kind": suite.kind.value,
+        "preamble": suite.preamble,
+        "setup": suite.setup,
+        "cpu_factor": suite.cpu_factor,
+    }
     if suite.kind is TestKind.STDIN:
         cases = [test for test in tests if isinstance(test, StdinTest)]
         expected = [test.output for test in cases]

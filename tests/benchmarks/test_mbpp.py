@@ -80,6 +80,12 @@ def test_set_up_code_is_the_suites_set_up_and_no_preamble(tmp_path):
     assert suite.preamble == ""
 
 
+def test_a_task_whose_own_solution_is_slow_has_more_time(tmp_path):
+    write(tmp_path, row(123), row(124))
+    problems = load(split="all", data_dir=tmp_path).problems
+    assert [problem.suite.cpu_factor for problem in problems] == [2.0, 1.0]
+
+
 def test_challenge_tests_are_added_only_when_asked_for(tmp_path):
     write(tmp_path, row(challenge_test_list=["assert f() > 0"]))
     assert len(sources(load(data_dir=tmp_path).problems[0])) == 2

@@ -8,7 +8,7 @@ which never ends by itself gets a status at all is what shows that it was ended.
 import pytest
 
 from harness import Limits, Runner, TestSuite
-from harness.types import AssertTest, TestKind
+from harness.types import AssertTest, CallTest, StdinTest, TestKind
 
 
 def verdict(grader, code):
@@ -89,6 +89,35 @@ def test_each_test_has_a_limit_of_its_own(grader):
     outcome = grader.call(code, "f", *[([n], n) for n in range(4)])
     assert outcome.verdicts["strict"] == "passed", outcome
     assert all(0.5 < test.cpu_seconds < 1.0 for test in outcome.tests)
+
+
+@pytest.mark.parametrize(
+    ("kind", "test", "code"),
+    [
+        (TestKind.STDIN, StdinTest("", "7"), "import time\nwhile time.process_time() < {}: pass\nprint(7)"),
+        (TestKind.CALL, CallTest([], 7), "import time\ndef f():\n    while time.process_time() < {}: pass\n    return 7"),
+        (TestKind.ASSERTS, AssertTest("assert f() == 7"), "import time\ndef f():\n    while time.process_time() < {}: pass\n    return 7"),
+    ],
+)  # fmt: skip
+def test_a_suite_may_give_its_tests_more_time_and_takes_it_from_no_other(grader_of, kind, test, code):
+    entry_point = "f" if kind is TestKind.CALL else None
+    suites = {
+        factor: TestSuite.pack(kind, [test], entry_point=entry_point, cpu_factor=factor)
+        for factor in (3.0, 1.0)
+    }
+    with Runner(1, Limits(cpu_seconds=0.5, load_cpu_seconds=1.0)) as runner:
+        short = grader_of(runner)
+        assert short.statuses(short.run(code.format(0.8), suites[3.0])) == ["passed"]
+        assert short.statuses(short.run(code.format(0.8), suites[1.0])) == ["timed_out"]
+        assert short.statuses(short.run(code.format(9.0), suites[3.0])) == ["timed_out"]
+        # Ended by itself, over in each of three runs.
+        assert short.statuses(short.run(code.format(1.7), suites[3.0])) == ["timed_out"]
+        short.still_sane()
+
+
+def test_a_suites_factor_is_part_of_what_a_verdict_is_kept_under():
+    plain, same, more = (TestSuite.pack(TestKind.STDIN, [], cpu_factor=factor) for factor in (1.0, 1, 2.0))
+    assert plain.digest == same.digest != more.digest
 
 
 # --- processes and threads ------------------------------------------------------------------------

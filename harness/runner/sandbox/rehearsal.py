@@ -21,7 +21,7 @@ _ROUNDS = 3
 """The first make what is made at first use; the last is what counts."""
 _MOST_PAGES = 8192
 
-_PLAIN: dict[str, Any] = {"preamble": "", "setup": "", "tests": [], "inputs": []}
+_PLAIN: dict[str, Any] = {"preamble": "", "setup": "", "cpu_factor": 1.0, "tests": [], "inputs": []}
 _TESTS = [["call", "add", [1, 2]], ["value", "add(2, 2)"], ["value", "sorted(add(a, 1) for a in (5, 3))"]]
 _SUITES = {
     "functions": {**_PLAIN, "kind": "asserts", "tests": _TESTS},

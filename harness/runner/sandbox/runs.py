@@ -137,17 +137,11 @@ class Server:
         self._in, self._answers = pipes.requests, pipes.answers
         self._results = Results(pipes.results)
         self._confinement = confinement
-        self._cpu: float = limits["cpu_seconds"]
+        self._limits = limits
         self._program_cpu: float = limits["program_cpu_seconds"] or float("inf")
         self._cpu_left = self._program_cpu
         self._output = limits["output_mib"] << 20
-        self._watch = Watch(
-            cpu_seconds=again.STOPPED * limits["cpu_seconds"],
-            load_cpu_seconds=limits["load_cpu_seconds"],
-            idle_seconds=limits["wall_factor"] * limits["cpu_seconds"],
-            report_limit=self._output + REPORT_SLACK,
-            heartbeat=self._results.beat,
-        )
+        self._allow(1.0)
         self._stop_at_timeout: bool = limits["stop_at_first_timeout"]
         self._ask: bool = limits["stop_at_first_failure"]
         self._scratch = scratch_folder
@@ -157,6 +151,17 @@ class Server:
         self._pid = os.getpid()
         # A child that can't be confined says so here, out of any program's reach: by then it is unmapped.
         self._unconfined = mmap.mmap(-1, 1)
+
+    def _allow(self, cpu_factor: float) -> None:
+        """Give each test so many times the limit on CPU seconds."""
+        self._cpu: float = cpu_factor * self._limits["cpu_seconds"]
+        self._watch = Watch(
+            cpu_seconds=again.STOPPED * self._cpu,
+            load_cpu_seconds=self._limits["load_cpu_seconds"],
+            idle_seconds=self._limits["wall_factor"] * self._cpu,
+            report_limit=self._output + REPORT_SLACK,
+            heartbeat=self._results.beat,
+        )
 
     def serve(self) -> None:
         """Serve until the judge closes its end, or until the scratch folder can't be cleaned."""
@@ -169,6 +174,7 @@ class Server:
             for job in request["programs"]:
                 suite = self._suites[job["suite"]]
                 self._cpu_left = self._program_cpu
+                self._allow(suite.cpu_factor)
                 run = self._run_scripts if suite.kind == "stdin" else self._run_imported
                 run(job["id"], job["code"], suite, job["first"])
             self._results.flush()

@@ -11,10 +11,16 @@ from . import program
 class Suite:
     """The inputs of one problem, made ready once for all its programs."""
 
-    def __init__(self, kind: str, preamble: dict[str, Any]) -> None:
-        """`preamble`: the names that a program finds defined."""
+    def __init__(self, kind: str, preamble: dict[str, Any], cpu_factor: float) -> None:
+        """
+        Args:
+            kind: A `harness.types.TestKind`.
+            preamble: The names that a program finds defined.
+            cpu_factor: Times the limit on a test's CPU seconds.
+        """
         self.kind = kind
         self.preamble = preamble
+        self.cpu_factor = cpu_factor
         self.inputs: list[bytes] = []
         self.setup: Any = None
         self.tests: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
@@ -24,7 +30,7 @@ class Suite:
         """Build from a request; compiles the tests' own code, which is the benchmark's and trusted."""
         preamble: dict[str, Any] = {}
         exec(compile(row["preamble"], "<preamble>", "exec"), preamble)
-        suite = cls(row["kind"], preamble)
+        suite = cls(row["kind"], preamble, row["cpu_factor"])
         if row["kind"] == "stdin":
             suite.inputs = [blobs[index] for index in row["inputs"]]
             return suite
