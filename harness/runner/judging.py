@@ -74,6 +74,8 @@ class Judge:
         end = next((number for number, test in enumerate(tests) if self._ends(test)), len(tests))
         tests = tests[: end + 1]
         missing = len(suite.expected) - len(tests)
+        if not missing:
+            return tuple(tests)
         return (*tests, *[_after(tests[-1]) if tests else self._all(Ending(Status.NOT_RUN))] * missing)
 
     def _as_refused(self, test: TestOutcome, run: Run) -> TestOutcome:
