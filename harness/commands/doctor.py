@@ -63,7 +63,7 @@ def examine(workers: int | None, seconds: float) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is missing is listed below
         with Runner(workers) as runner:
-            described = runner.describe()
+            described = {**runner.describe(), "shortcuts": runner.shortcuts}
             rate = _rate(runner, seconds)
     return {
         **described,
@@ -94,6 +94,19 @@ def _rate(runner: Any, seconds: float) -> float:
     return graded / (time.monotonic() - started)
 
 
+def _shortcut_notes(shortcuts: dict[str, int]) -> list[str]:
+    """What makes a program's start cheap, or why it is not as cheap as it could be."""
+    pinned, huge = shortcuts["pinned_bytes"] >> 10, shortcuts["huge_text_bytes"] >> 10
+    return [
+        f"fork copies the {pinned:,} KiB that every program writes to"
+        if pinned
+        else "slower by a fifth: no io_uring in this kernel, or `ulimit -l` below 1 MiB for each server",
+        f"the interpreter's code lies in huge pages, {huge:,} KiB for each server"
+        if huge
+        else "slower by a tenth: no huge pages to be had (Linux before 6.1, or memory is short)",
+    ]
+
+
 def _page(found: dict[str, Any]) -> str:
     lines = ["Isolation"]
     for name, meaning in _MEANING.items():
@@ -106,6 +119,7 @@ def _page(found: dict[str, Any]) -> str:
     lines.append(
         f"  {found['workers']} workers, {found['programs_per_second']:,} programs/s (three asserts each)"
     )
+    lines += [f"  {note}" for note in _shortcut_notes(found["shortcuts"])]
     limits = ", ".join(f"{name} {value}" for name, value in found["limits"].items())
     lines.append(f"  limits: {limits}")
     packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())

@@ -165,6 +165,14 @@ class Runner:
         """Layers of isolation: `"on"`, or why not. Empty before the block is entered."""
         return dict(self._judges[0].layers) if self._judges else {}
 
+    @property
+    def shortcuts(self) -> dict[str, int]:
+        """What makes a fork cheap here, which changes no verdict: `pinned_bytes`, `huge_text_bytes` a server.
+
+        0 where the kernel has none of it. Empty before the block is entered.
+        """
+        return dict(self._judges[0].shortcuts) if self._judges else {}
+
     def describe(self) -> dict[str, Any]:
         """All that a verdict depends on here, for a run's manifest."""
         return {

@@ -58,9 +58,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A judge's first message: its servers' layers of isolation."""
+    """A judge's first message: its servers' layers of isolation, and what makes them quick."""
 
     layers: dict[str, str]
+    shortcuts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +134,8 @@ class _Worker:
 
     def start(self) -> None:
         """Start the first server and tell the host how it is isolated."""
-        layers = self._server(Preload.NOTHING).layers
-        self._connection.send_bytes(pickle.dumps(Ready(layers)))
+        server = self._server(Preload.NOTHING)
+        self._connection.send_bytes(pickle.dumps(Ready(server.layers, server.shortcuts)))
 
     def close(self) -> None:
         """End the servers."""

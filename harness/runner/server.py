@@ -108,6 +108,7 @@ class ForkServer:
             self.close()
             raise ServerLostError(f"the fork server did not come up (exit {self._process.poll()})") from None
         self.layers.update(header["layers"])
+        self.shortcuts: dict[str, int] = header["shortcuts"]
 
     def send(self, programs: list[ProgramRequest]) -> None:
         """Hand over programs, to be run in this order.

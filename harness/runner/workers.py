@@ -44,6 +44,7 @@ class Worker:
         other.close()
         self.owed: dict[int, Task] = {}
         self.layers: dict[str, str] = {}
+        self.shortcuts: dict[str, int] = {}
         self._open: list[Task] = []
         self._suites: dict[str, TestSuite] = {}
         self._open_bytes = self._open_processes = 0
@@ -67,7 +68,7 @@ class Worker:
         message = self._receive()
         if isinstance(message, Failed):
             raise InfrastructureError(f"grading cannot start: {message.reason}; see `rltf doctor`")
-        self.layers = message.layers
+        self.layers, self.shortcuts = message.layers, message.shortcuts
 
     def has_room(self) -> bool:
         """Whether it should be given more: it works on one chunk while the next lies ready."""

@@ -16,6 +16,7 @@ def test_doctor_names_every_layer_and_a_rate(capsys: pytest.CaptureFixture[str])
     assert status == (0 if all(state == "on" for state in found["isolation"].values()) else 1)
     assert found["workers"] == 1
     assert found["programs_per_second"] > 0
+    assert set(found["shortcuts"]) == {"pinned_bytes", "huge_text_bytes"}
     assert found["limits"]["cpu_seconds"] == 4.0
 
 
@@ -29,6 +30,7 @@ def test_a_missing_layer_is_named_with_its_reason_and_changes_the_exit_status(
         },
         "workers": 2,
         "programs_per_second": 1234,
+        "shortcuts": {"pinned_bytes": 0, "huge_text_bytes": 4 << 20},
         "limits": {"cpu_seconds": 4.0},
         "packages": {"numpy": "2.0"},
         "versions": {"python": "3.11"},
@@ -43,3 +45,5 @@ def test_a_missing_layer_is_named_with_its_reason_and_changes_the_exit_status(
     assert "MISSING" in line
     assert "Function not implemented" in line
     assert "1,234 programs/s" in page
+    assert "slower by a fifth: no io_uring" in page
+    assert "huge pages, 4,096 KiB" in page

@@ -11,7 +11,6 @@ programs and inputs; expected outputs never. It enforces the limits, and leaves 
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import importlib.util
@@ -20,7 +19,7 @@ import sys
 import threading
 from typing import Any
 
-from . import hot_pages, isolation, rehearsal, runs, warmup, wire
+from . import hot_pages, huge_text, isolation, rehearsal, runs, warmup, wire
 
 PRELOADED = (
     "bisect",
@@ -86,13 +85,13 @@ def _main() -> None:
     scratch = config["scratch"]
     ring = hot_pages.open_ring()
     layers = isolation.enter_namespaces(scratch)
-    server = os.getpid()
+    first = os.getpid()
     if layers.get("pid namespace") == "on" and (pid := os.fork()):
         # Outside of the namespace just made, this process only waits: its child is the server, and
         # the kernel ends all that lives in the namespace together with it.
         _, status = os.waitpid(pid, 0)
         os._exit(0 if status == 0 else 1)
-    if os.getpid() != server:
+    if os.getpid() != first:
         isolation.die_with_parent(0)
     landlock = None
     try:
@@ -101,6 +100,7 @@ def _main() -> None:
     except OSError as error:
         layers["landlock"] = str(error)
     preload(config)
+    shortcuts = {"huge_text_bytes": huge_text.move_interpreter()}
     confinement = isolation.Confinement(
         seccomp=child_filter,
         pid_offsets=config["pid_offsets"],
@@ -110,25 +110,26 @@ def _main() -> None:
         file_mib=max(isolation.SCRATCH_MIB, 2 * config["limits"]["output_mib"]),
     )
     os.chdir(scratch)
-    if ring is not None:
-        pin_pages(ring, config["limits"], scratch)
-    confinement.enter_server(server_filter)
-    wire.write_frame(pipes.results, {"ready": True, "layers": layers})
-    orphans_die = layers.get("pid namespace") == "on"
-    runs.Server(
-        pipes,
+    confinement.enter_server()
+    server = runs.Server(
         confinement,
         config["limits"],
         scratch,
-        orphans_die=orphans_die,
+        orphans_die=layers.get("pid namespace") == "on",
         functions=config["functions"],
-    ).serve()
+    )
+    shortcuts["pinned_bytes"] = 0 if ring is None else pin_pages(ring, server)
+    confinement.filter_server(server_filter)
+    wire.write_frame(pipes.results, {"ready": True, "layers": layers, "shortcuts": shortcuts})
+    server.serve(pipes)
 
 
-def pin_pages(ring: int, limits: dict[str, Any], scratch: str) -> None:
-    """Have fork copy what every program writes to; not where the kernel does not say or do so."""
-    with contextlib.suppress(OSError):
-        hot_pages.pin(ring, rehearsal.pages_of_programs(limits, scratch))
+def pin_pages(ring: int, server: runs.Server) -> int:
+    """Have fork copy what is written to for every program; how many bytes, 0 where the kernel refuses."""
+    try:
+        return hot_pages.pin(ring, rehearsal.pages_written(server))
+    except (OSError, ValueError):
+        return 0
 
 
 def preload(config: dict[str, Any]) -> None:

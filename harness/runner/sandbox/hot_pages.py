@@ -1,12 +1,12 @@
 """The pages that every program writes to, copied by fork(2) itself and not one page fault at a time.
 
-A fork shares all pages, and each is copied at the first write to it, by whoever writes first: about 200
+A fork shares all pages, and each is copied at the first write to it, by whoever writes first: more than 200
 faults of the child and 190 of the server for a program of three asserts, half of all that running it cost.
 The kernel copies a page within fork if a device may be writing to it, since it must stay where it is. Pages
 that are registered with io_uring count as such; nothing is ever read or written through it here.
 
 Covers: finding those pages in a rehearsal, pinning them. Optional in every part: where the kernel says no
-(no io_uring, no memory to lock: a server takes 0.8 MiB of `ulimit -l`), all works as without, a fifth slower.
+(no io_uring, no memory to lock: a server takes 0.9 MiB of `ulimit -l`), all works as without, a fifth slower.
 Does not cover: what is run in the rehearsal and how (`rehearsal`).
 """
 
@@ -18,6 +18,7 @@ import os
 import resource
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from .isolation import moved_up
 
@@ -31,25 +32,36 @@ _PRESENT, _EXCLUSIVE = 1 << 63, 1 << 56
 """Bits of an entry of /proc/self/pagemap: mapped; and by this process alone."""
 
 
-def own_pages() -> set[int]:
-    """Addresses of the writable private pages that this process shares with no other.
+class WritablePages:
+    """The private pages that this process may write to, as its memory is laid out now.
 
-    In a process that was forked from another, or has forked: those that it has written to since.
-
-    Raises:
-        OSError: If the kernel does not say.
+    A process that was forked from this one has the same, and may look at itself through this.
     """
-    pages = set()
-    pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        for start, end in _writable_ranges():
-            entries = os.pread(pagemap, (end - start) // _PAGE * 8, start // _PAGE * 8)
-            for number, (entry,) in enumerate(struct.iter_unpack("=Q", entries)):
-                if entry & _PRESENT and entry & _EXCLUSIVE:
-                    pages.add(start + number * _PAGE)
-    finally:
-        os.close(pagemap)
-    return pages
+
+    def __init__(self) -> None:
+        self._ranges = list(_writable_ranges())
+        self.entries_bytes = sum(end - start for start, end in self._ranges) // _PAGE * 8
+        """How much `read` reads."""
+
+    def read(self, pagemap: int, into: memoryview) -> None:
+        """Read the kernel's entries of these pages from a process's own `open_pagemap`."""
+        for start, end in self._ranges:
+            size = (end - start) // _PAGE * 8
+            os.preadv(pagemap, [into[:size]], start // _PAGE * 8)
+            into = into[size:]
+
+    def own(self, entries: memoryview) -> set[int]:
+        """Addresses of the pages that the process which read the entries shared with no other.
+
+        In a process that was forked from another, or that shares its memory with one that it has forked:
+        those that it has written to since.
+        """
+        addresses = chain.from_iterable(range(start, end, _PAGE) for start, end in self._ranges)
+        return {
+            address
+            for address, entry in zip(addresses, entries.cast("Q"), strict=True)
+            if entry & _PRESENT and entry & _EXCLUSIVE
+        }
 
 
 def _writable_ranges() -> Iterator[tuple[int, int]]:
@@ -59,6 +71,15 @@ def _writable_ranges() -> Iterator[tuple[int, int]]:
             if rights[1] == "w" and rights[3] == "p":
                 start, _, end = addresses.partition("-")
                 yield int(start, 16), int(end, 16)
+
+
+def open_pagemap() -> int:
+    """Where the kernel tells of this process's pages: a descriptor, close-on-exec.
+
+    Raises:
+        OSError: If it does not.
+    """
+    return os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def open_ring() -> int | None:

@@ -195,12 +195,15 @@ class Confinement:
         if own_user_namespace:
             self._limits[resource.RLIMIT_NPROC] = 256
 
-    def enter_server(self, seccomp: bytes) -> None:
-        """Confine the fork server itself, with all that it can share with its children."""
+    def enter_server(self) -> None:
+        """Confine the fork server itself, with all but its filter that it can share with its children."""
         for which, value in self._limits.items():
             resource.setrlimit(which, (value, value))
         _check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
         _check(_libc.capset(struct.pack("<Ii", _CAPABILITY_VERSION_3, 0), bytes(24)), "capset")
+
+    def filter_server(self, seccomp: bytes) -> None:
+        """Have the fork server, and so its children, make only the system calls that this program allows."""
         if seccomp:
             memory, program = _seccomp_program(seccomp)
             _check(_libc.prctl(PR_SET_SECCOMP, 2, program, 0, 0), "seccomp")

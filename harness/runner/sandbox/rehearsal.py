@@ -1,25 +1,25 @@
-"""A rehearsal before the first program: which pages does every program's process write to?
+"""A rehearsal before the first program: which pages are written to for every program?
 
-The server serves programs of its own, through all that it does for others' (but confinement, which would
-hide what is to be seen), and each process says at its end what it has written to.
+The server serves programs of its own, through all that it does for others'. Each of their processes says
+at its end what it has written to; what the server has is told by a process that shares its memory meanwhile.
 Does not cover: what becomes of those pages (`hot_pages`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
-import struct
-from collections.abc import Callable
+import signal
+from collections.abc import Iterator
 from typing import Any
 
-from . import program, runs, wire
-from .hot_pages import own_pages
-from .isolation import moved_up
+from . import runs, wire
+from .hot_pages import WritablePages, open_pagemap
+from .isolation import die_with_parent, moved_up
 
 _ROUNDS = 3
 """The first make what is made at first use; the last is what counts."""
-_MOST_PAGES = 8192
 
 _PLAIN: dict[str, Any] = {"preamble": "", "setup": "", "cpu_factor": 1.0, "tests": [], "inputs": []}
 _TESTS = [["call", "add", [1, 2]], ["value", "add(2, 2)"], ["value", "sorted(add(a, 1) for a in (5, 3))"]]
@@ -34,62 +34,92 @@ _PROGRAMS = {
 }
 _PROCESSES = 3
 """Of each round: one for the functions, one for each input."""
+_STDERR = 2
 
 
-class _NoConfinement:
-    def enter(self) -> None:
-        """Nothing: what is rehearsed is ours."""
+class _Noting:
+    """Has each program's process note the pages that it has written to, in memory shared with the server."""
+
+    def __init__(self, pages: WritablePages) -> None:
+        self._pages = pages
+        self._shared = mmap.mmap(-1, 8 + _ROUNDS * _PROCESSES * pages.entries_bytes)
+        """How many have noted; and what."""
+
+    def begins(self) -> None:
+        # Confined, it can open no file, and keeps the lowest descriptors only.
+        os.dup2(open_pagemap(), _STDERR)
+
+    def ends(self) -> None:
+        # With as few objects of its own as can be, since they are on pages too.
+        number = self._shared[0]
+        self._shared[0] = number + 1
+        self._pages.read(_STDERR, self._place(number))
+
+    def _place(self, number: int) -> memoryview:
+        start = 8 + number * self._pages.entries_bytes
+        return memoryview(self._shared)[start : start + self._pages.entries_bytes]
+
+    def noted(self) -> list[set[int]]:
+        """Addresses, by process."""
+        return [self._pages.own(self._place(number)) for number in range(self._shared[0])]
 
 
-class _Rehearsal(runs.Server):
-    """A server that notes the pages of each program's process."""
+def pages_written(server: runs.Server) -> set[int]:
+    """Addresses of the pages that are worth copying at each fork.
 
-    def __init__(self, pipes: runs.Pipes, limits: dict[str, Any], scratch_folder: str) -> None:
-        super().__init__(pipes, _NoConfinement(), limits, scratch_folder, orphans_die=False, functions=False)
-        self._shared = mmap.mmap(-1, 8 * (_MOST_PAGES + 1))
-        self.noted: list[set[int]] = []
-
-    def _run(
-        self, child: Callable[[program.Report], None], stdin: int, stdout: int, *, tests: int
-    ) -> runs.Run:
-        def noting(report: program.Report) -> None:
-            child(report)
-            pages = list(own_pages())[:_MOST_PAGES]
-            self._shared[: 8 * (len(pages) + 1)] = struct.pack(f"={len(pages) + 1}Q", len(pages), *pages)
-
-        self._shared[:8] = bytes(8)
-        run = super()._run(noting, stdin, stdout, tests=tests)
-        (count,) = struct.unpack_from("=Q", self._shared)
-        self.noted.append(set(struct.unpack_from(f"={count}Q", self._shared, 8)))
-        return run
-
-
-def pages_of_programs(limits: dict[str, Any], scratch_folder: str) -> set[int]:
-    """Addresses of the pages that each program's process writes to, whatever the program.
+    To copy a page costs about what one fault does. So those that every process writes to, and those that the
+    server and some processes write to, which otherwise take a fault of each.
 
     Args:
-        limits: Fields of `harness.types.Limits`.
-        scratch_folder: Empty.
+        server: One that has not served anybody yet.
 
     Raises:
-        OSError: If a process can't be had.
+        OSError: If a process can't be had, or the kernel doesn't say.
+        ValueError: If no program came to its end, within limits as tight as that.
     """
-    null = moved_up(os.open("/dev/null", os.O_RDWR))
-    requests = moved_up(os.memfd_create("requests"))
-    try:
+    with contextlib.ExitStack() as stack:
+        null = _opened(stack, os.open("/dev/null", os.O_WRONLY))
+        zeros = _opened(stack, os.open("/dev/zero", os.O_RDONLY))  # whoever asks whether to go on shall do so
+        pagemap = _opened(stack, open_pagemap())
+        requests = _opened(stack, os.memfd_create("requests"))
+        pages = WritablePages()
+        noting = _Noting(pages)
         for number in range(_ROUNDS):
+            if number == _ROUNDS - 1:
+                stack.enter_context(_sharing_memory())
             wire.write_frame(requests, *_round(first=number == 0))
-        os.lseek(requests, 0, os.SEEK_SET)
-        limits = {**limits, "stop_at_first_failure": False}
-        server = _Rehearsal(runs.Pipes(requests, null, null), limits, scratch_folder)
-        try:
-            server.serve()
-        except EOFError:  # there are no more requests
-            return set.intersection(*server.noted[-_PROCESSES:])
-        raise AssertionError("a server serves until its requests end")
+            os.lseek(requests, 0, os.SEEK_SET)
+            with contextlib.suppress(EOFError):  # there are no more requests
+                server.serve(runs.Pipes(requests, null, zeros), noting)
+            os.lseek(requests, 0, os.SEEK_SET)
+            os.ftruncate(requests, 0)
+        entries = bytearray(pages.entries_bytes)
+        pages.read(pagemap, memoryview(entries))
+        by_server = pages.own(memoryview(entries))
+        first, *others = noting.noted()[-_PROCESSES:]
+        return first.intersection(*others) | (by_server & first.union(*others))
+
+
+def _opened(stack: contextlib.ExitStack, fd: int) -> int:
+    fd = moved_up(fd)
+    stack.callback(os.close, fd)
+    return fd
+
+
+@contextlib.contextmanager
+def _sharing_memory() -> Iterator[None]:
+    """With a process that shares all memory of this one, and waits: what is written to is then our own."""
+    server = os.getpid()
+    pid = runs.fork()
+    if pid == 0:
+        die_with_parent(server)
+        signal.pause()
+        os._exit(0)
+    try:
+        yield
     finally:
-        os.close(requests)
-        os.close(null)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _round(*, first: bool) -> tuple[wire.Header, list[bytes]]:

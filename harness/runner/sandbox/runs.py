@@ -83,6 +83,16 @@ class Confining(Protocol):
         """Confine the calling process, for good."""
 
 
+class Observer(Protocol):
+    """Looks on in each program's process."""
+
+    def begins(self) -> None:
+        """Called there before it is confined."""
+
+    def ends(self) -> None:
+        """Called there after the program has run, confined as that was."""
+
+
 class Results:
     """Frames to the judge, several at a time: each write wakes it, and takes a processor from programs."""
 
@@ -115,7 +125,6 @@ class Server:
 
     def __init__(
         self,
-        pipes: Pipes,
         confinement: Confining,
         limits: dict[str, Any],
         scratch_folder: str,
@@ -125,7 +134,6 @@ class Server:
     ) -> None:
         """
         Args:
-            pipes: To the judge.
             confinement: What each child enters.
             limits: Fields of `harness.types.Limits`.
             scratch_folder: The one folder that programs may write to; it is empty before each run.
@@ -134,14 +142,11 @@ class Server:
         """
         self._orphans_die = orphans_die
         self._functions = functions
-        self._in, self._answers = pipes.requests, pipes.answers
-        self._results = Results(pipes.results)
         self._confinement = confinement
         self._limits = limits
         self._program_cpu: float = limits["program_cpu_seconds"] or float("inf")
         self._cpu_left = self._program_cpu
         self._output = limits["output_mib"] << 20
-        self._allow(1.0)
         self._stop_at_timeout: bool = limits["stop_at_first_timeout"]
         self._ask: bool = limits["stop_at_first_failure"]
         self._scratch = scratch_folder
@@ -163,8 +168,14 @@ class Server:
             heartbeat=self._results.beat,
         )
 
-    def serve(self) -> None:
-        """Serve until the judge closes its end, or until the scratch folder can't be cleaned."""
+    def serve(self, pipes: Pipes, observer: Observer | None = None) -> None:
+        """Serve until the judge closes its end, or until the scratch folder can't be cleaned.
+
+        Raises:
+            EOFError: At the end of the requests.
+        """
+        self._in, self._answers, self._observer = pipes.requests, pipes.answers, observer
+        self._results = Results(pipes.results)
         while True:
             request, blobs = wire.read_frame(self._in)
             for digest in request["drop"]:
@@ -318,6 +329,8 @@ class Server:
     ) -> None:
         """Never returns."""
         try:
+            if self._observer:
+                self._observer.begins()
             if stdin != self._null:
                 os.dup2(stdin, 0)
                 os.dup2(stdout, 1)
@@ -332,6 +345,8 @@ class Server:
             os._exit(1)
         try:
             child(program.Report(self._output))
+            if self._observer:
+                self._observer.ends()
             os._exit(0)
         finally:
             os._exit(1)
