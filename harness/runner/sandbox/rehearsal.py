@@ -78,21 +78,23 @@ def pages_written(server: runs.Server) -> set[int]:
         ValueError: If no program came to its end, within limits as tight as that.
     """
     with contextlib.ExitStack() as stack:
-        null = _opened(stack, os.open("/dev/null", os.O_WRONLY))
-        zeros = _opened(stack, os.open("/dev/zero", os.O_RDONLY))  # whoever asks whether to go on shall do so
+        pipes = runs.Pipes(
+            requests=_opened(stack, os.memfd_create("requests")),
+            results=_opened(stack, os.open("/dev/null", os.O_WRONLY)),
+            answers=_opened(stack, os.open("/dev/zero", os.O_RDONLY)),  # whoever asks is told to go on
+        )
         pagemap = _opened(stack, open_pagemap())
-        requests = _opened(stack, os.memfd_create("requests"))
         pages = WritablePages()
         noting = _Noting(pages)
         for number in range(_ROUNDS):
             if number == _ROUNDS - 1:
                 stack.enter_context(_sharing_memory())
-            wire.write_frame(requests, *_round(first=number == 0))
-            os.lseek(requests, 0, os.SEEK_SET)
+            os.ftruncate(pipes.requests, 0)
+            os.lseek(pipes.requests, 0, os.SEEK_SET)
+            wire.write_frame(pipes.requests, *_round(first=number == 0))
+            os.lseek(pipes.requests, 0, os.SEEK_SET)
             with contextlib.suppress(EOFError):  # there are no more requests
-                server.serve(runs.Pipes(requests, null, zeros), noting)
-            os.lseek(requests, 0, os.SEEK_SET)
-            os.ftruncate(requests, 0)
+                server.serve(pipes, noting)
         entries = bytearray(pages.entries_bytes)
         pages.read(pagemap, memoryview(entries))
         by_server = pages.own(memoryview(entries))
