@@ -2,7 +2,7 @@
 
 Covers: the death of any process at any byte. A row is with the operating system when `append_row` returns, a
 torn last row is dropped, and the final file replaces the one before it whole. Several processes may each
-write a journal of their own beside one final file.
+write a journal of their own beside one final file. Others read it meanwhile: what is written never changes.
 Does not cover: loss of power. Rows are not synced to the disk one by one; what is lost is made again.
 """
 
@@ -19,6 +19,9 @@ from harness.errors import InfrastructureError, InputError
 from harness.files import replace_file, writing
 from harness.records import Key, encoded, outcome_row
 from harness.types import Outcome
+
+_TORN = b" torn by a kill\n"
+"""Ends a line that a killed process began, so that it is no row even if but its end was missing."""
 
 
 class RowFile:
@@ -121,9 +124,9 @@ class RowFile:
                 f"{self.journal} is in use by another rltf process, perhaps one that an ended launch left"
                 " behind; end it, then run the same command again"
             ) from None
-        end = self._ends.get(self.journal, 0)
-        stream.truncate(end)
-        stream.seek(end)
+        if stream.tell() > self._ends.get(self.journal, 0):
+            # Not cut off: a reader may hold its beginning already, and would join it to the row that follows.
+            stream.write(_TORN)
         self._stream = stream
         return stream
 

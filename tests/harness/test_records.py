@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import InfrastructureError, InputError
 from harness.files import replace_file
-from harness.journal import OutcomeFile
+from harness.journal import OutcomeFile, RowFile
 from harness.records import outcome_from_row, outcome_row, read_outcomes, read_samples, write_samples
 from harness.run_folder import RunFolder
 from harness.samples import Sample
@@ -94,10 +94,19 @@ def test_the_journal_keeps_every_whole_row_wherever_a_kill_tears_it(tmp_path):
         resumed = OutcomeFile(final)
         assert len(resumed) == kept
         assert [resumed.is_graded(("mbpp/1", number)) for number in range(3)] == [n < kept for n in range(3)]
-        for number in range(kept, 3):
+        reader = RowFile(final, lambda row: (row["task_id"], row["sample_id"]), read=False)
+        reading = reader.new_rows()
+        read = [next(reading)["sample_id"] for _ in range(kept)]
+        for number in reversed(range(kept, 3)):
             resumed.append(_outcome(number))
-        resumed.close()
-        assert resumed.journal.read_bytes() == whole
+        # Whoever read meanwhile, with the torn row in its buffer, gets whole rows, and each once.
+        read += [row["sample_id"] for rows in (reading, reader.new_rows()) for row in rows]
+        assert read == [*range(kept), *reversed(range(kept, 3))]
+        assert resumed.journal.read_bytes().startswith(whole[:size])
+        assert len(OutcomeFile(final)) == 3
+        resumed.finish([("mbpp/1", number) for number in range(3)])
+        assert final.read_bytes() == whole
+        final.unlink()
 
 
 def test_the_final_file_is_in_order_and_the_journal_goes(tmp_path):
