@@ -134,7 +134,7 @@ class TestSuite:
     def digest(self) -> str:
         """Hex SHA-256 of all that a verdict depends on here; part of the cache key."""
         parts = [self.kind, self.entry_point or "", self.preamble, self.setup]
-        if self.cpu_factor != 1:
+        if self.cpu_factor != 1:  # where it is, what was kept before there were factors holds
             parts.append(repr(self.cpu_factor))
         return sha256("\0".join(parts).encode(errors="surrogatepass") + b"\0" + self.packed).hexdigest()
 

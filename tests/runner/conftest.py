@@ -1,6 +1,8 @@
 """What the tests of the runner share: a runner of small limits, short ways to grade, a look at processes."""
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,21 @@ def processes() -> type[Processes]:
 def grader_of() -> type[Grader]:
     """For tests that need a runner of their own."""
     return Grader
+
+
+@pytest.fixture(scope="session")
+def words_of() -> Callable[..., list[str]]:
+    """Runs source in an interpreter of its own, with the folder of `sandbox` as first argument; its output."""
+    folder = Path(__file__).parents[2] / "harness" / "runner"
+
+    def run(source: str, *args: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", source, str(folder), *args], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    return run
 
 
 @pytest.fixture(scope="module")

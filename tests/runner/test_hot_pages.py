@@ -1,12 +1,6 @@
 """Pages that fork copies: found in a rehearsal, pinned, and out of every program's reach."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-SANDBOX = Path(__file__).parents[2] / "harness" / "runner"
 
 _PINNING = """
 import mmap, os, resource, sys
@@ -77,16 +71,8 @@ print(os.listdir("/proc/self/fd") == descriptors, repr(children))
 """
 
 
-def _run(source, *args):
-    done = subprocess.run(
-        [sys.executable, "-c", source, str(SANDBOX), *args], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
-
-
-def test_a_child_of_a_process_with_pinned_pages_writes_to_them_without_a_fault():
-    own, shared, pinned, faults = map(int, _run(_PINNING))
+def test_a_child_of_a_process_with_pinned_pages_writes_to_them_without_a_fault(words_of):
+    own, shared, pinned, faults = map(int, words_of(_PINNING))
     assert own > 200
     assert shared > 200
     if not pinned:
@@ -95,8 +81,8 @@ def test_a_child_of_a_process_with_pinned_pages_writes_to_them_without_a_fault()
 
 
 @pytest.mark.parametrize("asks", ["ask", "go on"])
-def test_a_rehearsal_finds_what_every_process_writes_to(tmp_path, asks):
-    found, page, aligned, descriptors, children = _run(_REHEARSING, str(tmp_path), asks)
+def test_a_rehearsal_finds_what_every_process_writes_to(tmp_path, asks, words_of):
+    found, page, aligned, descriptors, children = words_of(_REHEARSING, str(tmp_path), asks)
     # Some dozens at least: types, modules, functions whose reference counts each program changes.
     assert int(found) > 50
     # Not the other one, which only the server writes to: copying costs no less than its fault.
@@ -104,8 +90,8 @@ def test_a_rehearsal_finds_what_every_process_writes_to(tmp_path, asks):
     assert (descriptors, children) == ("True", "''")
 
 
-def test_a_rehearsal_that_no_program_survives_is_none(tmp_path):
-    assert " ".join(_run(_REHEARSING, str(tmp_path), "die")) == "no program ended"
+def test_a_rehearsal_that_no_program_survives_is_none(tmp_path, words_of):
+    assert " ".join(words_of(_REHEARSING, str(tmp_path), "die")) == "no program ended"
 
 
 def test_a_program_finds_no_descriptor_but_its_own(grader):
@@ -144,6 +130,6 @@ print(collections() > before)
 """
 
 
-def test_a_program_begins_without_collecting_what_its_server_holds():
+def test_a_program_begins_without_collecting_what_its_server_holds(words_of):
     # Its own garbage is collected as ever. Each collection writes to all that it looks at.
-    assert _run(_COLLECTING) == ["0", "True", "True"]
+    assert words_of(_COLLECTING) == ["0", "True", "True"]

@@ -1,12 +1,6 @@
 """The interpreter in huge pages: it works as before, and a program's copy of it is the program's own."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-SANDBOX = Path(__file__).parents[2] / "harness" / "runner"
 
 _MOVING = """
 import ctypes, os, sys
@@ -42,12 +36,8 @@ print(moved, again, rights, huge, more, caught, os.waitpid(pid, 0)[1], decimal.D
 """
 
 
-def test_an_interpreter_in_huge_pages_works_as_before():
-    done = subprocess.run(
-        [sys.executable, "-c", _MOVING, str(SANDBOX)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    moved, again, rights, huge, more, caught, status, product = done.stdout.split()
+def test_an_interpreter_in_huge_pages_works_as_before(words_of):
+    moved, again, rights, huge, more, caught, status, product = words_of(_MOVING)
     assert (caught, status, product) == ("True", "0", "3.0")
     if not int(moved):
         pytest.skip("this kernel has no huge page for us, or this interpreter fills none")

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from .isolation import moved_up
+from .mappings import own_mappings
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _SYS_IO_URING_SETUP, _SYS_IO_URING_REGISTER, _REGISTER_BUFFERS = 425, 427, 0
@@ -39,7 +40,11 @@ class WritablePages:
     """
 
     def __init__(self) -> None:
-        self._ranges = list(_writable_ranges())
+        self._ranges = [
+            (each.start, each.end)
+            for each in own_mappings()
+            if each.rights[1] == "w" and each.rights[3] == "p"
+        ]
         self.entries_bytes = sum(end - start for start, end in self._ranges) // _PAGE * 8
         """How much `read` reads."""
 
@@ -62,15 +67,6 @@ class WritablePages:
             for address, entry in zip(addresses, entries.cast("Q"), strict=True)
             if entry & _PRESENT and entry & _EXCLUSIVE
         }
-
-
-def _writable_ranges() -> Iterator[tuple[int, int]]:
-    with open("/proc/self/maps") as file:
-        for line in file.readlines():
-            addresses, rights, *_ = line.split()
-            if rights[1] == "w" and rights[3] == "p":
-                start, _, end = addresses.partition("-")
-                yield int(start, 16), int(end, 16)
 
 
 def open_pagemap() -> int:

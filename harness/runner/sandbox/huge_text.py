@@ -16,6 +16,8 @@ import ctypes
 import mmap
 from typing import Any
 
+from .mappings import own_mappings
+
 _HUGE = 2 << 20
 _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
 _MREMAP_MAYMOVE_FIXED = 3
@@ -48,17 +50,14 @@ def _read_only() -> list[tuple[int, int]]:
     """From where to where each file is mapped without a gap, and not to be written to."""
     runs: list[tuple[int, int]] = []
     before = ""
-    with open("/proc/self/maps") as maps:
-        for line in maps.readlines():
-            addresses, rights, _, _, _, *path = line.split(maxsplit=5)
-            low, high = (int(address, 16) for address in addresses.split("-"))
-            if not path or "w" in rights:
-                continue
-            if runs and runs[-1][1] == low and path[0] == before:
-                runs[-1] = runs[-1][0], high
-            else:
-                runs.append((low, high))
-            before = path[0]
+    for low, high, rights, path in own_mappings():
+        if not path or "w" in rights:
+            continue
+        if runs and runs[-1][1] == low and path == before:
+            runs[-1] = runs[-1][0], high
+        else:
+            runs.append((low, high))
+        before = path
     return runs
 
 
