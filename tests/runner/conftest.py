@@ -117,7 +117,7 @@ def grader_of() -> type[Grader]:
 
 @pytest.fixture(scope="session")
 def words_of() -> Callable[..., list[str]]:
-    """Runs source in an interpreter of its own, with the folder of `sandbox` as first argument; its output."""
+    """Runs source in an interpreter of its own, given the folder of `sandbox`; what it prints."""
     folder = Path(__file__).parents[2] / "harness" / "runner"
 
     def run(source: str, *args: str) -> list[str]:
