@@ -266,11 +266,16 @@ class Limits:
     """Address space beyond what the child starts with: absolute limits once zeroed whole runs."""
     output_mib: int = 16
     """Per file written, stdout included, and per set of returned values."""
+    program_idle_seconds: float = 60.0
+    """Idle time allowed for all tests of a program together."""
     stop_at_first_timeout: bool = True
     """Report the tests after a time-out as `not_run`, so an endless loop costs one limit, not twenty."""
     stop_at_first_failure: bool = False
     """Report the tests after the first that fails under every profile as `not_run`. Verdicts, and pass@k, are
     the same, and known sooner; pass ratios are not, so rewards that count tests need the default."""
+    costly_tests_after_failure: int | None = 4
+    """Tests that a program gets after it has failed under every profile, of those that use half a limit or
+    more; `None` for all. The one beyond them is `timed_out`, the rest `not_run`; see `Outcome.cut_short`."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.compare import get_profiles
+from harness.runner import reruns
 from harness.runner.judging import Judge, Run, make_outcome
 from harness.runner.prepared import Preload, PreparedSuite, prepare
-from harness.runner.server import ForkServer, ProgramRequest, ServerLostError
+from harness.runner.server import ForkServer, ProgramRequest, Result, ServerLostError
 from harness.types import Limits, Outcome, Status, TestOutcome, TestSuite
 
 _BATCH_PROGRAMS = 16
@@ -77,7 +78,27 @@ class _Pending:
     request: ProgramRequest
     runs: list[Run] = field(default_factory=list)
     tests: list[TestOutcome] = field(default_factory=list)
+    tries: list[Result] = field(default_factory=list)
+    """Runs of its next tests that may have been over a limit by bad luck."""
     losses: int = 0
+
+    def take(self, judge: Judge, result: Result) -> None:
+        """Count a result as the program's; what is left to do begins behind it."""
+        self.runs.append(result.run)
+        judge.add(self.tests, self.request.suite, result.run)
+        self.request = replace(
+            self.request,
+            first=result.following,
+            cpu=self.request.cpu + result.run.cpu,
+            idle=self.request.idle + result.run.idle,
+        )
+
+    def start_over(self) -> None:
+        """Forget what it has done."""
+        self.runs.clear()
+        self.tests.clear()
+        self.tries.clear()
+        self.request = replace(self.request, first=0, cpu=0.0, idle=0.0)
 
 
 def judge_main(connection: Any, limits: Limits, profile_names: Sequence[str]) -> None:
@@ -182,23 +203,26 @@ class _Worker:
             newest = self._send_batch(server, waiting, sent)
             results = server.results()
             while sent:
-                number, run, last, following = next(results)
+                result = next(results)
                 item = sent[0]
-                if number != item.task.number:
+                if result.number != item.task.number:
                     raise ServerLostError(
-                        f"the fork server answered program {number}, not {item.task.number}"
+                        f"the fork server answered program {result.number}, not {item.task.number}"
                     )
-                item.runs.append(run)
-                self._judge.add(item.tests, item.request.suite, run)
-                done = last or self._judge.decided(item.tests)
-                if self._limits.stop_at_first_failure and not last and following is None:
+                if result.so_far:
+                    server.answer(go_on=not self._decided_so_far(item, result))
+                    continue
+                settled = reruns.settled(item.tries, result)
+                if settled is not None:
+                    item.take(self._judge, settled)
+                done = settled is not None and (result.last or self._judge.decided(item.tests))
+                if result.asks:
                     server.answer(go_on=not done)
                 if done:
                     self._finish(sent.pop(0))
-                if following is not None:
-                    # Nothing is lost: the server could not clean up behind the program, and makes way.
+                if result.retires:
+                    # Nothing is lost: the server makes way for one without a past.
                     self._drop_server(preload)
-                    item.request = replace(item.request, first=following)
                     break
                 # An answer to the newest batch means that the pipe is empty: send more while the server
                 # works. With an unread batch in it a write could block, and the server on us in turn.
@@ -210,6 +234,12 @@ class _Worker:
             if sent:
                 self._lose(sent, error)
         return sent + waiting
+
+    def _decided_so_far(self, item: _Pending, result: Result) -> bool:
+        """Whether it is enough what a process has done until now."""
+        tests = list(item.tests)
+        self._judge.add(tests, item.request.suite, result.run)
+        return self._judge.decided(tests)
 
     def _send_batch(
         self, server: ForkServer, waiting: list[_Pending], sent: list[_Pending]
@@ -230,9 +260,7 @@ class _Worker:
     def _lose(self, sent: list[_Pending], error: ServerLostError) -> None:
         """The program that was running is tried again; those behind it had no part in it."""
         sent[0].losses += 1
-        sent[0].runs.clear()
-        sent[0].tests.clear()
-        sent[0].request = replace(sent[0].request, first=0)
+        sent[0].start_over()
         if sent[0].losses >= _MAX_LOSSES:
             self._finish_failed(sent.pop(0), str(error))
 

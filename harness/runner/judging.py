@@ -33,6 +33,8 @@ class Run:
     stdout: bytes
     refused: bytes = b""
     """The report that it does not compile as a script, where it was run as the body of a function."""
+    idle: float = 0.0
+    """Seconds neither running nor waiting for a processor."""
 
 
 _REFUSALS = ("syntax_error", "outside_function")
@@ -66,8 +68,8 @@ class Judge:
         return timed_out or (self._limits.stop_at_first_failure and _failed(test))
 
     def decided(self, tests: Sequence[TestOutcome]) -> bool:
-        """Whether no further test can change a verdict, and none is asked for."""
-        return self._limits.stop_at_first_failure and any(map(_failed, tests))
+        """Whether no further test is to be run."""
+        return any(map(self._ends, tests))
 
     def complete(self, tests: Sequence[TestOutcome], suite: PreparedSuite) -> tuple[TestOutcome, ...]:
         """One outcome for each test of the suite: the given ones, and what stands for those not run."""

@@ -62,7 +62,7 @@ _SERVER_MORE = ["clone", "kill", "prlimit64", "tgkill"]
 _SERVER_PRCTL = (1, 22)  # PR_SET_PDEATHSIG, PR_SET_SECCOMP
 _HARMLESS_PRCTL = (15, 16, *_SERVER_PRCTL)  # PR_SET_NAME, PR_GET_NAME
 _HARMLESS_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIO*
-_HARMLESS_FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1031, 1032)
+_HARMLESS_FCNTL = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034)
 """Duplicate, flags, a process's own locks, pipe size: not F_SETOWN or F_SETSIG (signals to others), leases,
 seals, nor the locks of a descriptor (flock too): one on an inherited descriptor would outlive its program."""
 _OWN_PID = 0x7EAD_BEEF

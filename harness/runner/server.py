@@ -1,4 +1,7 @@
-"""A judge's handle on one fork server: starting it, talking to it, noticing that it is gone."""
+"""A judge's handle on one fork server: starting it, talking to it, noticing that it is gone.
+
+What is sent is programs and inputs. Nothing is derived from an expected value: a suite is named by a number.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.runner.judging import Run
 from harness.runner.prepared import Preload, PreparedSuite
@@ -54,10 +58,36 @@ class ProgramRequest:
     first: int = 0
     """Index of the test to begin with."""
 
+    cpu: float = 0.0
+    """Seconds that it has used in other servers."""
+    idle: float = 0.0
+    """The same, of idle time."""
+
     @property
     def size(self) -> int:
         """Bytes to send, at most: JSON writes a character beyond ASCII as up to twelve."""
         return len(self.code) * (2 if self.code.isascii() else 12) + 2 * self.suite.size + 1000
+
+
+class Result(NamedTuple):
+    """What a server says of one process."""
+
+    number: int
+    """Of the program."""
+    run: Run
+    following: int
+    """Index of the test after the last that was begun."""
+    last: bool
+    """Whether the server has done with the program."""
+    asks: bool
+    """Whether the server waits for `ForkServer.answer` before it goes on with the program."""
+    so_far: bool
+    """Whether the process is still running, and the server asks whether it is to be ended."""
+    over: int
+    """Tests that are over their limit by so little that it may be bad luck."""
+    retires: bool
+    """Whether the server has ended itself, as it does for a process that can't be cleaned up behind, or
+    where another server is to say whether a test that is a little over its limit is so again."""
 
 
 class ForkServer:
@@ -74,7 +104,8 @@ class ForkServer:
         Raises:
             ServerLostError: If it does not come up.
         """
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known: OrderedDict[str, str] = OrderedDict()
+        self._numbers = count()
         self._preload = preload
         self._scratch = tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-")
         to_server, self._out = _pipe()
@@ -117,26 +148,27 @@ class ForkServer:
         """
         suites: dict[str, Any] = {}
         blobs: list[bytes] = []
+        rows = []
         for program in programs:
             suite = program.suite
-            digest = suite.digest
-            if digest not in self._known:
-                suites[digest] = self._suite_row(suite, blobs)
-            self._known[digest] = None
-            self._known.move_to_end(digest)
-        drop = []
+            if suite.digest not in self._known:
+                self._known[suite.digest] = name = str(next(self._numbers))
+                suites[name] = self._suite_row(suite, blobs)
+            self._known.move_to_end(suite.digest)
+            rows.append(
+                {
+                    "id": program.number,
+                    "code": program.code,
+                    "suite": self._known[suite.digest],
+                    "first": program.first,
+                    "cpu": program.cpu,
+                    "idle": program.idle,
+                }
+            )
         used = {program.suite.digest for program in programs}
+        drop = []
         while len(self._known) > max(_KEPT_SUITES, len(used)):
-            drop.append(self._known.popitem(last=False)[0])
-        rows = [
-            {
-                "id": program.number,
-                "code": program.code,
-                "suite": program.suite.digest,
-                "first": program.first,
-            }
-            for program in programs
-        ]
+            drop.append(self._known.popitem(last=False)[1])
         request = {"drop": drop, "suites": suites, "programs": rows}
         try:
             wire.write_frame(self._out, request, blobs)
@@ -145,6 +177,7 @@ class ForkServer:
 
     def _suite_row(self, suite: PreparedSuite, blobs: list[bytes]) -> dict[str, Any]:
         row = dict(suite.payload)
+        row.setdefault("tests", [])
         row["inputs"] = list(range(len(blobs), len(blobs) + len(suite.inputs)))
         blobs.extend(suite.inputs)
         if self._preload is not Preload.NUMPY:
@@ -153,10 +186,8 @@ class ForkServer:
             row["preamble"] = "\n".join(line for line in lines if "numpy" not in line)
         return row
 
-    def results(self) -> Iterator[tuple[int, Run, bool, int | None]]:
-        """`(program number, run, whether it is the program's last, retired at)`, for ever.
-
-        The last is `None`, or the test to go on with in another server, since this one has ended.
+    def results(self) -> Iterator[Result]:
+        """What becomes of the programs, for ever.
 
         Raises:
             ServerLostError: If the server is gone.
@@ -165,16 +196,25 @@ class ForkServer:
             header, blobs = self._receive()
             if "program" not in header:
                 continue
+            report, stdout, refused = blobs
             run = Run(
-                header["first"], header["killed"], header["status"], header["cpu"], header["rss_kib"], *blobs
+                header["first"],
+                header["killed"],
+                header["status"],
+                header["cpu"],
+                header["rss_kib"],
+                report,
+                stdout,
+                refused,
+                header["idle"],
             )
-            yield header["program"], run, header["last"], header["retired_at"]
+            yield Result(
+                header["program"], run, header["following"], header["last"], header["asks"], header["so_far"],
+                header["over"], header["retires"],
+            )  # fmt: skip
 
     def answer(self, *, go_on: bool) -> None:
-        """Say whether the server goes on with the program's next test.
-
-        With `stop_at_first_failure` it waits for this after each result that is not its program's last.
-        """
+        """Say whether the server goes on with the program, where a result asks."""
         try:
             os.write(self._answers, wire.GO_ON if go_on else wire.STOP)
         except BrokenPipeError:

@@ -9,48 +9,29 @@ Does not cover: loading, which has no such margin; the limit of a whole program,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import wire
 
 if TYPE_CHECKING:
-    from .runs import Run
+    from .dispatcher import Run
 
 SURE = 1.1
 """A test that needs no more than its limit has a run below this, whatever runs beside it."""
 STOPPED = 1.25
 """At 4 s a test that never ends costs a limit and a second."""
-MOST_RUNS = 3
-
-
-def best_of(once: Callable[[], Run], over: Callable[[Run], int], clean: Callable[[], bool]) -> Run:
-    """The first run of which no test is over its limit, or else the best of `MOST_RUNS`.
-
-    Args:
-        once: Runs the program's process, on everything new.
-        over: How many of a run's tests are over their limit.
-        clean: Removes what a run left for the next, which could answer with what this one had worked out;
-            whether that could be done.
-    """
-    best = once()
-    for _ in range(MOST_RUNS - 1):
-        if best.killed is not None or not over(best) or not clean():
-            break
-        run = once()
-        if run.killed is None and over(run) < over(best):
-            best = run
-    return best
 
 
 def script_over(run: Run, limit: float) -> int:
     """1 if the script's one test is surely over its limit, else 0; compiling doesn't count."""
     compiled_at = next((cpu for cpu, _ in wire.split_records(run.report)), 0.0)
-    return int(run.cpu - compiled_at >= SURE * limit)
+    return int(run.ended.cpu - compiled_at >= SURE * limit)
 
 
 def tests_over(run: Run, limit: float) -> int:
     """How many of an imported program's tests are surely over their limit; loading doesn't count."""
+    if run.ended.cpu < SURE * limit:
+        return 0
     times = [cpu for cpu, _ in wire.split_records(run.report)][1:]
-    return sum(after - before >= SURE * limit for before, after in pairwise([*times, run.cpu]))
+    return sum(after - before >= SURE * limit for before, after in pairwise([*times, run.ended.cpu]))

@@ -15,11 +15,17 @@ import gc
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 import threading
 from typing import Any
 
-from . import hot_pages, huge_text, isolation, rehearsal, runs, warmup, wire
+from . import child, clone, hot_pages, huge_text, isolation, rehearsal, warmup, wire
+from .dispatcher import Dispatcher, Pipes
+from .job import Board
+from .program import REPORT_FD
+from .template import Template
+from .watch import TemplateLostError
 
 PRELOADED = (
     "bisect",
@@ -73,15 +79,17 @@ def main() -> None:
         _main()
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         os._exit(0)
+    except TemplateLostError:
+        os._exit(1)
 
 
 def _main() -> None:
     """Isolate, preload, then serve."""
     parent = int(sys.argv[4])
     # Out of the way of the descriptors that a program's process gives a meaning to.
-    pipes = runs.Pipes(*(isolation.moved_up(int(fd)) for fd in sys.argv[1:4]))
+    requests, results, answers = (isolation.moved_up(int(fd)) for fd in sys.argv[1:4])
     isolation.die_with_parent(parent)
-    config, (server_filter, child_filter) = wire.read_frame(pipes.requests)
+    config, (server_filter, child_filter) = wire.read_frame(requests)
     scratch = config["scratch"]
     ring = hot_pages.open_ring()
     layers = isolation.enter_namespaces(scratch)
@@ -100,7 +108,7 @@ def _main() -> None:
     except OSError as error:
         layers["landlock"] = str(error)
     preload(config)
-    shortcuts = {"huge_text_bytes": huge_text.move_interpreter()}
+    shortcuts = {"huge_text_bytes": huge_text.move_interpreter(), "pinned_bytes": 0}
     confinement = isolation.Confinement(
         seccomp=child_filter,
         pid_offsets=config["pid_offsets"],
@@ -110,24 +118,40 @@ def _main() -> None:
         file_mib=max(isolation.SCRATCH_MIB, 2 * config["limits"]["output_mib"]),
     )
     os.chdir(scratch)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, REPORT_FD)  # so that no descriptor of ours ever has the report's number
+    board, dispatcher = Board(), os.getpid()
+    read, write = os.pipe()
+    rehearsed, results_of_rehearsal = os.pipe()
+    template = clone.clone(clone.FILES)
+    if template == 0:
+        isolation.die_with_parent(dispatcher)
+        confinement.enter_server()
+        beginning = child.Beginning(
+            confinement,
+            board,
+            output=config["limits"]["output_mib"] << 20,
+            dispatcher=None if layers.get("pid namespace") == "on" else dispatcher,
+        )
+        maker = Template(beginning, board)
+        pinned = 0 if ring is None else pin_pages(ring, maker, beginning)
+        confinement.filter_server(server_filter)
+        os.write(results_of_rehearsal, pinned.to_bytes(8, "little"))
+        maker.serve(read)
+        os._exit(0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     confinement.enter_server()
-    server = runs.Server(
-        confinement,
-        config["limits"],
-        scratch,
-        orphans_die=layers.get("pid namespace") == "on",
-        functions=config["functions"],
-    )
-    shortcuts["pinned_bytes"] = 0 if ring is None else pin_pages(ring, server)
     confinement.filter_server(server_filter)
-    wire.write_frame(pipes.results, {"ready": True, "layers": layers, "shortcuts": shortcuts})
-    server.serve(pipes)
+    shortcuts["pinned_bytes"] = int.from_bytes(wire.read_exactly(rehearsed, 8), "little")
+    server = Dispatcher(config["limits"], scratch, Pipes(requests, results, answers, write), board)
+    wire.write_frame(results, {"ready": True, "layers": layers, "shortcuts": shortcuts})
+    server.serve(template, functions=config["functions"], strangers=server_filter == b"")
 
 
-def pin_pages(ring: int, server: runs.Server) -> int:
+def pin_pages(ring: int, template: Template, beginning: child.Beginning) -> int:
     """Have fork copy what is written to for every program; how many bytes, 0 where the kernel refuses."""
     try:
-        return hot_pages.pin(ring, rehearsal.pages_written(server))
+        return hot_pages.pin(ring, rehearsal.pages_written(template, beginning))
     except (OSError, ValueError):
         return 0
 

@@ -1,9 +1,9 @@
 """The life of one program's process, from the fork to its end.
 
-Runs in a freshly forked child of the fork server, which dies with the program. What it leaves behind
-is a report file of records (`wire.record`): the first says that the program compiled (or the only one,
-that it did not), the others what came of it. The report is the program's to forge: it holds no verdict,
-and expected values never enter this process.
+Runs in a process of its own, which dies with the program. It leaves two files of records (`wire.record`).
+One says that the program compiled, or that it did not: it is sealed before the program's first instruction.
+The other says what came of it, and is the program's to forge: it holds no verdict, and expected values never
+enter this process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from types import BuiltinMethodType, CodeType, ModuleType, TracebackType
 from typing import Any
 
 from .in_function import belongs_in_function, compile_in_function
-from .values import TooLargeError, decode, encode
+from .job import How
+from .values import TooLargeError, encode
 from .wire import record, write_all
 
 FILENAME = "solution.py"
@@ -36,14 +37,11 @@ OUTSIDE_FUNCTION = b'{"kind": "outside_function"'
 STACK_DEPTH_ALLOWANCE = 40
 """Frames of ours below the program: it gets the recursion depth that a script of its own would have."""
 
-_TOO_LARGE = b'{"kind":"too_large"}'
+TOO_LARGE = b'{"kind":"too_large"}'
+"""The record in place of one that there is no room for: the report's last."""
 _MAX_MESSAGE = 300
 _to_json = json.JSONEncoder(ensure_ascii=True).encode
 _cpu = time.process_time
-
-
-class CompileError(Exception):
-    """The program does not compile, and the report says so."""
 
 
 class Report:
@@ -53,20 +51,21 @@ class Report:
         self._room = limit
         self._fd = fd
 
-    def has_room(self, data: bytes) -> bool:
-        """Whether a record can be written, and another of half the limit after it."""
-        return 2 * len(data) <= self._room
-
-    def bytes(self, data: bytes) -> None:
-        """Write one record as it is."""
+    def bytes(self, data: bytes) -> bool:
+        """Write one record as it is; whether there was room for it."""
         self._room -= len(data)
-        if self._room < 0:
-            data = _TOO_LARGE
-        write_all(self._fd, record(_cpu(), data))
+        fits = self._room >= 0
+        write_all(self._fd, record_now(data if fits else TOO_LARGE))
+        return fits
 
     def json(self, **fields: Any) -> None:
         """Write one record as JSON."""
         self.bytes(_to_json(fields).encode())
+
+
+def record_now(data: bytes) -> bytes:
+    """A record of what is known at this moment of the process's CPU time."""
+    return record(_cpu(), data)
 
 
 def describe(error: BaseException) -> list[Any]:
@@ -88,46 +87,45 @@ def _user_line(trace: TracebackType | None) -> int | None:
     return line
 
 
-def compile_program(source: str, report: Report, *, share: bool, script: bool, in_function: bool) -> CodeType:
-    """Compile the program, and report that with the compiled code, or why it does not compile.
+def compile_program(source: str, how: int) -> tuple[CodeType | None, bytes]:
+    """Compile the program.
 
     Hostile text can crash CPython's compiler, so this happens here and not in a process that matters.
 
     Args:
         source: The program.
-        report: Where to say so.
-        share: Whether the compiled code is of use to later processes.
-        script: Whether the program runs as a script, so that the body of a function may be another try.
-        in_function: Whether this is that other try.
+        how: A `job.How`.
 
-    Raises:
-        CompileError: If it does not compile.
+    Returns:
+        The code, and what to say to others: the code for processes that want it too; or no code, and why.
     """
     # A file may begin with a byte-order mark; a string may not.
     source = source.removeprefix("\ufeff")
     try:
-        if in_function:
+        if how & How.IN_FUNCTION:
             code = compile_in_function(source, FILENAME)
         else:
             code = compile(source, FILENAME, "exec", dont_inherit=True)
     except BaseException as error:
         syntax = error if isinstance(error, SyntaxError) else None
+        script = how & How.SCRIPT and not how & How.IN_FUNCTION
         misplaced = script and syntax is not None and belongs_in_function(source, FILENAME, syntax)
         # `msg` and not `str`: the latter repeats file and line.
         message = str(getattr(error, "msg", None) or error)[:_MAX_MESSAGE]
         described = [type(error).__name__, message, getattr(syntax, "lineno", None)]
-        report.json(kind="outside_function" if misplaced else "syntax_error", error=described)
-        raise CompileError from None
-    compiled = marshal.dumps(code) if share else b""
-    report.bytes(compiled if report.has_room(compiled) else b"")
-    return code
+        kind = "outside_function" if misplaced else "syntax_error"
+        return None, _to_json({"kind": kind, "error": described}).encode()
+    return code, marshal.dumps(code) if how & How.SHARED else b""
 
 
-def load_compiled(compiled: bytes, report: Report) -> CodeType:
-    """Take what an earlier process of the same program compiled."""
-    report.bytes(b"")
-    code: CodeType = marshal.loads(compiled)
-    return code
+def run_preamble(text: str) -> tuple[dict[str, Any], bytes]:
+    """The names that a benchmark promises; and where its preamble fails, a record that says how."""
+    names: dict[str, Any] = {}
+    try:
+        exec(compile(text, "<preamble>", "exec"), names)
+    except BaseException as error:
+        return {}, _to_json({"kind": "preamble_error", "error": describe(error)}).encode()
+    return names, b""
 
 
 def prepare(name: str, preamble: dict[str, Any]) -> dict[str, Any]:
@@ -217,15 +215,18 @@ def run_tests(
         try:
             data = _to_json(test(namespace)).encode()
         except TooLargeError:
-            data = _TOO_LARGE
+            data = TOO_LARGE
         except BaseException as error:
             data = _to_json({"kind": "raised", "error": describe(error)}).encode()
-        report.bytes(data)
+        if not report.bytes(data):
+            return  # nothing more would fit
 
 
-def decode_args(args: Any) -> list[Any]:
-    """Arguments from the judge's encoding; see `values`."""
-    return [decode(arg) for arg in args]
+def make_test(kind: str, what: Any, more: Any = None) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A test from what `suites` made of it: a call, one side of an assert, or a whole assert."""
+    if kind == "call":
+        return call_test(what, more)
+    return value_test(what) if kind == "value" else inside_test(what, more)
 
 
 def call_test(entry_point: str, args: list[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:

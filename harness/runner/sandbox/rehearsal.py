@@ -1,7 +1,7 @@
 """A rehearsal before the first program: which pages are written to for every program?
 
-The server serves programs of its own, through all that it does for others'. Each of their processes says
-at its end what it has written to; what the server has is told by a process that shares its memory meanwhile.
+The template makes processes for programs of its own, as it does for others'. Each of them says at its end
+what it has written to; what the template has is told by a process that shares its memory meanwhile.
 Does not cover: what becomes of those pages (`hot_pages`).
 """
 
@@ -14,31 +14,30 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
-from . import runs, wire
+from . import clone
+from .child import Beginning
 from .hot_pages import WritablePages, open_pagemap
 from .isolation import die_with_parent, moved_up
+from .job import How, Job, memory_file
+from .suites import Suite
+from .template import Template
 
 _ROUNDS = 3
 """The first make what is made at first use; the last is what counts."""
 
-_PLAIN: dict[str, Any] = {"preamble": "", "setup": "", "cpu_factor": 1.0, "tests": [], "inputs": []}
 _TESTS = [["call", "add", [1, 2]], ["value", "add(2, 2)"], ["value", "sorted(add(a, 1) for a in (5, 3))"]]
-_SUITES = {
-    "functions": {**_PLAIN, "kind": "asserts", "tests": _TESTS},
-    "scripts": {**_PLAIN, "kind": "stdin", "inputs": [0, 1]},
-}
-_INPUTS = [b"3\n1 2 3\n", b"1\n5\n"]
-_PROGRAMS = {
-    "functions": "def add(a, b):\n    return [a + b for _ in range(3)]\n",
-    "scripts": "n = int(input())\nprint(sum(map(int, input().split())) + n)\n",
-}
-_PROCESSES = 3
-"""Of each round: one for the functions, one for each input."""
+_PLAIN: dict[str, Any] = {"preamble": "", "setup": "", "cpu_factor": 1.0, "inputs": [], "tests": _TESTS}
+_INPUT = b"3\n1 2 3\n"
+_FUNCTIONS = "def add(a, b):\n    return [a + b for _ in range(3)]\n"
+_SCRIPT = "n = int(input())\nprint(sum(map(int, input().split())) + n)\n"
+_HOWS = (How.IMPORT, How.SCRIPT | How.SHARED, How.SCRIPT | How.SHARED | How.COMPILED)
+_PROCESSES = len(_HOWS)
+"""Of each round: one for the functions, two for the script."""
 _STDERR = 2
 
 
 class _Noting:
-    """Has each program's process note the pages that it has written to, in memory shared with the server."""
+    """Has each process note the pages that it has written to, in memory shared with the template."""
 
     def __init__(self, pages: WritablePages) -> None:
         self._pages = pages
@@ -64,42 +63,62 @@ class _Noting:
         return [self._pages.own(self._place(number)) for number in range(self._shared[0])]
 
 
-def pages_written(server: runs.Server) -> set[int]:
+def pages_written(template: Template, beginning: Beginning) -> set[int]:
     """Addresses of the pages that are worth copying at each fork.
 
     To copy a page costs about what one fault does. So those that every process writes to, and those that the
-    server and some processes write to, which otherwise take a fault of each.
+    template and some processes write to, which otherwise take a fault of each.
 
     Args:
-        server: One that has not served anybody yet.
+        template: One that has not served anybody yet.
+        beginning: What its processes go through.
 
     Raises:
         OSError: If a process can't be had, or the kernel doesn't say.
         ValueError: If no program came to its end, within limits as tight as that.
     """
     with contextlib.ExitStack() as stack:
-        pipes = runs.Pipes(
-            requests=_opened(stack, os.memfd_create("requests")),
-            results=_opened(stack, os.open("/dev/null", os.O_WRONLY)),
-            answers=_opened(stack, os.open("/dev/zero", os.O_RDONLY)),  # whoever asks is told to go on
-        )
         pagemap = _opened(stack, open_pagemap())
         pages = WritablePages()
-        noting = _Noting(pages)
-        for number in range(_ROUNDS):
+        beginning.observer = noting = _Noting(pages)
+        read, write = (_opened(stack, fd) for fd in os.pipe())
+        for number, jobs in enumerate(list(_rounds(stack))):
             if number == _ROUNDS - 1:
                 stack.enter_context(_sharing_memory())
-            os.ftruncate(pipes.requests, 0)
-            os.lseek(pipes.requests, 0, os.SEEK_SET)
-            wire.write_frame(pipes.requests, *_round(first=number == 0))
-            os.lseek(pipes.requests, 0, os.SEEK_SET)
-            with contextlib.suppress(EOFError):  # there are no more requests
-                server.serve(pipes, noting)
+            for job in jobs:
+                os.write(write, job)
+                template.make(read, flags=0)
+                os.wait()
+        beginning.observer = None
         entries = bytearray(pages.entries_bytes)
         pages.read(pagemap, memoryview(entries))
-        by_server = pages.own(memoryview(entries))
+        by_template = pages.own(memoryview(entries))
         first, *others = noting.noted()[-_PROCESSES:]
-        return first.intersection(*others) | (by_server & first.union(*others))
+        return first.intersection(*others) | (by_template & first.union(*others))
+
+
+def _rounds(stack: contextlib.ExitStack) -> Iterator[list[bytes]]:
+    """What the dispatcher tells the template of our programs, round by round."""
+    functions = Suite({**_PLAIN, "kind": "asserts"}, [])
+    scripts = Suite({**_PLAIN, "kind": "stdin", "inputs": [0]}, [_INPUT])
+    for suite in (functions, scripts):
+        stack.callback(suite.close)
+
+    def file(name: str, data: bytes = b"") -> int:
+        return _opened(stack, memory_file(name, data))
+
+    for _ in range(_ROUNDS):
+        compiled = file("compiled")
+        jobs = []
+        for how in _HOWS:
+            script = how & How.SCRIPT
+            suite, source = (scripts, _SCRIPT) if script else (functions, _FUNCTIONS)
+            stdin, stdout, report = file("stdin"), file("stdout"), file("report")
+            os.pwrite(stdin, _INPUT, 0)
+            job = Job(1, how | How.NOTED, 0, -1, file("program", source.encode()), suite.file,
+                      compiled if script else file("compiled"), stdin, stdout, report)  # fmt: skip
+            jobs.append(job.packed())
+        yield jobs
 
 
 def _opened(stack: contextlib.ExitStack, fd: int) -> int:
@@ -111,10 +130,10 @@ def _opened(stack: contextlib.ExitStack, fd: int) -> int:
 @contextlib.contextmanager
 def _sharing_memory() -> Iterator[None]:
     """With a process that shares all memory of this one, and waits: what is written to is then our own."""
-    server = os.getpid()
-    pid = runs.fork()
+    template = os.getpid()
+    pid = clone.clone()
     if pid == 0:
-        die_with_parent(server)
+        die_with_parent(template)
         signal.pause()
         os._exit(0)
     try:
@@ -122,11 +141,3 @@ def _sharing_memory() -> Iterator[None]:
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-
-
-def _round(*, first: bool) -> tuple[wire.Header, list[bytes]]:
-    rows = [
-        {"id": number, "code": code, "suite": suite, "first": 0}
-        for number, (suite, code) in enumerate(_PROGRAMS.items())
-    ]
-    return {"drop": [], "suites": _SUITES if first else {}, "programs": rows}, _INPUTS

@@ -1,56 +1,48 @@
-"""A problem's inputs and tests in the fork server. Expected outputs are not among them."""
+"""A problem's inputs and tests as the dispatcher holds them. Expected outputs are not among them.
+
+What all programs of a problem have in common is written once, into a file in memory that their processes
+read: preamble, set-up, tests, compiled and with their arguments. The text of a test on standard input goes
+to that test's process alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import marshal
+import os
 from typing import Any
 
-from . import program
+from .job import memory_file, seal
+from .values import decode
 
 
 class Suite:
     """The inputs of one problem, made ready once for all its programs."""
 
-    def __init__(self, kind: str, preamble: dict[str, Any], cpu_factor: float) -> None:
-        """
-        Args:
-            kind: A `harness.types.TestKind`.
-            preamble: The names that a program finds defined.
-            cpu_factor: Times the limit on a test's CPU seconds.
-        """
-        self.kind = kind
-        self.preamble = preamble
-        self.cpu_factor = cpu_factor
-        self.inputs: list[bytes] = []
-        self.setup: Any = None
-        self.tests: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
-
-    @classmethod
-    def load(cls, row: dict[str, Any], blobs: list[bytes]) -> Suite:
+    def __init__(self, row: dict[str, Any], blobs: list[bytes]) -> None:
         """Build from a request; compiles the tests' own code, which is the benchmark's and trusted."""
-        preamble: dict[str, Any] = {}
-        exec(compile(row["preamble"], "<preamble>", "exec"), preamble)
-        suite = cls(row["kind"], preamble, row["cpu_factor"])
-        if row["kind"] == "stdin":
-            suite.inputs = [blobs[index] for index in row["inputs"]]
-            return suite
-        if row["setup"]:
-            suite.setup = compile(row["setup"], "<setup>", "exec")
-        suite.tests = [_make_test(test) for test in row["tests"]]
-        return suite
-
-    @property
-    def count(self) -> int:
+        self.is_script: bool = row["kind"] == "stdin"
+        self.preamble: str = row["preamble"]
+        self.cpu_factor: float = row["cpu_factor"]
+        """Times the limit on a test's CPU seconds."""
+        self.inputs = [blobs[index] for index in row["inputs"]] if self.is_script else []
+        tests = [] if self.is_script else [_compiled(test) for test in row["tests"]]
+        self.count = len(self.inputs) or len(tests)
         """Number of tests."""
-        return len(self.inputs) or len(self.tests)
+        setup = compile(row["setup"], "<setup>", "exec") if row["setup"] and not self.is_script else None
+        self.file = memory_file("suite", marshal.dumps((self.preamble, setup, tests)))
+        seal(self.file)
+
+    def close(self) -> None:
+        """Give its memory back."""
+        os.close(self.file)
 
 
-def _make_test(test: list[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _compiled(test: list[Any]) -> tuple[Any, ...]:
     match test:
         case ["call", entry_point, args]:
-            return program.call_test(entry_point, program.decode_args(args))
+            return "call", entry_point, [decode(arg) for arg in args]
         case ["value", expression]:
-            return program.value_test(compile(expression, "<test>", "eval"))
+            return "value", compile(expression, "<test>", "eval")
         case ["inside", statement, nonce]:
-            return program.inside_test(compile(statement, "<test>", "exec"), nonce)
+            return "inside", compile(statement, "<test>", "exec"), nonce
     raise ValueError(f"unknown test {test!r}")

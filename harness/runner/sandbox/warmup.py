@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from .job import How
 from .program import Report, call_test, compile_program, prepare, run_main, run_tests, value_test
 
 
@@ -22,7 +23,8 @@ def warm_up(report_fd: int) -> None:
     report = Report(1 << 20, report_fd)
     try:
         for _ in range(_WARM_ROUNDS):
-            code = compile_program(_WARM_PROGRAM, report, share=True, script=True, in_function=False)
+            code, _ = compile_program(_WARM_PROGRAM, How.SCRIPT | How.SHARED)
+            assert code is not None  # noqa: S101 - a program of ours
             run_main(code, prepare("__main__", {}))
             test = value_test(compile("function(3)", "<test>", "eval"))
             failing = call_test("function", [None])

@@ -8,86 +8,164 @@ that sleeps is its own.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import wire
-
 HEARTBEAT_SECONDS = 1.0
 """A judge that hears nothing for much longer than this takes its server for dead."""
+_CHILD = (signal.SIGCHLD,)
+_SPAWNING_SECONDS = 0.01
+"""Between two looks whether the template has made the process by now."""
 
 
-class Watch(NamedTuple):
+class TemplateLostError(Exception):
+    """The template has ended, and no process can be made any more."""
+
+
+class Ended(NamedTuple):
+    """How a process ended."""
+
+    killed: str | None
+    """`"cpu"`, `"idle"`, `"stopped"`, `"cut"`: why it was killed; `None` if it ended by itself."""
+    status: int
+    """As `os.waitstatus_to_exitcode` gives it: an exit status, or minus a signal."""
+    cpu: float
+    idle: float
+    """Seconds neither running nor waiting for a processor; 0 for so few that they never matter."""
+    rss_kib: int
+
+
+class Allowed(NamedTuple):
     """What one process may use."""
 
-    cpu_seconds: float
-    """For each test."""
-    load_cpu_seconds: float
-    """For compiling and loading the program."""
-    idle_seconds: float
-    """Neither running nor waiting for a processor."""
-    report_limit: int
-    """Bytes of a report that are read."""
-    heartbeat: Callable[[], None]
-    """Called at least every `HEARTBEAT_SECONDS`."""
+    cpu: Callable[[float], float]
+    """CPU seconds at which it is over its limit, from those that it has used: by the step it has reached."""
+    first_look: float
+    """CPU seconds before which it can't be."""
+    idle: float
+    """Seconds neither running nor waiting for a processor."""
+    looked_at: Callable[[float], bool]
+    """Called with the CPU seconds used, now and then; whether it is to be ended."""
 
-    def wait(self, pid: int, report: int, tests: int, cpu_left: float) -> str | None:
-        """Wait for the process to end; kill it when it is over a limit.
+
+class Watch:
+    """Watches the children of this process, one at a time. SIGCHLD must be blocked here."""
+
+    def __init__(self, template: int, heartbeat: Callable[[], None], *, strangers: bool) -> None:
+        """
+        Args:
+            template: A child that is not to end.
+            heartbeat: Called at least every `HEARTBEAT_SECONDS`.
+            strangers: Whether there may be children that nobody here asked for: those of programs that
+                nothing keeps from making processes.
+        """
+        self._template = template
+        self._heartbeat = heartbeat
+        self._strangers = strangers
+
+    def wait(self, spawned: Callable[[], int], allowed: Allowed) -> Ended:
+        """Wait for the next process to end; kill it when it is over a limit.
 
         Args:
-            pid: The process, a child of this one.
-            report: Descriptor of its report.
-            tests: Tests it is to run.
-            cpu_left: CPU seconds that all of the program's processes may still use.
+            spawned: Its id, 0 as long as it has not been made.
+            allowed: What it may use.
 
-        Returns:
-            `"cpu"`, `"idle"`, `"stopped"`: why it was killed; `None` if it ended by itself.
+        Raises:
+            TemplateLostError: If it will never be made.
         """
-        pidfd = os.pidfd_open(pid)
-        try:
-            poll = select.poll()
-            poll.register(pidfd, select.POLLIN)
-            wait = min(self.cpu_seconds, cpu_left)
-            started = time.monotonic()
-            while not poll.poll(min(wait, HEARTBEAT_SECONDS) * 1000):
-                self.heartbeat()
-                used = time.clock_gettime(_cpu_clock(pid))
-                allowed = min(self._allowed_cpu(report, used, tests), cpu_left)
-                idle = time.monotonic() - started - _busy_seconds(pidfd, used)
-                idle_left = self.idle_seconds - idle
-                why = (
-                    "cpu" if used >= allowed
-                    else "idle" if idle_left <= 0
-                    else "stopped" if os.waitid(os.P_PIDFD, pidfd, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
-                    else None
-                )  # fmt: skip
-                if why:
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                    return why
-                wait = max(0.01, min(allowed - used, idle_left))
-            return None
-        finally:
-            os.close(pidfd)
+        clock = _Clock()
+        killed: str | None = None
+        wait = min(allowed.first_look, HEARTBEAT_SECONDS)
+        while True:
+            signal.sigtimedwait(_CHILD, wait)
+            if clock.may_matter(allowed.idle):
+                clock.at_the_end(spawned())
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if pid == self._template:
+                raise TemplateLostError
+            if pid and not (self._strangers and pid != self._known(spawned)):
+                cpu = usage.ru_utime + usage.ru_stime
+                return Ended(
+                    killed,
+                    os.waitstatus_to_exitcode(status),
+                    cpu,
+                    clock.idle(cpu, allowed.idle),
+                    usage.ru_maxrss,
+                )
+            self._heartbeat()
+            pid = spawned()
+            if not pid:
+                wait = _SPAWNING_SECONDS
+                continue
+            if killed is None:
+                wait, killed = self._looked_at(pid, clock, allowed)
+                if killed:
+                    os.kill(pid, signal.SIGKILL)
 
-    def _allowed_cpu(self, report: int, used: float, tests: int) -> float:
-        """CPU seconds at which the process is over its limit, by the step it has reached."""
-        records = list(wire.split_records(contents(report, self.report_limit)))
-        if not records:
-            return self.load_cpu_seconds
-        # What a record says of CPU time is the program's word: it can't exceed what was used.
-        since = min(used, max(0.0, records[-1][0]))
-        if len(records) == 1 and tests > 1:
-            return self.load_cpu_seconds
-        return min(since + self.cpu_seconds, self.load_cpu_seconds + tests * self.cpu_seconds)
+    def _looked_at(self, pid: int, clock: _Clock, allowed: Allowed) -> tuple[float, str | None]:
+        """For how long it needs no further look; or why it is to be killed."""
+        used = time.clock_gettime(_cpu_clock(pid))
+        clock.look(pid, used)
+        idle_left = allowed.idle - clock.idle_so_far
+        cpu_left = allowed.cpu(used) - used
+        why = (
+            "cpu" if cpu_left <= 0
+            else "idle" if idle_left <= 0
+            else "stopped" if os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+            else "cut" if allowed.looked_at(used)
+            else None
+        )  # fmt: skip
+        return min(max(0.01, min(cpu_left, idle_left)), HEARTBEAT_SECONDS), why
+
+    def _known(self, spawned: Callable[[], int]) -> int:
+        """The process's id, when the template has said it."""
+        while not (pid := spawned()):
+            if os.waitid(os.P_PID, self._template, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                raise TemplateLostError
+            time.sleep(_SPAWNING_SECONDS)
+        return pid
 
 
-def contents(fd: int, limit: int) -> bytes:
-    """The first `limit` bytes of a file, whatever its position."""
-    size = min(os.fstat(fd).st_size, limit)
-    return os.pread(fd, size, 0) if size else b""
+class _Clock:
+    """How long a process was busy: ran, or waited for a processor.
+
+    Its threads' times add up, but never to more than the time that has passed: what many threads wait for at
+    once is not there to be slept through later.
+    """
+
+    def __init__(self) -> None:
+        self._started = self._looked = time.monotonic()
+        self._total = self._cpu = 0.0
+        self._busy = 0.0
+
+    @property
+    def idle_so_far(self) -> float:
+        """Until the last look."""
+        return self._looked - self._started - self._busy
+
+    def look(self, pid: int, cpu: float) -> None:
+        """Take what the kernel says of a process that has used so many CPU seconds."""
+        now, total = time.monotonic(), _busy_seconds(pid, cpu)
+        self._busy += min(max(0.0, total - self._total), now - self._looked)
+        self._looked, self._total, self._cpu = now, total, cpu
+
+    def may_matter(self, limit: float) -> bool:
+        """Whether so much time has passed that idleness may come into it."""
+        return time.monotonic() - self._started > limit / 4
+
+    def at_the_end(self, pid: int) -> None:
+        """Take what the kernel says, if the process has ended and nobody knows yet."""
+        if pid and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            self.look(pid, max(self._cpu, time.clock_gettime(_cpu_clock(pid))))
+
+    def idle(self, cpu: float, limit: float) -> float:
+        """In all, of a process that has used so many CPU seconds and has ended."""
+        if not self.may_matter(limit):
+            return 0.0
+        since = time.monotonic() - self._looked
+        return max(0.0, self.idle_so_far + since - min(since, max(0.0, cpu - self._cpu)))
 
 
 def _cpu_clock(pid: int) -> int:
@@ -95,12 +173,16 @@ def _cpu_clock(pid: int) -> int:
     return (~pid << 3) | 2
 
 
-def _busy_seconds(pidfd: int, used: float) -> float:
+def _busy_seconds(pid: int, used: float) -> float:
     """Seconds that the process's threads ran or waited for a processor; `used` where the kernel won't say."""
     try:
-        with open(f"/proc/self/fdinfo/{pidfd}") as file:
-            # /proc is the host's, and so is the pid it shows for our descriptor.
-            pid = next(line.split()[1] for line in file if line.startswith("Pid:"))
+        pidfd = os.pidfd_open(pid)
+        try:
+            with open(f"/proc/self/fdinfo/{pidfd}") as file:
+                # /proc is the host's, and so is the pid it shows for our descriptor.
+                pid = next(int(line.split()[1]) for line in file if line.startswith("Pid:"))
+        finally:
+            os.close(pidfd)
         total = 0
         for task in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{task}/schedstat") as file:

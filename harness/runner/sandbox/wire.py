@@ -19,6 +19,8 @@ GO_ON, STOP = b"g", b"s"
 _to_json, _from_json = json.JSONEncoder().encode, json.JSONDecoder().decode
 _PREFIX = struct.Struct("<II")
 _RECORD = struct.Struct("<Id")
+RECORD_BYTES = _RECORD.size
+"""Before each record's own."""
 _BUFFER_BYTES = 1 << 16
 
 
@@ -125,6 +127,11 @@ def write_all(fd: int, data: bytes) -> None:
 def record(cpu: float, data: bytes) -> bytes:
     """One record of a child's report: its length, the CPU seconds used when it was written, its bytes."""
     return _RECORD.pack(len(data), cpu) + data
+
+
+def record_start(data: bytes) -> tuple[int, float]:
+    """Length and CPU seconds of the record that these bytes begin with."""
+    return _RECORD.unpack_from(data)
 
 
 def split_records(report: bytes) -> Iterator[tuple[float, bytes]]:

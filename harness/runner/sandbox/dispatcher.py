@@ -1,0 +1,382 @@
+"""The dispatcher: reads requests, has the template make processes, watches and reaps them, reports.
+
+One program at a time. It holds programs, inputs and results, and no program's process is a copy of it. Which
+test gets which status is the judge's to say.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple, NoReturn
+
+from . import again, program, scratch, wire
+from .again import STOPPED
+from .job import Board, How, Job, contents, memory_file
+from .steps import Step, compiler_record
+from .suites import Suite
+from .watch import Allowed, Ended, Watch
+
+REPORT_SLACK = 1 << 16
+"""Bytes beyond the output limit that a report may have, so that a full one can still say so."""
+_TOGETHER_SECONDS = 0.01
+"""Results of so long are written together."""
+_MOST_PREAMBLES = 16
+"""That the template runs in advance."""
+COSTLY = 0.5
+"""Share of a limit on CPU time, idle time or output from which on a test is costly."""
+FAILED_CPU_SECONDS = 60.0
+"""After so many, a program that has failed gets no more tests, where these are counted."""
+_MOST_NUMBERS = 1 << 30
+
+
+class Run(NamedTuple):
+    """What came of one process."""
+
+    ended: Ended
+    report: bytes
+    """Records: of the compiler first, which is not the program's word, then the program's own."""
+    stdout: bytes = b""
+    refused: bytes = b""
+    """The record that it does not compile as a script, if this is a run as the body of a function."""
+
+    @property
+    def compiler_says(self) -> bytes:
+        """Why it does not compile; empty if it does, or if the compiler did not come to its end."""
+        said = (
+            self.report[wire.RECORD_BYTES : wire.RECORD_BYTES + wire.record_start(self.report)[0]]
+            if self.report
+            else b""
+        )
+        return said
+
+    @property
+    def did_compile(self) -> bool:
+        """Whether it has compiled."""
+        return self.report != b"" and not self.compiler_says
+
+
+class Files(NamedTuple):
+    """Files in memory that one process gets."""
+
+    compiled: int
+    """For what the compiler says, or with that in it."""
+    stdin: int = -1
+    stdout: int = -1
+    """-1 for none: what an imported program reads and prints matters to nobody."""
+
+
+class Pipes(NamedTuple):
+    """Descriptors of the pipes to the judge, and to the template."""
+
+    requests: int
+    results: int
+    answers: int
+    """Whether to go on with a program, where the judge wants to be asked."""
+    jobs: int
+
+
+class Results:
+    """Frames to the judge, several at a time: each write wakes it, and takes a processor from programs."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._frames: list[bytes] = []
+        self._due = 0.0
+
+    def add(self, header: wire.Header, blobs: Sequence[bytes] = ()) -> None:
+        """Put one more frame, to be written soon: with those of the next milliseconds."""
+        self._frames.append(wire.frame(header, blobs))
+        if time.monotonic() >= self._due or len(self._frames[-1]) >= _LARGE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all frames now; to be called before this process waits for the judge."""
+        if self._frames:
+            wire.write_all(self._fd, b"".join(self._frames))
+            self._frames.clear()
+        self._due = time.monotonic() + _TOGETHER_SECONDS
+
+    def beat(self) -> None:
+        """Show the judge that this process is alive, and what it has for it."""
+        self._frames.append(wire.frame({"alive": True}))
+        self.flush()
+
+
+_LARGE_BYTES = 1 << 16
+
+
+class Program(NamedTuple):
+    """A program of a request."""
+
+    number: int
+    source: int
+    """A file in memory that holds it."""
+    suite: Suite
+    name: str
+    """Of the suite."""
+    first: int
+
+
+class Dispatcher:
+    """Serves a judge's requests, one frame of programs at a time."""
+
+    def __init__(self, limits: dict[str, Any], scratch_folder: str, pipes: Pipes, board: Board) -> None:
+        """
+        Args:
+            limits: Fields of `harness.types.Limits`.
+            scratch_folder: The one folder that programs may write to; it is empty before each run.
+            pipes: To judge and template.
+            board: Where the template says which process it has made.
+        """
+        self._limits = limits
+        self._scratch = scratch_folder
+        self._pipes = pipes
+        self._board = board
+        self._results = Results(pipes.results)
+        self._output = limits["output_mib"] << 20
+        self._stop_at_timeout: bool = limits["stop_at_first_timeout"]
+        self._ask: bool = limits["stop_at_first_failure"]
+        self._costly: int | None = limits["costly_tests_after_failure"]
+        self._suites: dict[str, Suite] = {}
+        self._preambles: dict[str, int | str] = {}
+        """By text: which of the template's, or the one suite that has it so far."""
+        self._preloaded = 0
+        self._number = 0
+
+    def serve(self, template: int, *, functions: bool, strangers: bool) -> None:
+        """Serve until the judge closes its end, or until the scratch folder can't be cleaned.
+
+        Args:
+            template: The process that makes processes.
+            functions: Whether a script that compiles as the body of a function only is run as that.
+            strangers: See `Watch`.
+
+        Raises:
+            EOFError: At the end of the requests.
+        """
+        self._functions = functions
+        self._watch = Watch(template, self._results.beat, strangers=strangers)
+        while True:
+            request, blobs = wire.read_frame(self._pipes.requests)
+            for name in request["drop"]:
+                self._suites.pop(name).close()
+            for name, row in request["suites"].items():
+                self._suites[name] = Suite(row, blobs)
+            for row in request["programs"]:
+                suite = self._suites[row["suite"]]
+                source = memory_file("program", row["code"].encode(errors="surrogatepass"))
+                self._allow(suite.cpu_factor, row["cpu"], row["idle"])
+                run = self._run_scripts if suite.is_script else self._run_imported
+                run(Program(row["id"], source, suite, row["suite"], row["first"]))
+                os.close(source)
+            self._results.flush()
+
+    def _allow(self, cpu_factor: float, cpu: float, idle: float) -> None:
+        """Give each test so many times the limit on CPU seconds, and the program what it may use in all.
+
+        Less what it has used in other servers.
+        """
+        self._cpu: float = cpu_factor * self._limits["cpu_seconds"]
+        self._load: float = self._limits["load_cpu_seconds"]
+        self._idle: float = self._limits["wall_factor"] * self._cpu
+        self._cpu_used = cpu
+        self._cpu_left: float = (self._limits["program_cpu_seconds"] or float("inf")) - cpu
+        self._idle_left: float = self._limits["program_idle_seconds"] - idle
+
+    # --- standard input: a process for each test -------------------------------------------------
+
+    def _run_scripts(self, job: Program) -> None:
+        how = How.SCRIPT | (How.SHARED if job.suite.count > 1 else How.IMPORT)
+        compiled = memory_file("compiled")
+        refused, spent = b"", 0.0
+        try:
+            for index in range(job.first, job.suite.count):
+                run = self._run_script(job, index, how, compiled, spent)
+                if self._functions and run.compiler_says.startswith(program.OUTSIDE_FUNCTION):
+                    refused, spent = run.report, run.ended.cpu
+                    how |= How.IN_FUNCTION
+                    os.close(compiled)
+                    compiled = memory_file("compiled")
+                    if not scratch.clean(self._scratch):
+                        self._retire()
+                    run = self._run_script(job, index, how, compiled, spent)
+                run = run._replace(refused=refused)
+                if how & How.SHARED and run.did_compile:
+                    how |= How.COMPILED
+                over = again.script_over(run, self._cpu)
+                last = index == job.suite.count - 1 or not run.did_compile
+                if not self._goes_on(job, index, run, over=over, last=last, following=index + 1):
+                    return
+        finally:
+            os.close(compiled)
+
+    def _run_script(self, job: Program, index: int, how: int, compiled: int, spent: float) -> Run:
+        stdin, stdout = memory_file("stdin", job.suite.inputs[index]), memory_file("stdout")
+        try:
+            os.lseek(stdin, 0, os.SEEK_SET)
+            run = self._run(job, index, how, Files(compiled, stdin, stdout), tests=1, spent=spent)
+            return run._replace(stdout=contents(stdout, self._output))
+        finally:
+            os.close(stdin)
+            os.close(stdout)
+
+    # --- imported programs: tests one after the other in one process -----------------------------
+
+    def _run_imported(self, job: Program) -> None:
+        first, count = job.first, job.suite.count
+        while True:
+            compiled = memory_file("compiled")
+            try:
+                run = self._run(job, first, How.IMPORT, Files(compiled), tests=count - first)
+            finally:
+                os.close(compiled)
+            # The first record says that it compiled, the second that it loaded.
+            records = [data for _, data in itertools.islice(wire.split_records(run.report), count + 2)]
+            following = first + len(records) - 1
+            last = records[1:2] != [program.LOADED] or following >= count
+            over = again.tests_over(run, self._cpu)
+            if not self._goes_on(job, first, run, over=over, last=last, following=following):
+                return
+            first = following
+
+    # --- what comes of it ------------------------------------------------------------------------
+
+    def _goes_on(self, job: Program, first: int, run: Run, *, over: int, last: bool, following: int) -> bool:
+        """Report a run; whether the program's next test is to be run, here."""
+        ended = run.ended
+        if over and ended.killed is None:
+            # Whether that was bad luck is found out by a process that can't know anything of this one.
+            self._report(job, first, run, following=following, over=over, retires=True)
+            self._retire()
+        self._cpu_used += ended.cpu
+        self._cpu_left -= ended.cpu
+        self._idle_left -= ended.idle
+        last = last or (self._stop_at_timeout and self._stopped(run))
+        clean = scratch.clean(self._scratch)
+        asks = clean and not last and self._asks(run)
+        self._report(job, first, run, following=following, last=last, asks=asks, retires=not clean)
+        if not clean:
+            # What this program left can't be removed, and no other may see it: the judge starts a new server.
+            self._retire()
+        return not last and not (asks and self._told_to_stop())
+
+    def _stopped(self, run: Run) -> bool:
+        """Whether it was at a limit that ends a program: time, output, or the machine's memory."""
+        ended = run.ended
+        return (
+            ended.killed is not None
+            or len(run.stdout) >= self._output
+            or run.report.endswith(program.TOO_LARGE)
+            or (ended.status == -signal.SIGKILL and ended.rss_kib > self._limits["memory_mib"] << 9)
+        )
+
+    def _asks(self, run: Run) -> bool:
+        """Whether the judge is to say if the program's next test is run."""
+        if self._ask or self._costly is None:
+            return self._ask
+        return (
+            run.ended.cpu >= COSTLY * self._cpu
+            or run.ended.idle >= COSTLY * self._idle
+            or max(len(run.stdout), len(run.report)) >= COSTLY * self._output
+            or self._cpu_used >= FAILED_CPU_SECONDS
+        )
+
+    def _report(
+        self, job: Program, first: int, run: Run, *, following: int, last: bool = False, asks: bool = False,
+        so_far: bool = False, over: int = 0, retires: bool = False,
+    ) -> None:  # fmt: skip
+        header = {
+            "program": job.number,
+            "first": first,
+            **run.ended._asdict(),
+            "following": following,
+            "last": last,
+            "asks": asks,
+            "so_far": so_far,
+            "over": over,
+            "retires": retires,
+        }
+        self._results.add(header, [run.report, run.stdout, run.refused])
+
+    def _retire(self) -> NoReturn:
+        self._results.flush()
+        os._exit(0)
+
+    def _told_to_stop(self) -> bool:
+        self._results.flush()
+        return wire.read_exactly(self._pipes.answers, 1) == wire.STOP
+
+    # --- one process -----------------------------------------------------------------------------
+
+    def _run(
+        self, job: Program, first: int, how: int, files: Files, *, tests: int, spent: float = 0.0
+    ) -> Run:
+        """Have a process made, and wait for it.
+
+        Args:
+            job: The program.
+            first: Its test to begin with.
+            how: A `How`.
+            files: What it gets; it reports to one more.
+            tests: How many it is to run.
+            spent: CPU seconds of its limit that are gone.
+        """
+        if self._cpu_left <= 0 or self._idle_left <= 0:
+            over = "cpu" if self._cpu_left <= 0 else "idle"
+            return Run(Ended(over, -signal.SIGKILL, cpu=0.0, idle=0.0, rss_kib=0), b"")
+        report = memory_file("report")
+        try:
+            self._number = number = self._number % _MOST_NUMBERS + 1
+            preamble = self._preloaded_by(job)
+            made = Job(number, how, first, preamble, job.source, job.suite.file, *files, report)
+            os.write(self._pipes.jobs, made.packed())
+            step = Step(
+                report, files.compiled, tests, STOPPED * self._cpu - spent, self._load, self._cpu_left
+            )
+            look = partial(self._cut, job, first, report, files.compiled) if tests > 1 else _never
+            idle = min(self._idle, self._idle_left)
+            self._looked_at = 0.0
+            ended = self._watch.wait(
+                partial(self._board.spawned, number), Allowed(step.allowed, step.first_look, idle, look)
+            )
+            if self._board.unconfined:
+                os._exit(1)  # fail closed: to the judge this is a lost server, never a verdict
+            return Run(ended, self._records(report, files.compiled))
+        finally:
+            os.close(report)
+
+    def _records(self, report: int, compiled: int) -> bytes:
+        return compiler_record(compiled) + contents(report, self._output + REPORT_SLACK)
+
+    def _cut(self, job: Program, first: int, report: int, compiled: int, used: float) -> bool:
+        """Whether the judge has seen enough, shown what there is each time that a limit has been used."""
+        if self._costly is None or used - self._looked_at < self._cpu:
+            return False
+        self._looked_at = used
+        run = Run(Ended(None, 0, used, 0.0, 0), self._records(report, compiled))
+        self._report(job, first, run, following=first, asks=True, so_far=True)
+        return self._told_to_stop()
+
+    def _preloaded_by(self, job: Program) -> int:
+        """Which of the template's preambles the program gets; -1 for the suite's, run by its own process.
+
+        A preamble of two problems or more is no secret of one, and the template runs it for all.
+        """
+        text, name = job.suite.preamble, job.name
+        known = self._preambles.setdefault(text, name) if text else name
+        if isinstance(known, str) and known != name and self._preloaded < _MOST_PREAMBLES:
+            self._preambles[text] = known = self._preloaded
+            self._preloaded += 1
+            file = memory_file("preamble", text.encode(errors="surrogatepass"))
+            preload = Job(0, How.PRELOAD, 0, 0, -1, file, -1, -1, -1, -1)  # the template closes the file
+            os.write(self._pipes.jobs, preload.packed())
+        return -1 if isinstance(known, str) else known
+
+
+def _never(_used: float) -> bool:
+    return False

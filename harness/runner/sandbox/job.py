@@ -1,0 +1,122 @@
+"""What the dispatcher tells the template about one process to make: numbers and descriptors, no content.
+
+The template's memory is what every program's process starts as a copy of. So what a program is, and what it
+gets, lies in files in memory that only its own process reads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from enum import IntFlag
+from typing import NamedTuple
+
+from . import wire
+
+_COMMAND = struct.Struct("=10i")
+_SPAWNED = struct.Struct("=ii")
+_F_ADD_SEALS, _F_GET_SEALS, _F_SEAL_WRITE = 1033, 1034, 8
+_ALL_SEALS = 0xF  # of these: no more seals, no shrinking, no growing, no writing
+_MFD_CLOEXEC, _MFD_ALLOW_SEALING = 1, 2
+
+
+class How(IntFlag):
+    """How a process takes its program."""
+
+    IMPORT = 0
+    SCRIPT = 1
+    IN_FUNCTION = 2
+    """A script, as the body of a function."""
+    COMPILED = 4
+    """The verdict of the compiler is there already, from an earlier process of the same program."""
+    SHARED = 8
+    """Others will want the compiled code."""
+    PRELOAD = 16
+    """No process: a preamble, which the template runs for the programs to come."""
+    NOTED = 32
+    """In a rehearsal, whose processes say what they have written to."""
+
+
+class Job(NamedTuple):
+    """One process to make. The last six but `preamble` and `first` are descriptors."""
+
+    number: int
+    how: int
+    first: int
+    """Index of the test to begin with."""
+    preamble: int
+    """Which of the preambles that the template has run; -1 for the one that comes with the suite."""
+    program: int
+    """The source, as UTF-8."""
+    suite: int
+    """What a problem's programs have in common; see `suites`."""
+    compiled: int
+    """What the compiler says: sealed before the program's first instruction."""
+    stdin: int
+    stdout: int
+    report: int
+
+    def packed(self) -> bytes:
+        """As it travels."""
+        return _COMMAND.pack(*self)
+
+
+def read_job(fd: int) -> Job | None:
+    """The next job; `None` at the end."""
+    data = os.read(fd, _COMMAND.size)  # written at once, so it comes whole
+    return Job._make(_COMMAND.unpack(data)) if data else None
+
+
+class Board:
+    """A page of memory that dispatcher, template and a process not yet confined have in common."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, 16)
+
+    @property
+    def unconfined(self) -> bool:
+        """Whether a process could not be confined."""
+        return self._page[0] != 0
+
+    def say_unconfined(self) -> None:
+        """Say so, in that process."""
+        self._page[0] = 1
+
+    def say_spawned(self, number: int, pid: int) -> None:
+        """Say which process has been made for a job."""
+        self._page[8:] = _SPAWNED.pack(number, pid)
+
+    def spawned(self, number: int) -> int:
+        """The process made for a job; 0 for none so far."""
+        found, pid = _SPAWNED.unpack(self._page[8:])
+        return pid if found == number else 0
+
+    def close(self) -> None:
+        """Out of a program's reach."""
+        self._page.close()
+
+
+def memory_file(name: str, data: bytes = b"") -> int:
+    """A file in memory that can be sealed."""
+    fd = os.memfd_create(name, _MFD_CLOEXEC | _MFD_ALLOW_SEALING)
+    if data:
+        wire.write_all(fd, data)
+    return fd
+
+
+def seal(fd: int) -> None:
+    """Let nobody write to a file in memory any more."""
+    fcntl.fcntl(fd, _F_ADD_SEALS, _ALL_SEALS)
+
+
+def is_sealed(fd: int) -> bool:
+    """Whether what it holds is what it held when it was sealed."""
+    return fcntl.fcntl(fd, _F_GET_SEALS) & _F_SEAL_WRITE != 0
+
+
+def contents(fd: int, limit: int) -> bytes:
+    """The first `limit` bytes of a file, whatever its position."""
+    size = min(os.fstat(fd).st_size, limit)
+    return os.pread(fd, size, 0) if size else b""
