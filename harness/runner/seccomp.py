@@ -62,9 +62,13 @@ _SERVER_MORE = ["clone", "kill", "prlimit64", "tgkill"]
 _SERVER_PRCTL = (1, 22)  # PR_SET_PDEATHSIG, PR_SET_SECCOMP
 _HARMLESS_PRCTL = (15, 16, *_SERVER_PRCTL)  # PR_SET_NAME, PR_GET_NAME
 _HARMLESS_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIO*
-_HARMLESS_FCNTL = (0, 1, 2, 3, 4, 1030, 1032, 1033, 1034)
-"""Duplicate, flags, a process's own locks, pipe size: not F_SETOWN or F_SETSIG (signals to others), leases,
-seals, nor the locks of a descriptor (flock too): one on an inherited descriptor would outlive its program."""
+_HARMLESS_FCNTL = (0, 1, 2, 3, 4, 5, 1030, 1032, 1033, 1034)
+"""Duplicate, flags, asking for a lock or a pipe's size, sealing one's own files in memory: not F_SETOWN or
+F_SETSIG (signals to others), leases, a larger pipe (its memory is counted by user), nor the locks of a
+descriptor (flock too), which would outlive their program."""
+_LOCKING_FCNTL = (6, 7)
+"""A process's own locks are seen by others, so programs could talk through them. None is set, and success is
+said: a program alone in its folder can't tell, and sqlite asks for one."""
 _OWN_PID = 0x7EAD_BEEF
 """Stands in the filter where a child writes its own pid."""
 
@@ -130,6 +134,8 @@ def _allow_listed(rules: Any, seccomp: Any) -> None:
         allow("prctl", seccomp.Arg(0, equals, option))
     for command in _HARMLESS_FCNTL:
         allow("fcntl", seccomp.Arg(1, equals, command))
+    for command in _LOCKING_FCNTL:
+        rules.add_rule(seccomp.ERRNO(0), "fcntl", seccomp.Arg(1, equals, command))
     for request in _HARMLESS_IOCTL:
         allow("ioctl", seccomp.Arg(1, equals, request))
     # asyncio wakes itself through a socket pair; nothing else of sockets, and no address to send to.

@@ -82,16 +82,21 @@ def judge_pids(runner: Runner) -> list[int]:
 
 
 def server_pids(runner: Runner) -> list[int]:
-    """Processes of the fork servers: within their pid namespace, or without one."""
+    """Processes of the dispatchers: within their pid namespace, or without one."""
     servers = [child for judge in judge_pids(runner) for child in children(judge)]
     if runner.layers["pid namespace"] == "on":
         servers = [child for waiting in servers for child in children(waiting)]
     return servers
 
 
+def template_pids(runner: Runner) -> list[int]:
+    """Processes of the templates: each the first child of a dispatcher's."""
+    return [min(children(server)) for server in server_pids(runner)]
+
+
 def programs_alive(runner: Runner) -> list[int]:
-    """Processes of programs: whatever a fork server has for children."""
-    return [child for server in server_pids(runner) for child in children(server)]
+    """Processes of programs: whatever a dispatcher has for children besides its template."""
+    return [child for server in server_pids(runner) for child in sorted(children(server))[1:]]
 
 
 class Processes:
@@ -100,6 +105,7 @@ class Processes:
     children = staticmethod(children)
     judges = staticmethod(judge_pids)
     servers = staticmethod(server_pids)
+    templates = staticmethod(template_pids)
     programs = staticmethod(programs_alive)
 
 

@@ -36,9 +36,9 @@ def server(request, monkeypatch):
 def output(server, code):
     """What a program prints."""
     server.send([ProgramRequest(0, code, SUITE)])
-    _, run, last, retired_at = next(server.results())
-    assert (last, retired_at) == (True, None)
-    return run.stdout.decode()
+    result = next(server.results())
+    assert (result.last, result.retires) == (True, False)
+    return result.run.stdout.decode()
 
 
 def test_programs_run_one_after_the_other_in_an_empty_folder(server):
