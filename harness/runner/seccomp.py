@@ -49,6 +49,7 @@ _AF_UNIX = 1
 _SERVER_ONLY = [
     "capset",
     "chmod",
+    "fchmodat",
     "fork",
     "landlock_restrict_self",
     "memfd_create",

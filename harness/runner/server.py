@@ -10,10 +10,8 @@ import fcntl
 import importlib.util
 import os
 import select
-import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -22,9 +20,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.errors import IsolationError
+from harness.runner import readable
+from harness.runner.cgroup import Cgroup
 from harness.runner.judging import Run
 from harness.runner.prepared import Preload, PreparedSuite
-from harness.runner.sandbox import wire
+from harness.runner.sandbox import scratch, wire
 from harness.runner.seccomp import Filters, build_filters
 from harness.types import Limits
 
@@ -38,10 +39,22 @@ _SILENCE_SECONDS = 120.0
 _KEPT_SUITES = 8
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032
-_OWN_FOLDER = os.path.realpath(Path(__file__).parents[2])
-"""Where this package and the benchmarks lie: mini's programs could ask its generator for the answer."""
 _FOLDER = str(Path(__file__).parent)
 _BOOT = f"import sys; sys.path.append({_FOLDER!r}); from sandbox.forkserver import main; main()"
+
+
+_numbers = count()
+_MOST_PROCESSES = 320
+"""In a server's cgroup: a program's threads, by their own limit, and ours."""
+_READABLE = (
+    "Started by root, programs run as a user without rights: install Python where others can read it"
+    " (or: chmod o+x on the folders above it), or start this as another user"
+)
+
+
+def _memory_mib(limits: Limits) -> int:
+    """What a server's cgroup may hold: a program's memory and files, what it wrote, and ours."""
+    return limits.memory_mib + 6 * limits.output_mib + 1024
 
 
 class ServerLostError(Exception):
@@ -103,6 +116,7 @@ class ForkServer:
 
         Raises:
             ServerLostError: If it does not come up.
+            IsolationError: If programs could not run here as the user that they should run as.
         """
         self._known: OrderedDict[str, str] = OrderedDict()
         self._numbers = count()
@@ -112,6 +126,7 @@ class ForkServer:
         self._in, from_server = _pipe()
         self._frames = wire.FrameReader(self._in)
         answers, self._answers = os.pipe()
+        self._cgroup = Cgroup(next(_numbers), processes=_MOST_PROCESSES, memory_mib=_memory_mib(limits))
         self.batch_bytes = fcntl.fcntl(self._out, _F_GETPIPE_SZ) // 2
         """A smaller batch than this fits the empty pipe: writing it never waits for the server."""
         # utf8 mode: stdin and stdout mean the same on every machine. PYTHONHASHSEED: the order of a set
@@ -129,16 +144,19 @@ class ForkServer:
                 os.close(fd)
         filters, self.layers = _seccomp_layer()
         try:
-            wire.write_frame(
-                self._out,
-                {**_configuration(limits, self._scratch, filters, preload), "functions": functions},
-                [filters.server, filters.child],
-            )
+            configuration = _configuration(limits, self._scratch, filters, preload)
+            configuration |= {"functions": functions, "cgroups": self._cgroup.files}
+            wire.write_frame(self._out, configuration, [filters.server, filters.child])
             header, _ = self._receive()
         except (BrokenPipeError, ServerLostError):
             self.close()
             raise ServerLostError(f"the fork server did not come up (exit {self._process.poll()})") from None
+        if "refused" in header:
+            self.close()
+            raise IsolationError(f"grading cannot start: {header['refused']}. {_READABLE}")
         self.layers.update(header["layers"])
+        self.cgroup = self._cgroup.limits
+        """Which limits a cgroup holds, if one could be had."""
         self.shortcuts: dict[str, int] = header["shortcuts"]
 
     def send(self, programs: list[ProgramRequest]) -> None:
@@ -237,7 +255,8 @@ class ForkServer:
                 os.close(fd)
         self._process.kill()
         self._process.wait()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        scratch.remove(self._scratch)
+        self._cgroup.close()
 
 
 def _pipe() -> tuple[int, int]:
@@ -278,12 +297,15 @@ def _configuration(limits: Limits, scratch: str, filters: Filters, preload: Prel
     return {
         "scratch": scratch,
         "folder": _FOLDER,
-        "readable": _readable(folders),
+        "readable": readable.paths(folders),
+        "needed": [sys.base_prefix, *folders.values()],
         "pid_offsets": filters.pid_offsets,
         "packages": folders,
         "library": preload is not Preload.NOTHING,
         "preload": list(folders) if preload is Preload.NUMPY else [],
         "limits": asdict(limits),
+        "cgroups": [],
+        "without": [],
     }
 
 
@@ -295,39 +317,3 @@ def package_folders() -> dict[str, str]:
         if spec is not None and spec.submodule_search_locations:
             folders[name] = spec.submodule_search_locations[0]
     return folders
-
-
-def _readable(folders: dict[str, str]) -> list[str]:
-    """The interpreter's own folders, the shared libraries it loads, and harmless devices."""
-    paths = {
-        sysconfig.get_path("stdlib"),
-        # Not a virtual environment's, which is nothing but the packages that programs must not see.
-        sysconfig.get_path("platstdlib", vars={"platbase": sys.base_exec_prefix}),
-        str(Path(sys.base_prefix) / "lib"),
-    }
-    for folder in folders.values():
-        paths |= {folder, f"{folder}.libs"}
-    system = [
-        "/lib",
-        "/lib64",
-        "/usr/lib",
-        "/usr/lib64",
-        "/usr/share/zoneinfo",
-        "/etc/localtime",
-        "/etc/ld.so.cache",
-    ]
-    existing = [path for path in {*paths, *system, "/dev/urandom", "/dev/zero"} if os.path.exists(path)]
-    return sorted({part for path in existing for part in _without(path, _OWN_FOLDER)})
-
-
-def _without(path: str, hidden: str) -> list[str]:
-    """What to allow so that all of `path` can be read, but for `hidden`: Landlock can't take back a part.
-
-    More than the path itself only where this package is installed among the interpreter's own.
-    """
-    real = os.path.realpath(path)
-    if real == hidden:
-        return []
-    if not hidden.startswith(real + os.sep):
-        return [path]
-    return [part for entry in os.listdir(real) for part in _without(os.path.join(real, entry), hidden)]

@@ -20,7 +20,7 @@ import sys
 import threading
 from typing import Any
 
-from . import child, clone, hot_pages, huge_text, isolation, rehearsal, warmup, wire
+from . import child, clone, hot_pages, huge_text, isolation, namespaces, rehearsal, warmup, wire
 from .dispatcher import Dispatcher, Pipes
 from .job import Board
 from .program import REPORT_FD
@@ -89,63 +89,75 @@ def _main() -> None:
     # Out of the way of the descriptors that a program's process gives a meaning to.
     requests, results, answers = (isolation.moved_up(int(fd)) for fd in sys.argv[1:4])
     isolation.die_with_parent(parent)
-    config, (server_filter, child_filter) = wire.read_frame(requests)
-    scratch = config["scratch"]
+    config, filters = wire.read_frame(requests)
+    for group in config["cgroups"]:
+        join(group)
     ring = hot_pages.open_ring()
-    layers = isolation.enter_namespaces(scratch)
-    first = os.getpid()
-    if layers.get("pid namespace") == "on" and (pid := os.fork()):
-        # Outside of the namespace just made, this process only waits: its child is the server, and
-        # the kernel ends all that lives in the namespace together with it.
-        _, status = os.waitpid(pid, 0)
-        os._exit(0 if status == 0 else 1)
-    if os.getpid() != first:
-        isolation.die_with_parent(0)
-    landlock = None
     try:
-        landlock = isolation.landlock_ruleset(config["readable"], scratch)
-        layers["landlock"] = "on"
-    except OSError as error:
-        layers["landlock"] = str(error)
+        server = namespaces.enter(config["scratch"], config["needed"], config["without"])
+    except PermissionError as error:
+        wire.write_frame(results, {"refused": f"the user that programs run as can't read {error.filename}"})
+        os._exit(0)
+    layers = server.layers
+    landlock = landlock_or_why_not(config, layers)
     preload(config)
-    shortcuts = {"huge_text_bytes": huge_text.move_interpreter(), "pinned_bytes": 0}
+    shortcuts = {"huge_text_bytes": huge_text.move_interpreter()}
     confinement = isolation.Confinement(
-        seccomp=child_filter,
+        filters=(filters[0], filters[1]),
         pid_offsets=config["pid_offsets"],
         landlock=landlock,
-        own_user_namespace=layers.get("user namespace") == "on",
+        limit_processes=server.alone,
         memory_mib=config["limits"]["memory_mib"],
-        file_mib=max(isolation.SCRATCH_MIB, 2 * config["limits"]["output_mib"]),
+        file_mib=max(namespaces.SCRATCH_MIB, 2 * config["limits"]["output_mib"]),
     )
-    os.chdir(scratch)
-    null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, REPORT_FD)  # so that no descriptor of ours ever has the report's number
+    os.chdir(config["scratch"])
+    os.dup2(os.open("/dev/null", os.O_RDWR), REPORT_FD)  # no descriptor of ours ever has the report's number
     board, dispatcher = Board(), os.getpid()
-    read, write = os.pipe()
-    rehearsed, results_of_rehearsal = os.pipe()
+    jobs, jobs_end = os.pipe()
+    ready, ready_end = os.pipe()
     template = clone.clone(clone.FILES)
     if template == 0:
         isolation.die_with_parent(dispatcher)
-        confinement.enter_server()
         beginning = child.Beginning(
             confinement,
             board,
             output=config["limits"]["output_mib"] << 20,
-            dispatcher=None if layers.get("pid namespace") == "on" else dispatcher,
+            dispatcher=None if layers["pid namespace"] == "on" else dispatcher,
         )
+        confinement.enter_template()
         maker = Template(beginning, board)
         pinned = 0 if ring is None else pin_pages(ring, maker, beginning)
-        confinement.filter_server(server_filter)
-        os.write(results_of_rehearsal, pinned.to_bytes(8, "little"))
-        maker.serve(read)
+        confinement.close_template()
+        os.write(ready_end, pinned.to_bytes(8, "little"))
+        maker.serve(jobs)
         os._exit(0)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-    confinement.enter_server()
-    confinement.filter_server(server_filter)
-    shortcuts["pinned_bytes"] = int.from_bytes(wire.read_exactly(rehearsed, 8), "little")
-    server = Dispatcher(config["limits"], scratch, Pipes(requests, results, answers, write), board)
+    confinement.enter_dispatcher()
+    shortcuts["pinned_bytes"] = int.from_bytes(wire.read_exactly(ready, 8), "little")
+    served = Dispatcher(
+        config["limits"], config["scratch"], Pipes(requests, results, answers, jobs_end), board
+    )
     wire.write_frame(results, {"ready": True, "layers": layers, "shortcuts": shortcuts})
-    server.serve(template, functions=config["functions"], strangers=server_filter == b"")
+    served.serve(template, functions=config["functions"], strangers=filters[0] == b"")
+
+
+def join(group: str) -> None:
+    """Have what this process makes counted in a cgroup."""
+    with open(group, "w") as file:
+        file.write("0")
+
+
+def landlock_or_why_not(config: dict[str, Any], layers: dict[str, str]) -> int | None:
+    """The ruleset's descriptor; `None` where it can't be had, and why in `layers`."""
+    try:
+        if "landlock" in config["without"]:
+            raise isolation.LayerError("left out")
+        landlock = isolation.landlock_ruleset(config["readable"], config["scratch"])
+    except OSError as error:
+        layers["landlock"] = str(error)
+        return None
+    layers["landlock"] = "on"
+    return landlock
 
 
 def pin_pages(ring: int, template: Template, beginning: child.Beginning) -> int:
