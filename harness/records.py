@@ -34,6 +34,7 @@ def outcome_row(outcome: Outcome) -> dict[str, Any]:
         "cpu_seconds": outcome.cpu_seconds,
         "peak_memory_mib": outcome.peak_memory_mib,
         "cached": outcome.cached,
+        **({"cut_short": True} if outcome.cut_short else {}),
         "tests": [
             {
                 **test.statuses,
@@ -67,6 +68,7 @@ def outcome_from_row(row: dict[str, Any]) -> Outcome:
         peak_memory_mib=row["peak_memory_mib"],
         infrastructure_error=row["infrastructure_error"],
         cached=row["cached"],
+        cut_short=row.get("cut_short", False),
     )
 
 

@@ -349,6 +349,10 @@ class Outcome(_PickledAsCall):
     infrastructure_error: str | None = None
     """The grader failed, again and again, and not the program: neither a wrong answer nor a reward."""
     cached: bool = False
+    cut_short: bool = False
+    """It had failed, and was costly: not all of its tests were run; see `Limits.costly_tests_after_failure`.
+
+    Its verdicts are what they would be, its pass ratios may be lower."""
 
     @property
     def unscorable(self) -> bool:

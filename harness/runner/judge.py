@@ -22,6 +22,7 @@ from typing import Any
 
 from harness.compare import get_profiles
 from harness.runner import reruns
+from harness.runner.costs import Costs
 from harness.runner.judging import Judge, Run, make_outcome
 from harness.runner.prepared import Preload, PreparedSuite, prepare
 from harness.runner.server import ForkServer, ProgramRequest, Result, ServerLostError
@@ -76,16 +77,21 @@ class Failed:
 class _Pending:
     task: Task
     request: ProgramRequest
+    limits: Limits
     runs: list[Run] = field(default_factory=list)
     tests: list[TestOutcome] = field(default_factory=list)
     tries: list[Result] = field(default_factory=list)
     """Runs of its next tests that may have been over a limit by bad luck."""
     losses: int = 0
 
+    def __post_init__(self) -> None:
+        self.costs = Costs(self.limits, self.request.suite)
+
     def take(self, judge: Judge, result: Result) -> None:
         """Count a result as the program's; what is left to do begins behind it."""
         self.runs.append(result.run)
         judge.add(self.tests, self.request.suite, result.run)
+        self.costs.add(result.run, self.tests)
         self.request = replace(
             self.request,
             first=result.following,
@@ -98,6 +104,7 @@ class _Pending:
         self.runs.clear()
         self.tests.clear()
         self.tries.clear()
+        self.costs = Costs(self.limits, self.request.suite)
         self.request = replace(self.request, first=0, cpu=0.0, idle=0.0)
 
 
@@ -169,7 +176,7 @@ class _Worker:
         for task in chunk.tasks:
             suite = self._prepared(chunk.suites[task.digest])
             request = ProgramRequest(task.number, task.code, suite)
-            split[suite.preload(task.code)].append(_Pending(task, request))
+            split[suite.preload(task.code)].append(_Pending(task, request, self._limits))
         for preload, left in split.items():
             while left:
                 left[:] = self._grade_with_server(left, preload)
@@ -210,12 +217,12 @@ class _Worker:
                         f"the fork server answered program {result.number}, not {item.task.number}"
                     )
                 if result.so_far:
-                    server.answer(go_on=not self._decided_so_far(item, result))
+                    server.answer(go_on=not self._too_costly_so_far(item, result))
                     continue
                 settled = reruns.settled(item.tries, result)
                 if settled is not None:
                     item.take(self._judge, settled)
-                done = settled is not None and (result.last or self._judge.decided(item.tests))
+                done = settled is not None and (result.last or self._decided(item))
                 if result.asks:
                     server.answer(go_on=not done)
                 if done:
@@ -235,11 +242,16 @@ class _Worker:
                 self._lose(sent, error)
         return sent + waiting
 
-    def _decided_so_far(self, item: _Pending, result: Result) -> bool:
-        """Whether it is enough what a process has done until now."""
-        tests = list(item.tests)
+    def _decided(self, item: _Pending) -> bool:
+        """Whether no further test of the program is to be run."""
+        return self._judge.decided(item.tests) or item.costs.cut_at(item.tests) is not None
+
+    def _too_costly_so_far(self, item: _Pending, result: Result) -> bool:
+        """Whether what a process has done until now is enough; the test that it is at counts as it is."""
+        tests, costs = list(item.tests), item.costs.copy()
         self._judge.add(tests, item.request.suite, result.run)
-        return self._judge.decided(tests)
+        costs.add(result.run, tests)
+        return costs.cut_at(tests) is not None
 
     def _send_batch(
         self, server: ForkServer, waiting: list[_Pending], sent: list[_Pending]
@@ -270,11 +282,14 @@ class _Worker:
             server.close()
 
     def _finish(self, item: _Pending) -> None:
-        tests = self._judge.complete(item.tests, item.request.suite)
+        cut = item.costs.cut_at(item.tests)
+        tests = item.tests if cut is None else self._judge.cut(item.tests, cut)
+        complete = self._judge.complete(tests, item.request.suite)
         task = item.task
-        self._deliver(
-            task.number, make_outcome(task.task_id, task.sample_id, tests, item.runs, self._profiles)
+        outcome = make_outcome(
+            task.task_id, task.sample_id, complete, item.runs, self._profiles, cut_short=cut is not None
         )
+        self._deliver(task.number, outcome)
 
     def _finish_failed(self, item: _Pending, reason: str) -> None:
         verdicts = {profile.name: Status.NOT_RUN for profile in self._profiles}

@@ -64,8 +64,17 @@ class Judge:
 
     def _ends(self, test: TestOutcome) -> bool:
         """Whether no test after this one is to be run."""
-        timed_out = self._limits.stop_at_first_timeout and Status.TIMED_OUT in test.statuses.values()
-        return timed_out or (self._limits.stop_at_first_failure and _failed(test))
+        at_limit = self._limits.stop_at_first_timeout and _is_at_limit(test)
+        return at_limit or (self._limits.stop_at_first_failure and Judge.failed(test))
+
+    @staticmethod
+    def failed(test: TestOutcome) -> bool:
+        """Whether a test has failed under every profile."""
+        return Status.PASSED not in test.statuses.values()
+
+    def cut(self, tests: Sequence[TestOutcome], number: int) -> list[TestOutcome]:
+        """The tests up to one that was one too many for a program that has failed: its time is up."""
+        return [*tests[:number], self._all(Ending(Status.TIMED_OUT), tests[number].cpu_seconds)]
 
     def decided(self, tests: Sequence[TestOutcome]) -> bool:
         """Whether no further test is to be run."""
@@ -222,8 +231,12 @@ class Judge:
         return {p.name: found[p.assert_matches] for p in self._profiles}
 
 
-def _failed(test: TestOutcome) -> bool:
-    return Status.PASSED not in test.statuses.values()
+def _is_at_limit(test: TestOutcome) -> bool:
+    """Whether the process was ended for its time, its output, or its memory (not for a MemoryError)."""
+    statuses = test.statuses.values()
+    if Status.OUT_OF_MEMORY in statuses:
+        return test.error is not None and test.error.type == "SIGKILL"
+    return Status.TIMED_OUT in statuses or Status.OUTPUT_LIMIT in statuses
 
 
 def _after(last: TestOutcome) -> TestOutcome:
@@ -251,6 +264,8 @@ def make_outcome(
     tests: tuple[TestOutcome, ...],
     runs: Sequence[Run],
     profiles: Sequence[Profile],
+    *,
+    cut_short: bool = False,
 ) -> Outcome:
     """The outcome of a program from its tests and processes."""
     return Outcome(
@@ -261,6 +276,7 @@ def make_outcome(
         error=next((test.error for test in tests if test.error is not None), None),
         cpu_seconds=round(sum(run.cpu for run in runs), 6),
         peak_memory_mib=round(max((run.rss_kib for run in runs), default=0) / 1024, 1),
+        cut_short=cut_short,
     )
 
 

@@ -118,9 +118,7 @@ class ForkServer:
             ServerLostError: If it does not come up.
             IsolationError: If programs could not run here as the user that they should run as.
         """
-        self._known: OrderedDict[str, str] = OrderedDict()
-        self._numbers = count()
-        self._preload = preload
+        self._begin(preload)
         self._scratch = tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-")
         to_server, self._out = _pipe()
         self._in, from_server = _pipe()
@@ -158,6 +156,12 @@ class ForkServer:
         self.cgroup = self._cgroup.limits
         """Which limits a cgroup holds, if one could be had."""
         self.shortcuts: dict[str, int] = header["shortcuts"]
+
+    def _begin(self, preload: Preload) -> None:
+        self._known: OrderedDict[str, str] = OrderedDict()
+        """Names of the suites that the server has, by their digest, which stays here."""
+        self._numbers = count()
+        self._preload = preload
 
     def send(self, programs: list[ProgramRequest]) -> None:
         """Hand over programs, to be run in this order.

@@ -10,6 +10,53 @@ import pytest
 from harness import Job, Limits, Outcome, Problem, Runner, TestSuite
 from harness.types import AssertTest, CallTest, StdinTest, TestKind
 
+SEARCH = """
+import ctypes, gc, re, sys
+def find(pattern):
+    # A pattern that does not match itself, so that the search does not find its own tools.
+    needle = re.compile(pattern)
+    seen, found = set(), []
+    def walk(value, depth=0):
+        if id(value) in seen or depth > 6: return
+        seen.add(id(value))
+        if isinstance(value, str) and needle.search(value): found.append(value)
+        elif isinstance(value, bytes) and needle.search(value.decode("latin-1")): found.append(value)
+        elif isinstance(value, dict): [walk(x, depth + 1) for pair in list(value.items()) for x in pair]
+        elif isinstance(value, (list, tuple, set, frozenset)): [walk(x, depth + 1) for x in list(value)]
+        elif hasattr(value, "__dict__"): walk(vars(value), depth + 1)
+    frame = sys._getframe()
+    while frame:
+        for name, value in list(frame.f_locals.items()) + list(frame.f_globals.items()):
+            walk(value)
+        frame = frame.f_back
+    for value in gc.get_objects(): walk(value, 5)
+    return found
+def memory(halves):
+    # All that is mapped near any object, and the heap: by a call that refuses what is not mapped.
+    import os
+    libc = ctypes.CDLL(None)
+    libc.sbrk.restype = ctypes.c_void_p
+    libc.sbrk.argtypes = [ctypes.c_ssize_t]
+    libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+    pipe_in, pipe_out = os.pipe2(os.O_NONBLOCK)
+    needle = re.compile(halves[0] + b"[-]" + halves[1])  # the text itself is put together nowhere
+    arenas = {id(o) >> 20 for value in gc.get_objects() for o in (value, *gc.get_referents(value))}
+    arenas |= {arena + more for arena in set(arenas) for more in range(-32, 33)}  # mappings lie side by side
+    pages = {(arena << 20) + offset for arena in arenas for offset in range(0, 1 << 20, 4096)}
+    pages |= set(range((libc.sbrk(0) - (8 << 20)) // 4096 * 4096, libc.sbrk(0), 4096))
+    hits = 0
+    for address in pages:
+        if libc.write(pipe_out, address, 4096) == 4096:
+            hits += len(needle.findall(os.read(pipe_in, 4096)))
+    return hits
+"""
+
+
+@pytest.fixture(scope="session")
+def search() -> str:
+    """Source of what looks for text in a program's own process: `find` in objects, `memory` in all bytes."""
+    return SEARCH
+
 
 class Grader:
     """A runner of one worker, so that each program meets what the one before it left."""

@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import Job, Limits, Problem, Runner, TestSuite
-from harness.runner.server import _without
+from harness.runner.readable import without
 from harness.types import AssertTest, CallTest, StdinTest, TestKind
 
 SECRET = "expected-7f3a9c-never-in-the-process"
@@ -105,49 +105,8 @@ def test_a_class_that_lies_about_its_type_is_opaque(grader):
     grader.still_sane()
 
 
-SEARCH = """
-import ctypes, gc, re, sys
-def find(pattern):
-    # A pattern that does not match itself, so that the search does not find its own tools.
-    needle = re.compile(pattern)
-    seen, found = set(), []
-    def walk(value, depth=0):
-        if id(value) in seen or depth > 6: return
-        seen.add(id(value))
-        if isinstance(value, str) and needle.search(value): found.append(value)
-        elif isinstance(value, bytes) and needle.search(value.decode("latin-1")): found.append(value)
-        elif isinstance(value, dict): [walk(x, depth + 1) for pair in list(value.items()) for x in pair]
-        elif isinstance(value, (list, tuple, set, frozenset)): [walk(x, depth + 1) for x in list(value)]
-        elif hasattr(value, "__dict__"): walk(vars(value), depth + 1)
-    frame = sys._getframe()
-    while frame:
-        for name, value in list(frame.f_locals.items()) + list(frame.f_globals.items()):
-            walk(value)
-        frame = frame.f_back
-    for value in gc.get_objects(): walk(value, 5)
-    return found
-def memory(halves):
-    # All that is mapped near any object, and the heap: by a call that refuses what is not mapped.
-    import os
-    libc = ctypes.CDLL(None)
-    libc.sbrk.restype = ctypes.c_void_p
-    libc.sbrk.argtypes = [ctypes.c_ssize_t]
-    libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
-    pipe_in, pipe_out = os.pipe2(os.O_NONBLOCK)
-    needle = re.compile(halves[0] + b"[-]" + halves[1])  # the text itself is put together nowhere
-    arenas = {id(o) >> 20 for value in gc.get_objects() for o in (value, *gc.get_referents(value))}
-    pages = {(arena << 20) + offset for arena in arenas for offset in range(0, 1 << 20, 4096)}
-    pages |= set(range((libc.sbrk(0) - (8 << 20)) // 4096 * 4096, libc.sbrk(0), 4096))
-    hits = 0
-    for address in pages:
-        if libc.write(pipe_out, address, 4096) == 4096:
-            hits += len(needle.findall(os.read(pipe_in, 4096)))
-    return hits
-"""
-
-
-def test_expected_values_are_nowhere_in_the_process(default_grader):
-    code = SEARCH + (
+def test_expected_values_are_nowhere_in_the_process(default_grader, search):
+    code = search + (
         "def f(x):\n    hits = memory((b'expected-7f3a9c', b'never-in-the-process'))\n"
         "    return [hits, len(find('expected[-]7f3a9c[-]never-in-the-process'))]"
     )
@@ -175,10 +134,10 @@ def test_expected_values_are_nowhere_in_the_process(default_grader):
         assert default_grader.statuses(outcome) == ["passed", "wrong_answer", "wrong_answer"], outcome
 
 
-def test_the_search_finds_what_is_there(default_grader):
+def test_the_search_finds_what_is_there(default_grader, search):
     """The test above can fail: an input is in the process, and its search sees it."""
     code = (
-        SEARCH
+        search
         + "def f(x):\n    return [memory((b'input', b'55aa-here')) > 0, len(find('input[-]55aa[-]here')) > 0]"
     )
     outcome = default_grader.call(code, "f", (["input-55aa-here"], [True, True]))
@@ -400,12 +359,12 @@ def test_a_package_among_the_interpreters_own_is_left_out(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "lib")
     hidden = os.path.realpath(tmp_path / "lib/python/site-packages")
     for start in ("lib", "link"):
-        assert sorted(_without(str(tmp_path / start), hidden)) == [
+        assert sorted(without(str(tmp_path / start), [hidden])) == [
             f"{tmp_path}/lib/python/os.py",
             f"{tmp_path}/lib/x.so",
         ]
-    assert _without(str(tmp_path / "lib/x.so"), hidden) == [f"{tmp_path}/lib/x.so"]
-    assert _without(hidden, hidden) == []
+    assert without(str(tmp_path / "lib/x.so"), [hidden]) == [f"{tmp_path}/lib/x.so"]
+    assert without(hidden, [hidden]) == []
 
 
 def test_no_folder_of_installed_packages_can_be_read(sealed):

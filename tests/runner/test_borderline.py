@@ -7,42 +7,48 @@ from harness.compare import get_profiles
 from harness.runner.judging import Judge
 from harness.runner.judging import Run as JudgedRun
 from harness.runner.prepared import prepare
+from harness.runner.reruns import settled
 from harness.runner.sandbox import again
-from harness.runner.sandbox.runs import Run
+from harness.runner.sandbox.dispatcher import Run
+from harness.runner.sandbox.watch import Ended
 from harness.runner.sandbox.wire import record
+from harness.runner.server import Result
 from harness.types import CallTest, TestKind, TestSuite
 
 
-def run(cpu, *times, killed=None):
-    return Run(killed, 0, cpu, 0, b"".join(record(time, b"") for time in times))
+def run(cpu, *times):
+    return Run(Ended(None, 0, cpu, 0.0, 0), b"".join(record(time, b"") for time in times))
 
 
-def best(*runs, cleans=True, over=again.script_over):
-    left = list(runs)
-    chosen = again.best_of(lambda: left.pop(0), lambda each: over(each, 4.0), lambda: cleans)
-    return chosen.cpu, len(runs) - len(left)
+def result(name, over):
+    return Result(name, None, following=1, last=False, asks=False, so_far=False, over=over, retires=over > 0)
+
+
+def counted(*overs):
+    """Which of several results counts, and after how many runs."""
+    tries = []
+    for number, over in enumerate(overs):
+        found = settled(tries, result(number, over))
+        if found is not None:
+            assert not tries
+            return found.number, number + 1
+    return None
 
 
 @pytest.mark.parametrize(
-    ("cpus", "expected"),
+    ("overs", "expected"),
     [
-        ([4.3, 1.0, 1.0], (4.3, 1)),
-        ([4.5, 4.3, 1.0], (4.3, 2)),
-        ([4.9, 4.8, 4.3], (4.3, 3)),
-        ([4.5, 4.6, 4.7, 1.0], (4.5, 3)),
+        ([0], (0, 1)),
+        ([1, 0], (1, 2)),
+        ([1, 1, 0], (2, 3)),
+        ([1, 1, 1, 0], (0, 3)),
+        ([2, 1, 1], (1, 3)),
+        ([2, 1, 0], (2, 3)),
+        ([1, 1], None),
     ],
 )
-def test_the_first_run_that_is_not_surely_over_the_limit_counts(cpus, expected):
-    assert best(*[run(cpu, 0.0) for cpu in cpus]) == expected
-
-
-def test_what_had_to_be_stopped_is_not_run_again():
-    assert best(run(5.0, 0.0, killed="cpu"), run(1.0, 0.0)) == (5.0, 1)
-    assert best(run(4.5, 0.0), run(1.0, 0.0, killed="idle"), run(3.0, 0.0)) == (3.0, 3)
-
-
-def test_nothing_runs_in_a_folder_that_is_not_clean():
-    assert best(run(4.5, 0.0), run(1.0, 0.0), cleans=False) == (4.5, 1)
+def test_the_first_run_that_is_not_surely_over_the_limit_counts_or_the_best_of_three(overs, expected):
+    assert counted(*overs) == expected
 
 
 def test_compiling_and_loading_count_for_nothing():
@@ -51,13 +57,8 @@ def test_compiling_and_loading_count_for_nothing():
     assert again.script_over(run(4.5), 4.0) == 1
     assert again.tests_over(run(9.0, 1.0, 3.0, 4.0, 8.6), 4.0) == 1
     assert again.tests_over(run(9.0, 1.0, 3.0, 4.3), 4.0) == 1
+    assert again.tests_over(run(9.2, 0, 0, 4.5, 9.0), 4.0) == 2
     assert again.tests_over(run(4.5, 0.0), 4.0) == again.tests_over(run(4.5), 4.0) == 0
-
-
-def test_imported_programs_are_chosen_by_how_many_tests_are_over():
-    two, one, none = run(9.2, 0, 0, 4.5, 9.0), run(9.1, 0, 0, 4.5, 8.0), run(9.3, 0, 0, 4.3, 8.0)
-    assert best(two, one, none, over=again.tests_over) == (9.3, 3)
-    assert best(two, one, one, over=again.tests_over) == (9.1, 3)
 
 
 @pytest.mark.parametrize(("stop", "third"), [(True, "not_run"), (False, "passed")])
@@ -111,3 +112,19 @@ def test_a_program_under_its_own_limit_is_not_charged_for_runs_that_do_not_count
             ("1", "1"), ("0", "0"), ("0", "0"),
         )  # fmt: skip
     assert [test.statuses["strict"].value for test in outcome.tests] == ["timed_out", "passed", "passed"]
+
+
+NUMBERED = """
+import os, time
+mark = os.stat(os.open("mark", os.O_CREAT)).st_ino + os.getpid() * 1000
+while time.process_time() < 0.58: pass
+raise ValueError(mark)
+"""
+
+
+def test_a_run_again_is_another_servers_so_that_no_number_tells_of_the_one_before(short, processes):
+    before = processes.servers(short.runner)
+    short.script(NUMBERED, ("", "7"))
+    after = processes.servers(short.runner)
+    assert set(after) - set(before)
+    short.still_sane()

@@ -97,7 +97,31 @@ os._exit(0)
 def test_a_forged_refusal_gains_nothing(grader):
     text = json.dumps({"kind": "outside_function", "error": ["SyntaxError", "", 1]}).encode()
     outcome = grader.script(FORGED.format(text=text), ("", "2\n"), ("", "2\n"))
-    assert outcome.verdicts["strict"] == "syntax_error"
+    assert "syntax_error" not in outcome.verdicts.values(), "the compiler had its say before"
+    grader.still_sane()
+
+
+TWO_HALVES = """
+import os, struct, time
+limit = {limit}
+def work(until):
+    while time.process_time() < until: pass
+if os.path.exists("half"):
+    print(2)
+else:
+    work(0.7 * limit)
+    open("half", "w").close()
+    record = {record!r}
+    os.ftruncate(3, 0)
+    os.pwrite(3, struct.pack("<Id", len(record), 0.0) + record, 0)
+    os._exit(0)
+"""
+
+
+def test_no_second_process_goes_on_from_a_refusal_that_the_program_claims(grader):
+    record = json.dumps({"kind": "outside_function", "error": ["SyntaxError", "", 1]}).encode()
+    outcome = grader.script(TWO_HALVES.format(limit=1.0, record=record), ("", "2\n"))
+    assert "passed" not in outcome.verdicts.values()
     grader.still_sane()
 
 

@@ -92,7 +92,7 @@ def test_scripts_in_their_order_and_what_was_not_run():
         (run(COMPILED, LOADED, value(1), value(2), value(3), value(9)), ["passed"] * 3),
         (run(COMPILED, LOADED, value(1), fields(kind="raised", error=["KeyError", "", 2]), value(3)), ["passed", "runtime_error", "passed"]),
         (run(COMPILED, LOADED, value(1), fields(kind="raised", error=["MemoryError", "", 2]), value(3)), ["passed", "out_of_memory", "passed"]),
-        (run(COMPILED, LOADED, value(1), fields(kind="too_large"), value(3)), ["passed", "output_limit", "passed"]),
+        (run(COMPILED, LOADED, value(1), fields(kind="too_large"), value(3)), ["passed", "output_limit", "not_run"]),
         (run(COMPILED, LOADED, value(1), fields(kind="held"), value(3)), ["passed", "runtime_error", "passed"]),
         (run(COMPILED, LOADED, value(1), value(2, cpu=3.1), value(3, cpu=3.2), cpu=3.2), ["passed", "timed_out", "not_run"]),
         (run(COMPILED, LOADED, value(1), killed="cpu", status=-9, cpu=3.0), ["passed", "timed_out", "not_run"]),

@@ -17,6 +17,14 @@ from harness.runner.server import ForkServer, ProgramRequest, ServerLostError
 from harness.types import StdinTest, TestKind
 
 LIMITS = Limits(cpu_seconds=5.0)
+NAMESPACES = [
+    "user namespace",
+    "pid namespace",
+    "network namespace",
+    "ipc namespace",
+    "read-only mounts",
+    "unprivileged user",
+]  # who could not read an interpreter under root's home, unmounted
 SUITE = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "")]))
 
 
@@ -25,7 +33,8 @@ def server(request, monkeypatch):
     """One that lacks what the parameter says."""
     configuration = module._configuration
     if request.param != "no seccomp":
-        monkeypatch.setattr(module, "_configuration", lambda *args: configuration(*args) | {"isolate": False})
+        without = {"without": NAMESPACES}
+        monkeypatch.setattr(module, "_configuration", lambda *args: configuration(*args) | without)
     if request.param != "no namespaces":
         monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
     server = ForkServer(LIMITS, Preload.LIBRARY, functions=False)

@@ -70,9 +70,7 @@ def enter(scratch: str, needed: Sequence[str], without: Sequence[str]) -> Server
     _try(layers, "read-only mounts", partial(_mount, scratch, needed, inside if root else None), without)
     alone = layers["user namespace"] == "on"
     if root:
-        if layers["read-only mounts"] != "on" and inside:
-            os.chown(scratch, inside, inside)
-        _try(layers, "unprivileged user", partial(_become, inside, [*needed, scratch]), without)
+        _try(layers, "unprivileged user", partial(_become, inside, needed, scratch), without)
         alone = alone or (layers["unprivileged user"] == "on" and outside >= _FIRST_USER)
     return Server(layers, alone)
 
@@ -218,8 +216,8 @@ def _make_mount_point(path: str, mode: int) -> None:
 # --- users ---------------------------------------------------------------------------------------
 
 
-def _become(user: int, needed: Iterable[str]) -> None:
-    """Become a user without rights, for good.
+def _become(user: int, needed: Iterable[str], scratch: str) -> None:
+    """Become a user without rights, for good, to whom the scratch folder belongs.
 
     Raises:
         LayerError: If there is none to be had.
@@ -229,6 +227,7 @@ def _become(user: int, needed: Iterable[str]) -> None:
         raise LayerError("root has no other user here")
     _try_to_read(user, needed)
     try:
+        os.chown(scratch, user, user)
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
