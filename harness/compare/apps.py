@@ -21,11 +21,16 @@ from harness.compare.closeness import allclose
 
 _CHUNK = 1 << 17
 """Tokens of a line held in memory at once."""
+_LONG, _MOST_LINES = 1 << 20, 1_000_000
+"""A flood of lines, far more than are expected, is wrong, whatever the reference's sets of them would say: it
+would take the judge's memory. The longest expected output of APPS has a tenth of that."""
 
 
 def stdout_matches(output: str, expected: str, *, real_valued: bool = False) -> bool:
     """Whether the reference grader takes `output` for `expected`; it has no use for `real_valued`."""
     del real_valued
+    if len(output) > _LONG and _lines(output) > _MOST_LINES and _lines(output) > 2 * _lines(expected):
+        return False
     out = output.splitlines()
     if _same_text(out, expected) or out == [expected]:  # C0, C1
         return True
@@ -37,6 +42,10 @@ def stdout_matches(output: str, expected: str, *, real_valued: bool = False) -> 
     if out == wanted:  # C3
         return True
     return _same_floats(out, wanted) or _same_sets(out, wanted)
+
+
+def _lines(text: str) -> int:
+    return text.count("\n") + text.count("\r") + text.count("\x0b") + text.count("\x0c")
 
 
 def _same_text(out: list[str], expected: str) -> bool:
@@ -122,6 +131,12 @@ def value_matches(value: object, expected: object, *, wrapped: bool) -> bool:
 def _tuples_match(given: Any, expected: Any) -> bool:
     """A sequence of tuples equals the list of lists that is wrapped in `expected`."""
     try:
-        return isinstance(given[0], tuple) and [list(item) for item in given] == expected[0]
+        if not isinstance(given[0], tuple) or len(given) != len(expected[0]):
+            return False
+        # Lengths first: a range is a list of any length in a few bytes.
+        return all(
+            len(item) == len(each) and list(item) == each
+            for item, each in zip(given, expected[0], strict=True)
+        )
     except Exception:  # as the reference, which tries it on anything
         return False

@@ -12,10 +12,11 @@ from typing import Any
 
 from harness.compare import Profile
 from harness.runner.asserts import Split
+from harness.runner.budget import OverBudgetError, budget
 from harness.runner.prepared import Inside, PreparedSuite
 from harness.runner.reading import Ending, error_of, fields_of, raised, signal_name, value_of
 from harness.runner.sandbox.again import SURE
-from harness.runner.sandbox.wire import split_records
+from harness.runner.sandbox.wire import clamped_records, split_records
 from harness.types import ErrorInfo, Limits, Outcome, Status, TestKind, TestOutcome
 
 
@@ -109,14 +110,15 @@ class Judge:
     # --- standard input --------------------------------------------------------------------------
 
     def _script(self, suite: PreparedSuite, run: Run) -> Iterator[TestOutcome]:
-        records = list(split_records(run.report))
-        compiled_at = min(run.cpu, max(0.0, records[0][0])) if records else 0.0
+        records = clamped_records(run.report, run.cpu, 2)
+        compiled_at = records[0][0] if records else 0.0
         cpu = run.cpu - compiled_at
         if not records or (first := fields_of(records[0][1])).get("kind") in _REFUSALS:
             yield self._all(self._failed_compile(run, error_of(first) if records else None), run.cpu)
             return
-        ended = fields_of(records[-1][1]) if len(records) > 1 else {}
-        exit_code = ended.get("exit", run.status)
+        ended = fields_of(records[1][1]) if len(records) > 1 else {}
+        # What the program says of its exit is known to be true where the kernel has seen none.
+        exit_code = run.status or _exit_status(ended)
         died = self._death(run, over=self._over(suite, cpu)) or self._full(run)
         error = error_of(ended) or ErrorInfo("SystemExit", f"exit status {run.status}", None)
         if died is None and exit_code != 0 and error.type != "SystemExit":
@@ -124,17 +126,26 @@ class Judge:
         if died is not None:
             yield self._all(died, cpu)
             return
-        output = run.stdout.decode("utf-8", errors="surrogateescape")
-        statuses = {}
-        for profile in self._profiles:
-            if exit_code != 0 and profile.exit_code_fails:
-                statuses[profile.name] = Status.RUNTIME_ERROR
-            else:
-                right = profile.stdout_matches(
-                    output, suite.expected[run.first], real_valued=suite.real_valued
-                )
-                statuses[profile.name] = _graded(right)
-        yield TestOutcome(statuses, error if exit_code != 0 else None, round(cpu, 6))
+        statuses, over = self._compared_output(suite, run, failed=exit_code != 0)
+        yield TestOutcome(statuses, over or (error if exit_code != 0 else None), round(cpu, 6))
+
+    def _compared_output(
+        self, suite: PreparedSuite, run: Run, *, failed: bool
+    ) -> tuple[dict[str, Status], ErrorInfo | None]:
+        """By profile, whether the output is what is expected; and why not, if that took too much."""
+        statuses = {p.name: Status.RUNTIME_ERROR for p in self._profiles if failed and p.exit_code_fails}
+        try:
+            with budget(len(run.stdout)):
+                output = run.stdout.decode("utf-8", errors="surrogateescape")
+                expected = suite.expected[run.first]
+                for profile in self._profiles:
+                    if profile.name not in statuses:
+                        right = profile.stdout_matches(output, expected, real_valued=suite.real_valued)
+                        statuses[profile.name] = _graded(right)
+        except (OverBudgetError, MemoryError) as error:
+            missing = [profile.name for profile in self._profiles if profile.name not in statuses]
+            return statuses | dict.fromkeys(missing, Status.WRONG_ANSWER), _too_much(error)
+        return statuses, None
 
     def _failed_compile(self, run: Run, error: ErrorInfo | None) -> Ending:
         """A compiler that died of the program is the program's syntax error, unless it ran out of time."""
@@ -170,43 +181,51 @@ class Judge:
     # --- imported programs -----------------------------------------------------------------------
 
     def _imported(self, suite: PreparedSuite, run: Run) -> Iterator[TestOutcome]:
-        records = [(cpu, fields_of(data)) for cpu, data in split_records(run.report)]
         remaining = len(suite.expected) - run.first
-        failed = self._failed_load(run, records)
+        records = clamped_records(run.report, run.cpu, remaining + 2)
+        failed = self._failed_load(run, [fields_of(data) for _, data in records[:2]])
         if failed is not None:
             yield from [self._all(failed, run.cpu)] * (1 if failed.status is Status.TIMED_OUT else remaining)
             return
         before = records[1][0]
-        results = records[2 : 2 + remaining]
-        for offset, (after, fields) in enumerate(results):
-            yield self._test(suite.expected[run.first + offset], suite, fields, max(0.0, after - before))
+        for offset, (after, data) in enumerate(records[2:]):
+            yield self._test(suite.expected[run.first + offset], suite, data, after - before)
             before = after
-        if len(results) < remaining:
-            cpu = max(0.0, run.cpu - before)
+        done = len(records) - 2
+        if done < remaining:
+            cpu = run.cpu - before
             left = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
-            inside = isinstance(suite.expected[run.first + len(results)], Inside)
+            inside = isinstance(suite.expected[run.first + done], Inside)
             died = self._death(run, over=self._over(suite, cpu))
             yield self._all(died or Ending(Status.RUNTIME_ERROR, left), cpu, inside=inside)
 
-    def _failed_load(self, run: Run, records: Sequence[tuple[float, Mapping[str, Any]]]) -> Ending | None:
-        """Why no test was run, if none was."""
-        if records and records[0][1].get("kind") in _REFUSALS:
-            return Ending(Status.SYNTAX_ERROR, error_of(records[0][1]))
+    def _failed_load(self, run: Run, records: Sequence[Mapping[str, Any]]) -> Ending | None:
+        """Why no test was run, if none was; from the fields of the first two records."""
+        if records and records[0].get("kind") in _REFUSALS:
+            return Ending(Status.SYNTAX_ERROR, error_of(records[0]))
         if len(records) >= 2:
-            loaded = records[1][1].get("kind") == "loaded"
-            return None if loaded else raised(error_of(records[1][1]) or ErrorInfo("ForgedReport", "", None))
+            loaded = records[1].get("kind") == "loaded"
+            return None if loaded else raised(error_of(records[1]) or ErrorInfo("ForgedReport", "", None))
         if not records:
             return self._failed_compile(run, None)
         ended = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
         return self._death(run) or Ending(Status.RUNTIME_ERROR, ended)
 
-    def _test(
-        self, expected: Any, suite: PreparedSuite, fields: Mapping[str, Any], cpu: float
-    ) -> TestOutcome:
+    def _test(self, expected: Any, suite: PreparedSuite, data: bytes, cpu: float) -> TestOutcome:
         inside = isinstance(expected, Inside)
-        kind = fields.get("kind")
+        try:
+            with budget(len(data)):
+                return self._judged(expected, suite, data, cpu)
+        except (OverBudgetError, MemoryError) as error:
+            return self._all(Ending(Status.WRONG_ANSWER, _too_much(error)), cpu, inside=inside)
+
+    def _judged(self, expected: Any, suite: PreparedSuite, data: bytes, cpu: float) -> TestOutcome:
+        """What a record says of a test."""
+        inside = isinstance(expected, Inside)
         if self._over(suite, cpu):
             return self._all(Ending(Status.TIMED_OUT), cpu, inside=inside)
+        fields = fields_of(data)
+        kind = fields.get("kind")
         if kind == "too_large":
             return self._all(Ending(Status.OUTPUT_LIMIT), cpu, inside=inside)
         if kind == "raised":
@@ -232,11 +251,27 @@ class Judge:
 
 
 def _is_at_limit(test: TestOutcome) -> bool:
-    """Whether the process was ended for its time, its output, or its memory (not for a MemoryError)."""
+    """Whether it was ended for its time, its output, or its memory (not for a MemoryError that it raised)."""
     statuses = test.statuses.values()
     if Status.OUT_OF_MEMORY in statuses:
         return test.error is not None and test.error.type == "SIGKILL"
-    return Status.TIMED_OUT in statuses or Status.OUTPUT_LIMIT in statuses
+    too_much = test.error is not None and test.error.type == _TOO_MUCH
+    return too_much or Status.TIMED_OUT in statuses or Status.OUTPUT_LIMIT in statuses
+
+
+def _exit_status(ended: Mapping[str, Any]) -> int:
+    """What the program says of its end, where the kernel saw nothing; a forgery counts as a failure."""
+    status = ended.get("exit", 0)
+    return status if isinstance(status, int) and not isinstance(status, bool) else 1
+
+
+_TOO_MUCH = "ComparisonBudget"
+"""The name of an error: the program's own answer, and too much of it to be compared."""
+
+
+def _too_much(error: OverBudgetError | MemoryError) -> ErrorInfo:
+    what = "memory" if isinstance(error, MemoryError) else "time"
+    return ErrorInfo(_TOO_MUCH, f"comparing the answer took more {what} than any right one does", None)
 
 
 def _after(last: TestOutcome) -> TestOutcome:

@@ -13,8 +13,13 @@ from typing import Any
 
 from harness.compare import Opaque
 from harness.runner.sandbox.values import decode
+from harness.text import printable
 from harness.types import ErrorInfo, Status
 
+MOST_LINES = 1 << 31
+"""Of a program, and more than CPython counts."""
+MOST_BRACKETS = 2_000_000
+"""A record with more is not read: empty brackets take 24 times their size. A million lists have as many."""
 _from_json = json.JSONDecoder().decode  # json.loads looks for the encoding each time
 
 
@@ -47,7 +52,7 @@ def value_of(data: Any) -> Any:
 
 def fields_of(data: bytes) -> Mapping[str, Any]:
     """A record's fields; nothing for a record that is no JSON object (compiled code, or a forgery)."""
-    if not data.startswith(b"{"):
+    if not data.startswith(b"{") or data.count(b"[") + data.count(b"{") > MOST_BRACKETS:
         return {}
     try:
         fields = _from_json(data.decode())
@@ -60,13 +65,9 @@ def error_of(fields: Mapping[str, Any]) -> ErrorInfo | None:
     """The error that a record tells of; None if it tells of none."""
     match fields.get("error"):
         case [str(kind), str(message), int() | None as line]:
-            return ErrorInfo(_printable(kind[:100]), _printable(message[:300]), line)
+            true = line is None or (not isinstance(line, bool) and 0 < line < MOST_LINES)
+            return ErrorInfo(printable(kind[:100]), printable(message[:300]), line if true else None)
     return None
-
-
-def _printable(text: str) -> str:
-    """Lone surrogates escaped: reports are written as UTF-8, whatever a program calls its errors."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def signal_name(number: int) -> str:

@@ -55,10 +55,10 @@ def test_compiling_and_loading_count_for_nothing():
     assert again.script_over(run(4.9, 0.6), 4.0) == 0
     assert again.script_over(run(4.9, 0.4), 4.0) == 1
     assert again.script_over(run(4.5), 4.0) == 1
-    assert again.tests_over(run(9.0, 1.0, 3.0, 4.0, 8.6), 4.0) == 1
-    assert again.tests_over(run(9.0, 1.0, 3.0, 4.3), 4.0) == 1
-    assert again.tests_over(run(9.2, 0, 0, 4.5, 9.0), 4.0) == 2
-    assert again.tests_over(run(4.5, 0.0), 4.0) == again.tests_over(run(4.5), 4.0) == 0
+    assert again.tests_over(run(9.0, 1.0, 3.0, 4.0, 8.6), 4.0, 9) == 1
+    assert again.tests_over(run(9.0, 1.0, 3.0, 4.3), 4.0, 9) == 1
+    assert again.tests_over(run(9.2, 0, 0, 4.5, 9.0), 4.0, 9) == 2
+    assert again.tests_over(run(4.5, 0.0), 4.0, 9) == again.tests_over(run(4.5), 4.0, 9) == 0
 
 
 @pytest.mark.parametrize(("stop", "third"), [(True, "not_run"), (False, "passed")])
@@ -126,5 +126,5 @@ def test_a_run_again_is_another_servers_so_that_no_number_tells_of_the_one_befor
     before = processes.servers(short.runner)
     short.script(NUMBERED, ("", "7"))
     after = processes.servers(short.runner)
-    assert set(after) - set(before)
+    assert set(before) - set(after)
     short.still_sane()

@@ -25,13 +25,19 @@ STOPPED = 1.25
 
 def script_over(run: Run, limit: float) -> int:
     """1 if the script's one test is surely over its limit, else 0; compiling doesn't count."""
-    compiled_at = next((cpu for cpu, _ in wire.split_records(run.report)), 0.0)
+    compiled_at = next((cpu for cpu, _ in wire.clamped_records(run.report, run.ended.cpu, 1)), 0.0)
     return int(run.ended.cpu - compiled_at >= SURE * limit)
 
 
-def tests_over(run: Run, limit: float) -> int:
-    """How many of an imported program's tests are surely over their limit; loading doesn't count."""
+def tests_over(run: Run, limit: float, most: int) -> int:
+    """How many of an imported program's tests are surely over their limit; loading doesn't count.
+
+    Args:
+        run: The run.
+        limit: CPU seconds of a test.
+        most: Records that an honest program leaves.
+    """
     if run.ended.cpu < SURE * limit:
         return 0
-    times = [cpu for cpu, _ in wire.split_records(run.report)][1:]
+    times = [cpu for cpu, _ in wire.clamped_records(run.report, run.ended.cpu, most)][1:]
     return sum(after - before >= SURE * limit for before, after in pairwise([*times, run.ended.cpu]))

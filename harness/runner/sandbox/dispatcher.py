@@ -236,10 +236,11 @@ class Dispatcher:
             finally:
                 os.close(compiled)
             # The first record says that it compiled, the second that it loaded.
-            records = [data for _, data in itertools.islice(wire.split_records(run.report), count + 2)]
+            found = itertools.islice(wire.split_records(run.report), count - first + 2)
+            records = [data for _, data in found]
             following = first + len(records) - 1
             last = records[1:2] != [program.LOADED] or following >= count
-            over = again.tests_over(run, self._cpu)
+            over = again.tests_over(run, self._cpu, count - first + 2)
             if not self._goes_on(job, first, run, over=over, last=last, following=following):
                 return
             first = following

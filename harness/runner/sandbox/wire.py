@@ -10,6 +10,7 @@ import json
 import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 Header = dict[str, Any]
@@ -132,6 +133,23 @@ def record(cpu: float, data: bytes) -> bytes:
 def record_start(data: bytes) -> tuple[int, float]:
     """Length and CPU seconds of the record that these bytes begin with."""
     return _RECORD.unpack_from(data)
+
+
+def clamped_records(report: bytes, cpu: float, most: int) -> list[tuple[float, bytes]]:
+    """The first records of a report, with times that can be true: they ascend, from 0 to what was used.
+
+    Args:
+        report: What a program left, or forged.
+        cpu: CPU seconds that its process has used.
+        most: Records to read at most; a forger may write a million.
+    """
+    records = []
+    before = 0.0
+    for time, data in islice(split_records(report), most):
+        # Not a number compares false with everything.
+        before = min(time, cpu) if time >= before else before
+        records.append((before, data))
+    return records
 
 
 def split_records(report: bytes) -> Iterator[tuple[float, bytes]]:

@@ -1,0 +1,222 @@
+"""What a program made, read and compared by the judge: whatever it is, there is an answer, in bounds.
+
+No test here measures time: what used to take minutes or gigabytes either ends, or the test does not.
+"""
+
+import json
+import math
+import signal
+import struct
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import Limits, TestSuite
+from harness.compare import PROFILES, Opaque, get_profiles
+from harness.runner import budget as module
+from harness.runner.budget import OverBudgetError, budget
+from harness.runner.judging import Judge, Run
+from harness.runner.prepared import prepare
+from harness.runner.reading import error_of, fields_of, value_of
+from harness.runner.sandbox.wire import clamped_records, record
+from harness.types import CallTest, StdinTest, TestKind
+
+FULL = 16 << 20
+
+TEXTS = {
+    "digits, then a letter": "1" * (FULL - 1) + "x",
+    "a point, digits, a letter": "1." + "1" * (FULL - 3) + "x",
+    "exponents": "1e" + "1" * (FULL - 3) + "x",
+    "many lines": "a\n" * (FULL // 2),
+    "many wide lines": "ab\U0001f600\n" * (FULL // 7),
+    "blanks": " " * FULL,
+    "separators": "\x0b\x0c\x1c\x1d" * (FULL // 4),
+    "carriage returns": "\r" * FULL,
+    "many numbers": "0.5 " * (FULL // 4),
+    "numbers of many spellings": " ".join(f"{n}.0" for n in range(FULL // 8)),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("expected", ["2.5", "1\n2\n3", "a\nb", ""])
+def test_sixteen_mebibytes_of_output_are_judged(name, expected):
+    suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", expected)]))
+    judge = Judge(get_profiles(PROFILES), Limits())
+    run = Run(
+        0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), TEXTS[name].encode()
+    )
+    (test,) = judge.judge(suite, [run])
+    assert test.statuses["strict"] in (
+        "wrong_answer",
+        "output_limit",
+        "passed" if not expected else "wrong_answer",
+    )
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+def encoded(value):
+    return json.dumps({"kind": "value", "value": value}).encode()
+
+
+ONES = [["F", "0x1", "0x1"]] * 500
+ALIKE = [["t", ONES + [-1 if n >> b & 1 else -2 for b in range(10)]] for n in range(1000)]
+VALUES = {
+    "a set of tuples that differ at their end only": encoded(["s", ALIKE]),
+    "a dictionary of them": encoded(["d", [[each, 0] for each in ALIKE]]),
+    "numbers of one hash": encoded(["s", [["i", hex(n * ((1 << 61) - 1))] for n in range(8, 200_000)]]),
+    "empty deques": encoded(["l", [["q", []]] * 1_300_000]),
+    "empty lists": encoded(["l", [["l", []]] * 900_000]),
+    "objects": b'{"kind":"value","value":[' + b"{}," * 5_000_000 + b"{}]}",
+    "brackets": b'{"kind":"value","value":' + b"[" * FULL,
+    "deep brackets": b'{"kind":"value","value":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "a range in a list of tuples": encoded(["l", [["t", [1]], ["r", 0, ["i", hex(10**30)], 1]]]),
+    "a long range in a list of tuples": encoded(["l", [["t", [1]], ["r", 0, 10**12, 1]]]),
+    "a long number": b'{"kind":"value","value":' + b"1" * FULL + b"}",
+    "a long fraction": encoded(["F", "0x" + "f" * 8_000_000, "0x3"]),
+    "a long decimal": encoded(["D", "1" * FULL]),
+    "a decimal of a giant exponent": encoded(["l", [["D", "1e999999999"], ["D", "-1e-999999999"]]]),
+    "a giant number": encoded(["i", "0x" + "f" * (FULL - 100)]),
+    "complex": encoded(["c", "1" * FULL]),
+    "not a number": b'{"kind":"value","value":["l",[NaN,Infinity,-Infinity,1e999]]}',
+    "text": encoded("\U0001f600" * (FULL // 12)),
+}  # fmt: skip
+EXPECTED = [2.5, 7, [1, 2], [[1], [0, 1]], [[[1], [0, 1, 2]]], {"a": 1}, "text", None]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_sixteen_mebibytes_of_a_forged_value_are_judged(name):
+    judge = Judge(get_profiles(PROFILES), Limits())
+    for expected in EXPECTED[3:6]:
+        suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([], expected)], entry_point="f"))
+        report = record(0.0, b"") + record(0.0, b'{"kind":"loaded"}') + record(0.1, VALUES[name])
+        (test,) = judge.judge(suite, [Run(0, None, 0, 0.1, 0, report, b"")])
+        assert "passed" not in test.statuses.values()
+
+
+def test_honest_sets_of_many_equal_hashes_are_read():
+    grid = [["t", [x, y]] for x in range(-60, 60) for y in range(-60, 60)]
+    assert len(value_of(["s", grid])) == 120 * 120
+    signs = [["t", [-1 if n >> b & 1 else -2 for b in range(6)]] for n in range(64)]
+    assert len(value_of(["s", signs])) == 64
+
+
+def test_over_its_budget_a_comparison_is_a_wrong_answer_with_the_reason(monkeypatch):
+    def endless(*_args, **_keywords):
+        while True:
+            try:
+                while True:
+                    pass
+            except Exception:
+                pass
+
+    monkeypatch.setattr(module, "SECONDS", 0.05)
+    slow = get_profiles(["strict"])[0]
+    object.__setattr__(slow, "stdout_matches", endless)
+    try:
+        suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")] * 3))
+        run = Run(0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), b"1")
+        tests = Judge([slow], Limits()).judge(suite, [run])
+    finally:
+        from harness.compare import strict
+
+        object.__setattr__(slow, "stdout_matches", strict.stdout_matches)
+    assert [test.statuses["strict"].value for test in tests] == ["wrong_answer", "not_run", "not_run"]
+    assert tests[0].error.type == "ComparisonBudget"
+
+
+def test_what_needs_more_memory_than_the_judge_has_is_a_wrong_answer(monkeypatch):
+    def greedy(*_args, **_keywords):
+        raise MemoryError
+
+    profile = get_profiles(["apps"])[0]
+    object.__setattr__(profile, "stdout_matches", greedy)
+    try:
+        suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")]))
+        run = Run(0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), b"1")
+        (test,) = Judge([profile], Limits()).judge(suite, [run])
+    finally:
+        from harness.compare import apps
+
+        object.__setattr__(profile, "stdout_matches", apps.stdout_matches)
+    assert test.statuses["apps"] == "wrong_answer"
+    assert "memory" in test.error.message
+
+
+def test_the_clock_stops_with_the_block():
+    def endless():
+        while True:
+            pass
+
+    with budget(0), pytest.raises(OverBudgetError):
+        endless()
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+times = st.one_of(st.floats(), st.sampled_from([math.inf, -math.inf, math.nan, 1e308, -1e308, 0.0]))
+
+
+@given(st.lists(st.tuples(times, st.binary(max_size=20)), max_size=30), st.floats(0, 100), st.integers(1, 20))
+def test_times_of_records_ascend_within_what_was_used(rows, used, most):
+    report = b"".join(struct.pack("<Id", len(data), time) + data for time, data in rows)
+    found = clamped_records(report, used, most)
+    assert len(found) == min(len(rows), most)
+    cpus = [0.0, *(cpu for cpu, _ in found), used]
+    assert cpus == sorted(cpus)
+    assert all(map(math.isfinite, cpus))
+
+
+tagged = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(st.sampled_from("ltdsfqobcirFDz"), inner).map(list),
+        st.tuples(st.sampled_from("ltsfq"), st.lists(inner, max_size=4)).map(list),
+        st.tuples(st.just("d"), st.lists(st.tuples(inner, inner).map(list), max_size=3)).map(list),
+        st.tuples(st.just("i"), st.integers().map(hex)).map(list),
+        st.tuples(st.just("F"), st.integers().map(hex), st.integers().map(hex)).map(list),
+        st.tuples(st.just("D"), st.sampled_from(["1e99999", "nan", "sNaN", "-0", "inf", "1.50"])).map(list),
+        st.tuples(st.just("r"), st.integers(), st.integers(), st.integers()).map(list),
+    ),
+    max_leaves=30,
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(tagged, st.sampled_from(EXPECTED))
+def test_any_value_is_decoded_and_compared_without_an_exception(data, expected):
+    value = value_of(json.loads(json.dumps(data)))
+    for profile in PROFILES.values():
+        for wrapped in (False, True):
+            assert profile.value_matches(value, expected, wrapped=wrapped) in (True, False)
+        assert profile.assert_matches(value, expected) in (True, False)
+    if isinstance(value, Opaque):
+        assert not any(
+            profile.value_matches(value, each, wrapped=False)
+            for profile in PROFILES.values()
+            for each in EXPECTED
+        )
+
+
+@settings(max_examples=300)
+@given(
+    st.binary(max_size=200) | st.text(max_size=100).map(lambda text: ("{" + text).encode(errors="replace"))
+)
+def test_any_record_has_fields_and_any_fields_an_error_or_none(data):
+    fields = fields_of(data)
+    error = error_of(fields)
+    assert error is None or error.line is None or error.line > 0
+
+
+@pytest.mark.parametrize("line", [True, False, 0, -1, 2**40])
+def test_a_line_that_no_program_has_is_none(line):
+    assert error_of({"error": ["E", "m", line]}).line is None
+
+
+@pytest.mark.parametrize(("said", "status"), [(b'{"kind":"ended","exit":false}', 3), (b'{"kind":"ended","exit":0}', 1),
+                                              (b'{"kind":"ended","exit":false}', 0), (b'{"kind":"ended","exit":"0"}', 0)])  # fmt: skip
+def test_a_forged_exit_hides_nothing(said, status):
+    suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")]))
+    run = Run(0, None, status, 0.1, 0, record(0.0, b"") + record(0.1, said), b"1")
+    (test,) = Judge(get_profiles(["strict"]), Limits()).judge(suite, [run])
+    assert test.statuses["strict"] == "runtime_error"
