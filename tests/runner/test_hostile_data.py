@@ -213,8 +213,10 @@ def test_a_line_that_no_program_has_is_none(line):
     assert error_of({"error": ["E", "m", line]}).line is None
 
 
-@pytest.mark.parametrize(("said", "status"), [(b'{"kind":"ended","exit":false}', 3), (b'{"kind":"ended","exit":0}', 1),
-                                              (b'{"kind":"ended","exit":false}', 0), (b'{"kind":"ended","exit":"0"}', 0)])  # fmt: skip
+FALSE, ZERO, TEXT = (b'{"kind":"ended","exit":%s}' % each for each in (b"false", b"0", b'"0"'))
+
+
+@pytest.mark.parametrize(("said", "status"), [(FALSE, 3), (ZERO, 1), (FALSE, 0), (TEXT, 0)])
 def test_a_forged_exit_hides_nothing(said, status):
     suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")]))
     run = Run(0, None, status, 0.1, 0, record(0.0, b"") + record(0.1, said), b"1")
