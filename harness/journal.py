@@ -18,7 +18,7 @@ from typing import IO, Any
 from harness.errors import InfrastructureError, InputError
 from harness.files import replace_file, writing
 from harness.records import Key, encoded, outcome_row
-from harness.types import Outcome
+from harness.types import Outcome, Status
 
 _TORN = b" torn by a kill\n"
 """Ends a line that a killed process began, so that it is no row even if but its end was missing."""
@@ -159,7 +159,7 @@ class OutcomeFile(RowFile):
     """The outcomes of one run.
 
     A row with an infrastructure error says nothing about the program, so the sample counts as not graded and
-    the next run tries it again.
+    the next run tries it again. So it does with one that says "lost": a machine's trouble may look like that.
     """
 
     def __init__(self, final: Path) -> None:
@@ -179,7 +179,7 @@ class OutcomeFile(RowFile):
 
     def _note(self, row: Mapping[str, Any], path: Path, place: int) -> None:
         super()._note(row, path, place)
-        if row["infrastructure_error"] is None:
+        if row["infrastructure_error"] is None and Status.LOST not in row["verdicts"].values():
             self._failed.discard(self._key(row))
         else:
             self._failed.add(self._key(row))

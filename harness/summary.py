@@ -38,6 +38,8 @@ class _Tally:
     problem: Problem
     graded: int = 0
     failed_to_grade: int = 0
+    lost: int = 0
+    """Of the graded: failed by costing the grader its processes."""
     unscorable: bool = False
     missing: bool = False
     passed: Counter[str] = field(default_factory=Counter)
@@ -51,6 +53,7 @@ class _Tally:
 
     def add(self, outcome: Outcome) -> None:
         self.graded += 1
+        self.lost += outcome.lost
         self.tests += len(outcome.tests)
         for profile, verdict in outcome.verdicts.items():
             self.passed[profile] += verdict is Status.PASSED
@@ -140,6 +143,7 @@ class Summary:
                 "missing_problems": sum(tally.missing for tally in tallies),
                 "unscorable_problems": sum(tally.unscorable for tally in tallies),
                 "infrastructure_errors": sum(tally.failed_to_grade for tally in tallies),
+                "lost_programs": sum(tally.lost for tally in tallies),
                 "problems_lost_to_infrastructure": sum(
                     tally.failed_to_grade > 0 and not tally.graded for tally in tallies
                 ),

@@ -32,6 +32,9 @@ class Status(StrEnum):
     OUTPUT_LIMIT = "output_limit"
     NOT_RUN = "not_run"
     """Skipped: an earlier test timed out, or the grader itself failed (`Outcome.infrastructure_error`)."""
+    LOST = "lost"
+    """The grader's processes were lost whenever the program ran, at last alone between two checks that held:
+    it has failed, for no line's fault. Never kept for later runs, and tried again where a run is resumed."""
 
 
 class TestKind(StrEnum):
@@ -358,6 +361,11 @@ class Outcome(_PickledAsCall):
     def unscorable(self) -> bool:
         """The problem has no tests, so nothing can be said of the program."""
         return not self.tests and self.infrastructure_error is None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the program failed by costing the grader its processes; see `Status.LOST`."""
+        return Status.LOST in self.verdicts.values()
 
     def passed(self, profile: str) -> bool:
         """Whether every test passed under `profile`."""

@@ -20,7 +20,13 @@ __all__ = ["Category", "Compat", "Feedback", "Scope", "feedback"]
 
 Compat = Literal["paper", "released"]
 
-_ERRORS = (Status.RUNTIME_ERROR, Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.OUTPUT_LIMIT)
+_ERRORS = (
+    Status.RUNTIME_ERROR,
+    Status.TIMED_OUT,
+    Status.OUT_OF_MEMORY,
+    Status.OUTPUT_LIMIT,
+    Status.LOST,
+)
 
 
 class Category(StrEnum):

@@ -103,6 +103,8 @@ RUNTIME = (
     SubType("recursion", r"^RecursionError: ", GLOBAL, GLOBAL),
     # Ours: endless output is, like an endless loop, nobody's line.
     SubType("output_limit", r"^output_limit: ", GLOBAL, IGNORE),
+    # Ours: the grader's processes were lost over it, which no line of it explains.
+    SubType("lost", r"^lost: ", IGNORE, IGNORE),
     SubType("out_of_memory", r"^out_of_memory: ", LINE, LINE),
     SubType("exit_status", r"^SystemExit: ", LINE, IGNORE),
     SubType("signal", r"^SIG[A-Z]+: |^signal \d+: ", IGNORE, IGNORE),

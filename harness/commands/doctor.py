@@ -25,6 +25,7 @@ _MEANING = {
     "network namespace": "no network, even if a socket were had",
     "ipc namespace": "no shared memory with others",
     "read-only mounts": "nothing to write to but a small scratch file system",
+    "unprivileged user": "started by root, programs run as somebody else, one for each server",
 }
 
 
@@ -110,9 +111,17 @@ def _shortcut_notes(shortcuts: dict[str, int]) -> list[str]:
 def _page(found: dict[str, Any]) -> str:
     lines = ["Isolation"]
     for name, meaning in _MEANING.items():
+        if name not in found["isolation"]:
+            continue  # started by a user who is not root
         state = found["isolation"][name]
         mark, note = ("ok", meaning) if state == "on" else ("MISSING", state)
         lines.append(f"  {name:<18} {mark:<8} {note}")
+    cgroup = " and ".join(found["cgroup"])
+    lines.append(
+        f"  a control group limits the {cgroup} of each server"
+        if cgroup
+        else "  no control group to be had here: processes and memory are limited for each process"
+    )
     lines += ["", "Canary"]
     lines.append("  a right, a wrong and an escaping program came out as they should")
     lines += ["", "Grading"]

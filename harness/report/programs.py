@@ -15,7 +15,7 @@ from typing import Any
 from harness.report.runs import Run
 from harness.types import ErrorInfo, Outcome, Status
 
-LETTERS: Mapping[Status, str] = dict(zip(Status, "pwrstmon", strict=True))
+LETTERS: Mapping[Status, str] = dict(zip(Status, "pwrstmonl", strict=True))
 """Of the statuses."""
 _SAMPLES = 100
 """Of a problem; nobody looks at more, and with a thousand of each few problems would fit."""

@@ -26,6 +26,7 @@ STATUS_COLOURS: Mapping[Status, str] = {
     Status.OUTPUT_LIMIT: "#CC79A7",
     Status.SYNTAX_ERROR: "#5B4B8A",
     Status.NOT_RUN: "#9A9A9A",
+    Status.LOST: "#000000",
 }
 """In the order in which they are stacked."""
 

@@ -121,9 +121,11 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         "skipped_samples": "{} programs are for problems outside the selection, and were left out.",
         "infrastructure_errors": "{} PROGRAMS COULD NOT BE GRADED: the grader failed, not they. They are in"
         " no number above; run the same command again to try them once more.",
+        "lost_programs": "{} programs cost the grader its processes whenever they ran, and count as failed;"
+        " run the same command again to try them once more.",
         "problems_lost_to_infrastructure": "{} problems are left without any graded program by that.",
     }
-    found = [text.format(f"{counts[name]:,}") for name, text in sentences.items() if counts[name]]
+    found = [text.format(f"{counts[name]:,}") for name, text in sentences.items() if counts.get(name)]
     apart = {name.removeprefix("only_"): count for name, count in metrics["disagreements"].items()}
     if len(apart) > 1:
         parts = ", ".join(f"{count:,} pass under {name} only" for name, count in apart.items())

@@ -1,25 +1,20 @@
-"""The start-up check: a known pass, a known fail and a known escape must come out as they should.
+"""The check of a fork server: a known pass, a known fail and a known escape must come out as they should.
 
 Grading that looks clean and is wrong has happened to others (a memory limit below the size of the
-grader once zeroed every score of a run): nothing is graded before this holds.
+grader once zeroed every score of a run): a server grades nothing before this holds. The judge runs it in each
+server that it starts, and no cache has a part in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from harness.errors import IsolationError
-from harness.types import AssertTest, Job, Outcome, Problem, Status, StdinTest, TestKind, TestSuite
+from harness.types import AssertTest, Limits, Outcome, Status, StdinTest, TestKind, TestSuite
 
-
-class _Grader(Protocol):
-    @property
-    def layers(self) -> dict[str, str]: ...
-
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]: ...
-
-
+_BEYOND_MIB = 1024
+"""Of the limit: no server takes so much less than it may."""
 _ADD = TestSuite.pack(TestKind.STDIN, [StdinTest("1 2\n", "3\n"), StdinTest("-1 1\n", "0\n")])
 _SQUARE = TestSuite.pack(TestKind.ASSERTS, [AssertTest("assert square(3) == 9")])
 _HELD = TestSuite.pack(TestKind.STDIN, [StdinTest("", "held\n")])
@@ -34,44 +29,59 @@ def escapes(attempt, *args):
         return False
     return True
 
+def others():
+    if os.getppid() != 1:
+        return
+    raise OSError("the first process of the namespace is the one above")
+
 seen = []
 """
 _ATTEMPTS = {
+    "pid namespace": ["others"],
     "landlock": ["open, '/etc/passwd'", "os.listdir, '/'", "open, '/tmp/rltf-canary', 'w'"],
     "seccomp": ["socket.socket", "os.fork", "os.execv, '/bin/true', ['true']", "os.kill, os.getppid(), 0"],
 }
 
 
-def check_canary(grader: _Grader) -> None:
-    """Grade the canaries.
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A program whose outcome is known."""
+
+    name: str
+    suite: TestSuite
+    code: str
+    verdict: Status
+
+
+def canaries(layers: Mapping[str, str], limits: Limits) -> list[Canary]:
+    """What a server with these layers must grade before anything else."""
+    too_much = f"held = bytearray({limits.memory_mib + _BEYOND_MIB} << 20)\nprint(3)"
+    return [
+        Canary("a right script", _ADD, "print(sum(map(int, input().split())))", Status.PASSED),
+        Canary("a wrong script", _ADD, "print(3)", Status.WRONG_ANSWER),
+        Canary("a right function", _SQUARE, "def square(x):\n    return x * x", Status.PASSED),
+        Canary("a wrong function", _SQUARE, "def square(x):\n    return x + x", Status.WRONG_ANSWER),
+        Canary("too much memory", _HELD, too_much, Status.OUT_OF_MEMORY),
+        Canary("an escape", _HELD, _escape_program(layers), Status.PASSED),
+    ]
+
+
+def check(canary: Canary, outcome: Outcome) -> None:
+    """Compare an outcome with the known one.
 
     Raises:
-        IsolationError: If one comes out wrong; says which.
+        IsolationError: If it is another.
     """
-    cases = {
-        "a right script": (_ADD, "print(sum(map(int, input().split())))", Status.PASSED),
-        "a wrong script": (_ADD, "print(3)", Status.WRONG_ANSWER),
-        "a right function": (_SQUARE, "def square(x):\n    return x * x", Status.PASSED),
-        "a wrong function": (_SQUARE, "def square(x):\n    return x + x", Status.WRONG_ANSWER),
-        "an escape": (_HELD, _escape_program(grader.layers), Status.PASSED),
-    }
-    jobs = [Job(name, 0, code, _problem(name, suite)) for name, (suite, code, _) in cases.items()]
-    for outcome in grader.run(jobs):
-        expected = cases[outcome.task_id][2]
-        for profile, verdict in outcome.verdicts.items():
-            if verdict is not expected:
-                why = outcome.infrastructure_error or outcome.error or ""
-                raise IsolationError(
-                    f"the start-up check failed: {outcome.task_id} was graded {verdict} under {profile}, not"
-                    f" {expected} {why}; nothing was graded. Run `rltf doctor`"
-                )
+    for profile, verdict in outcome.verdicts.items():
+        if verdict is not canary.verdict:
+            why = outcome.infrastructure_error or outcome.error or ""
+            raise IsolationError(
+                f"the start-up check failed: {canary.name} was graded {verdict} under {profile}, not"
+                f" {canary.verdict} {why}; nothing was graded. Run `rltf doctor`"
+            )
 
 
-def _problem(name: str, suite: TestSuite) -> Problem:
-    return Problem(name, "", load_suite=lambda: suite)
-
-
-def _escape_program(layers: dict[str, str]) -> str:
+def _escape_program(layers: Mapping[str, str]) -> str:
     """A program that tries what the layers at hand should stop, and says "held" if they did."""
     attempts = [
         attempt for layer, tries in _ATTEMPTS.items() if layers.get(layer) == "on" for attempt in tries

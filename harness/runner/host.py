@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,18 +25,18 @@ from typing import Any, Self
 from multiprocess.connection import wait
 
 from harness.compare import get_profiles
-from harness.errors import InfrastructureError, IsolationError
+from harness.errors import HarnessError, IsolationError
 from harness.runner.cache import VerdictCache
-from harness.runner.canary import check_canary
 from harness.runner.judge import Task
 from harness.runner.keys import GRADER_VERSION, Keys, package_versions
-from harness.runner.server import SCRATCH_PREFIX
+from harness.runner.losses import lost_outcome
+from harness.runner.pool import Pool
+from harness.runner.sweeping import sweep
 from harness.runner.workers import JudgeLostError, Worker
 from harness.types import Job, Limits, Outcome, Status, TestSuite
 
 _MAX_LOSSES = 3
-"""Judges that may die over one program before it is given up as an infrastructure error."""
-_MAX_START_FAILURES = 5
+"""Judges that may die over one program before it is tried alone."""
 _MAX_SHARING = 1024
 """Jobs that may wait for another's outcome: a source that repeats itself must not keep the rest waiting."""
 _POLL_SECONDS = 0.05
@@ -87,7 +86,10 @@ class Runner:
         self._owns_cache = isinstance(cache, str | Path)
         self._cache = VerdictCache(cache) if isinstance(cache, str | Path) else cache
         self._keys = Keys(self.limits, self._profiles)
-        self._judges: list[Worker] = []
+        self._pool = Pool(self.limits, self.profiles)
+        self._judges = self._pool.workers
+        self._suspects: deque[_Flight] = deque()
+        """To be tried alone, each in a fresh judge."""
         self._flights: dict[int, _Flight] = {}
         self._numbers: dict[bytes, int] = {}
         self._orphans: deque[_Flight] = deque()
@@ -99,22 +101,19 @@ class Runner:
     # --- life ------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        """Start the judges and hold the canary.
+        """Start the judges, each of which holds the canary.
 
         Raises:
-            IsolationError: If the canary does not hold, or this is not Linux.
+            IsolationError: If a canary does not hold, or this is not Linux.
             InfrastructureError: If the judges do not come up.
         """
         if sys.platform != "linux":
             raise IsolationError(
                 f"programs are confined by the Linux kernel, and this is {sys.platform}: use Linux"
             )
-        _sweep_scratch()
+        sweep()
         try:
-            self._judges = [self._start_judge() for _ in range(self.workers)]
-            for index in range(self.workers):
-                self._wait_ready(index)
-            check_canary(self)
+            self._pool.start(self.workers)
         except BaseException:
             self.close()
             raise
@@ -131,27 +130,12 @@ class Runner:
 
     def close(self) -> None:
         """End everything that was started."""
-        while self._judges:
-            self._judges.pop().close()
+        self._pool.close()
         if self._cache is not None:
             self._cache.flush()
             if self._owns_cache:
                 self._cache.close()
                 self._cache = None
-
-    def _start_judge(self) -> Worker:
-        return Worker(self.limits, [profile.name for profile in self._profiles])
-
-    def _wait_ready(self, index: int) -> None:
-        for _ in range(_MAX_START_FAILURES):
-            try:
-                return self._judges[index].wait_ready()
-            except JudgeLostError:
-                self._judges[index].close()
-                self._judges[index] = self._start_judge()
-        raise InfrastructureError(
-            f"a judge process died {_MAX_START_FAILURES} times while starting; see `rltf doctor`"
-        )
 
     # --- what it is ------------------------------------------------------------------------------
 
@@ -162,8 +146,8 @@ class Runner:
 
     @property
     def layers(self) -> dict[str, str]:
-        """Layers of isolation: `"on"`, or why not. Empty before the block is entered."""
-        return dict(self._judges[0].layers) if self._judges else {}
+        """Layers of isolation of every server: `"on"`, or why not. Empty before the block is entered."""
+        return dict(self._pool.layers)
 
     @property
     def shortcuts(self) -> dict[str, int]:
@@ -173,6 +157,11 @@ class Runner:
         """
         return dict(self._judges[0].shortcuts) if self._judges else {}
 
+    @property
+    def cgroup(self) -> tuple[str, ...]:
+        """Which limits a control group holds for all of a server's programs: `pids`, `memory`, or none."""
+        return self._judges[0].cgroup if self._judges else ()
+
     def describe(self) -> dict[str, Any]:
         """All that a verdict depends on here, for a run's manifest."""
         return {
@@ -180,6 +169,7 @@ class Runner:
             "profiles": {profile.name: profile.version for profile in self._profiles},
             "limits": asdict(self.limits),
             "isolation": self.layers,
+            "cgroup": list(self.cgroup),
             "packages": package_versions(),
             "workers": self.workers,
         }
@@ -200,6 +190,7 @@ class Runner:
         Raises:
             RuntimeError: If the runner is not entered, or is already running.
             InfrastructureError: If judges can't be kept alive.
+            IsolationError: If one that replaces another does not hold what the first did.
         """
         if not self._judges:
             raise RuntimeError("use the runner as a context manager: `with Runner() as runner:`")
@@ -214,6 +205,7 @@ class Runner:
             self._flights.clear()
             self._numbers.clear()
             self._orphans.clear()
+            self._suspects.clear()
             self._sharing = 0
             if self._cache is not None:
                 self._cache.flush()
@@ -234,6 +226,7 @@ class Runner:
             for judge in self._judges:
                 self._give_orphans(judge)
                 judge.send()
+            self._try_suspects()
             if exhausted and not self._flights:
                 return
             # Without flights, the judges are still busy with what an abandoned run left to them.
@@ -242,8 +235,9 @@ class Runner:
     def _judge_with_room(self) -> Worker | None:
         if self._sharing >= _MAX_SHARING:
             return None
-        judge = min(self._judges, key=lambda judge: len(judge.owed))
-        return judge if judge.has_room() else None
+        judges = self._judges[1:] if self._suspects else self._judges  # the first is on its way to be free
+        with_room = [judge for judge in judges if judge.has_room()]
+        return min(with_room, key=lambda judge: len(judge.owed), default=None)
 
     def _accept(self, job: Job, judge: Worker) -> Iterator[Outcome]:
         """Answer a job at once if that is possible, else hand it to the judge."""
@@ -274,13 +268,49 @@ class Runner:
     def _collect(self, seconds: float) -> Iterator[Outcome]:
         """Wait that long for some outcomes and deliver them."""
         by_connection = {judge.connection: judge for judge in self._judges}
-        for connection in wait(list(by_connection), seconds):
-            judge = by_connection[connection]
+        ready = wait(list(by_connection), seconds)
+        for connection, judge in by_connection.items():
             try:
-                for number, outcome in judge.outcomes():
-                    yield from self._deliver(number, outcome)
+                answered = judge.outcomes() if connection in ready else []
+                judge.check_pulse()
             except JudgeLostError as error:
                 yield from self._replace(judge, str(error))
+                continue
+            for number, outcome in answered:
+                yield from self._take(number, outcome, judge)
+
+    def _take(self, number: int, outcome: Outcome, judge: Worker) -> Iterator[Outcome]:
+        """Deliver an outcome, unless it is a loss: then the program is tried alone, or has been."""
+        on_trial, judge.trial = judge.trial, None
+        reason = outcome.infrastructure_error
+        if reason is None or number not in self._flights:
+            yield from self._deliver(number, outcome)
+        elif on_trial is None:
+            self._suspects.append(self._flights[number])
+        else:
+            yield from self._fail(self._flights[number], reason, judge)
+
+    def _fail(self, flight: _Flight, reason: str, judge: Worker) -> Iterator[Outcome]:
+        """Fail a program that was lost alone, if the grader is well: the second canary, in a fresh judge.
+
+        Where it is not, the runner can't go on, and says so.
+        """
+        task, count = flight.task, flight.suite.count
+        try:
+            self._pool.replace(judge, prove_all=True)
+        except HarnessError:
+            unknown = Outcome(task.task_id, task.sample_id, self._not_run(), infrastructure_error=reason)
+            yield from self._deliver(task.number, unknown)
+            raise
+        yield from self._deliver(task.number, lost_outcome(task, count, self.profiles, reason))
+
+    def _try_suspects(self) -> None:
+        """Try a suspect alone, in a fresh judge whose canaries hold, once the first judge owes nothing."""
+        judge = self._judges[0]
+        if self._suspects and not judge.owed and judge.trial is None:
+            flight = self._suspects.popleft()
+            fresh = self._pool.replace(judge, prove_all=True)
+            fresh.try_alone(replace(flight.task, alone=True), flight.suite)
 
     def _deliver(self, number: int, outcome: Outcome) -> Iterator[Outcome]:
         flight = self._flights.pop(number, None)
@@ -296,20 +326,19 @@ class Runner:
     def _replace(self, judge: Worker, reason: str) -> Iterator[Outcome]:
         """Replace a dead judge and hand on what it owed."""
         owed = [self._flights[number] for number in judge.owed if number in self._flights]
-        judge.close()
-        index = self._judges.index(judge)
-        self._judges[index] = self._start_judge()
-        self._wait_ready(index)
+        if judge.trial is not None and owed:
+            yield from self._fail(owed[0], reason, judge)
+            return
+        self._pool.replace(judge)
         if owed:
             owed[0].losses += 1  # tasks are graded in order: it was this one, or none
             if owed[0].losses >= _MAX_LOSSES:
-                flight = owed.pop(0)
-                task = flight.task
-                failed = Outcome(task.task_id, task.sample_id, self._not_run(), infrastructure_error=reason)
-                yield from self._deliver(task.number, failed)
+                self._suspects.append(owed.pop(0))
         self._orphans.extend(owed)
 
     def _give_orphans(self, judge: Worker) -> None:
+        if self._suspects and judge is self._judges[0]:
+            return  # it is on its way to be free
         while self._orphans and judge.has_room():
             flight = self._orphans.popleft()
             judge.add(flight.task, flight.suite)
@@ -317,14 +346,3 @@ class Runner:
 
 def _addressed(outcome: Outcome, job: Job, *, cached: bool) -> Outcome:
     return replace(outcome, task_id=job.task_id, sample_id=job.sample_id, cached=cached)
-
-
-def _sweep_scratch() -> None:
-    """Remove the empty folders that judges left behind when they were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*"):
-        pid = folder.name.removeprefix(SCRATCH_PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path("/proc", pid).exists():
-            try:
-                folder.rmdir()
-            except OSError:
-                continue

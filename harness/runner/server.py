@@ -34,7 +34,7 @@ PACKAGES = ("numpy",)
 else happens to be installed."""
 
 SCRATCH_PREFIX = "rltf-scratch-"
-_SILENCE_SECONDS = 120.0
+_SILENCE_SECONDS = 30.0
 """A server reports at least every second; after this long it is stuck, however loaded the machine is."""
 _KEPT_SUITES = 8
 _PIPE_BYTES = 1 << 20
@@ -116,6 +116,7 @@ class ForkServer:
 
         Raises:
             ServerLostError: If it does not come up.
+            OSError: If there is no process to be had for it; nothing is left behind then.
             IsolationError: If programs could not run here as the user that they should run as.
         """
         self._begin(preload)
@@ -130,6 +131,7 @@ class ForkServer:
         # utf8 mode: stdin and stdout mean the same on every machine. PYTHONHASHSEED: the order of a set
         # of strings, and so some programs' output, must not be luck.
         command = [sys.executable, "-P", "-s", "-S", "-X", "utf8", "-X", "frozen_modules=on", "-c", _BOOT]
+        self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = subprocess.Popen(
                 [*command, *map(str, (to_server, from_server, answers, os.getpid()))],
@@ -137,6 +139,9 @@ class ForkServer:
                 env=_environment(self._scratch), cwd="/", pass_fds=(to_server, from_server, answers),
                 start_new_session=True,  # Ctrl-C in the host's terminal is for the host
             )  # fmt: skip
+        except OSError:
+            self.close()
+            raise
         finally:
             for fd in (to_server, from_server, answers):
                 os.close(fd)
@@ -148,14 +153,19 @@ class ForkServer:
             header, _ = self._receive()
         except (BrokenPipeError, ServerLostError):
             self.close()
-            raise ServerLostError(f"the fork server did not come up (exit {self._process.poll()})") from None
+            raise ServerLostError(f"the fork server did not come up (exit {self._process.returncode})") from None
         if "refused" in header:
             self.close()
             raise IsolationError(f"grading cannot start: {header['refused']}. {_READABLE}")
         self.layers.update(header["layers"])
-        self.cgroup = self._cgroup.limits
-        """Which limits a cgroup holds, if one could be had."""
         self.shortcuts: dict[str, int] = header["shortcuts"]
+        self.cgroup = tuple(self._cgroup.limits)
+        """Which limits a cgroup holds, if one could be had."""
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started, which has the dispatcher and the template below it."""
+        return 0 if self._process is None else self._process.pid
 
     def _begin(self, preload: Preload) -> None:
         self._known: OrderedDict[str, str] = OrderedDict()
@@ -257,8 +267,9 @@ class ForkServer:
         for fd in (self._out, self._in, self._answers):
             with contextlib.suppress(OSError):
                 os.close(fd)
-        self._process.kill()
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         scratch.remove(self._scratch)
         self._cgroup.close()
 

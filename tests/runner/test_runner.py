@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import os
-import pickle
 import random
 import signal
 import subprocess
@@ -16,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
-from harness.errors import InfrastructureError, InputError, IsolationError
-from harness.runner import canary, host
+from harness.errors import InputError
 from harness.runner.judge import Task
+from harness.runner.workers import Worker
 from harness.types import Outcome, Status, StdinTest, TestKind
 
 ROOT = Path(__file__).parents[2]
@@ -191,10 +190,10 @@ def test_what_was_answered_in_one_message_is_counted_though_the_consumer_stops_w
         (judge,) = runner._judges
         judge.owed.update({number: Task(number, "echo", number, "", SUITE.digest) for number in range(8)})
         judge._chunks.append(8)
-        real, judge.connection = judge.connection, OneMessage([(number, outcome) for number in range(8)])
+        judge._receive = lambda: [[(number, outcome) for number in range(8)]]
         for _ in judge.outcomes():
             break
-        judge.connection = real
+        del judge._receive
         assert not judge.owed
         assert judge.has_room()
         check_mixed(list(runner.run(mixed(30))), 30)
@@ -215,13 +214,6 @@ def test_large_inputs_and_large_outputs_at_once_block_nobody():
         outcomes = list(runner.run(map(job, range(12))))
     assert sorted(outcome.sample_id for outcome in outcomes) == list(range(12))
     assert {outcome.verdicts["strict"] for outcome in outcomes} == {Status.WRONG_ANSWER}
-
-
-class OneMessage:
-    """A connection on which one message arrives."""
-
-    def __init__(self, message):
-        self.recv_bytes = lambda: pickle.dumps(message)
 
 
 def test_a_run_after_one_abandoned_while_all_judges_were_busy_is_whole(runner):
@@ -329,47 +321,6 @@ def test_killed_processes_of_ours_cost_no_outcome(processes, victim):
         check_mixed(outcomes, 1500)
         started |= all_processes(runner, processes)
     assert eventually(lambda: all(map(gone, started)))
-
-
-def test_a_server_killed_by_each_of_its_programs_is_the_graders_failure_and_no_verdict(processes):
-    # A program can't kill its server, so the test does it for it: whenever this program runs.
-    with Runner(workers=1, limits=LIMITS) as runner:
-        done = threading.Event()
-
-        def kill():
-            running = set()  # looked at twice: what a server runs in its rehearsal is over by then
-            while not done.wait(0.05):
-                before, running = running, set()
-                for pid in processes.servers(runner):
-                    programs = set(processes.children(pid))
-                    running |= programs
-                    if programs & before:
-                        os.kill(pid, signal.SIGKILL)
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        try:
-            job = Job("echo", 0, "import time\ntime.sleep(0.5)\nprint(input())", PROBLEM)
-            (outcome,) = runner.run([job])
-        finally:
-            done.set()
-            killer.join()
-        assert outcome.infrastructure_error
-        assert set(outcome.verdicts.values()) == {"not_run"}
-        assert not outcome.unscorable
-        check_mixed(list(runner.run(mixed(10))), 10)
-
-
-def test_an_infrastructure_error_is_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(host, "_MAX_LOSSES", 1)
-    with Runner(workers=1, limits=LIMITS, cache=tmp_path) as runner:
-        run = runner.run([Job("echo", 0, "import time\ntime.sleep(1)\nprint(input())", PROBLEM)])
-        threading.Timer(0.3, lambda: os.kill(runner._judges[0].pid, signal.SIGKILL)).start()
-        (outcome,) = run
-        assert outcome.infrastructure_error == "the judge process ended"
-        (outcome,) = runner.run([Job("echo", 0, "import time\ntime.sleep(1)\nprint(input())", PROBLEM)])
-        assert outcome.infrastructure_error is None
-        assert (outcome.verdicts["strict"], outcome.cached) == ("passed", False)
 
 
 def test_nothing_outlives_a_killed_host():
@@ -485,41 +436,14 @@ def test_no_folder_is_left_behind(tmp_path, monkeypatch):
 # --- starting -------------------------------------------------------------------------------------
 
 
-def test_a_canary_that_does_not_hold_stops_everything(monkeypatch, processes):
-    monkeypatch.setattr(canary, "_ADD", TestSuite.pack(TestKind.STDIN, [StdinTest("1 2\n", "4\n")]))
-    runner = Runner(workers=1, limits=LIMITS)
-    with pytest.raises(IsolationError, match=r"a right script was graded wrong_answer .* nothing was graded"):
-        runner.__enter__()
-    assert not processes.judges(runner)
-
-
-def test_an_escape_that_succeeds_stops_everything(monkeypatch):
-    monkeypatch.setitem(canary._ATTEMPTS, "seccomp", ["len, ''"])
-    monkeypatch.setitem(canary._ATTEMPTS, "landlock", ["len, ''"])
-    with pytest.raises(IsolationError, match="an escape was graded wrong_answer"), Runner(workers=1):
-        pass
-
-
-def test_judges_that_do_not_come_up_are_an_infrastructure_error(monkeypatch):
-    def dead(self):
-        raise host.JudgeLostError("the judge process ended")
-
-    monkeypatch.setattr(host.Worker, "wait_ready", dead)
-    with (
-        pytest.raises(InfrastructureError, match=r"died 5 times while starting; see `rltf doctor`"),
-        Runner(1),
-    ):
-        pass
-
-
 def test_missing_layers_are_said_aloud(monkeypatch):
-    ready = host.Worker.wait_ready
+    ready = Worker.wait_ready
 
     def without_landlock(self):
         ready(self)
         self.layers = self.layers | {"landlock": "not in this kernel"}
 
-    monkeypatch.setattr(host.Worker, "wait_ready", without_landlock)
+    monkeypatch.setattr(Worker, "wait_ready", without_landlock)
     with pytest.warns(
         UserWarning, match=r"less isolation than they could: .*landlock \(not in this kernel\)"
     ):

@@ -1,0 +1,88 @@
+"""A look from outside at the processes of a fork server: the layers that no program in it can tell of.
+
+Covers: namespaces, read-only mounts, no_new_privs, capabilities, the seccomp mode, as the kernel shows them
+in /proc. Does not cover: whether what Landlock and seccomp refuse is the right thing, which the canary's
+escape tries. What /proc does not show to us (hidepid) is left to the canary as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_NAMESPACES = {
+    "user namespace": "user",
+    "pid namespace": "pid",
+    "network namespace": "net",
+    "ipc namespace": "ipc",
+    "read-only mounts": "mnt",
+}
+"""By layer, the kernel's name for what is to be another than ours."""
+_READ_ONLY = "read-only mounts"
+_STATUS = {"NoNewPrivs": "1", "CapEff": "0000000000000000", "CapPrm": "0000000000000000"}
+
+
+def lacking(wanted: Mapping[str, str], had: Mapping[str, str]) -> list[str]:
+    """Layers that are on in `wanted` and not in `had`, each with the reason."""
+    return [
+        f"{name} ({had.get(name, 'not there')})"
+        for name, state in wanted.items()
+        if state == "on" and had.get(name) != "on"
+    ]
+
+
+def not_in_effect(server: int, layers: Mapping[str, str]) -> list[str]:
+    """Layers that are said to be on and do not hold for the processes that programs are copies of.
+
+    Args:
+        server: Process id of the fork server, as it was started.
+        layers: As it reports them.
+    """
+    found: set[str] = set()
+    for pid in _last_descendants(server):
+        try:
+            found.update(_missing(pid, layers))
+        except OSError:
+            continue  # ended meanwhile, or not ours to look at
+    return sorted(found)
+
+
+def _missing(pid: int, layers: Mapping[str, str]) -> Iterator[str]:
+    status = dict(line.partition(":\t")[::2] for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    if status["State"][0] in "ZX":
+        return
+    wanted = _STATUS | ({"Seccomp": "2"} if layers.get("seccomp") == "on" else {})
+    yield from (f"{name} is {status[name]}" for name, value in wanted.items() if status[name] != value)
+    for layer, kind in _NAMESPACES.items():
+        if layers.get(layer) == "on":
+            ours, theirs = (os.readlink(f"/proc/{who}/ns/{kind}") for who in ("self", pid))
+            if ours == theirs:
+                yield layer
+    if layers.get(_READ_ONLY) == "on" and not _root_is_read_only(pid):
+        yield _READ_ONLY
+
+
+def _root_is_read_only(pid: int) -> bool:
+    roots = [
+        fields[5]
+        for fields in map(str.split, Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
+        if fields[4] == "/"
+    ]
+    return all("ro" in options.split(",") for options in roots[-1:])
+
+
+def _last_descendants(pid: int) -> Iterator[int]:
+    """Processes below this one that have none below them: itself, if it has none."""
+    below = [child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in _numbers(task)]
+    if not below:
+        yield pid
+    for child in below:
+        yield from _last_descendants(child)
+
+
+def _numbers(path: Path) -> list[int]:
+    try:
+        return [int(number) for number in path.read_text().split()]
+    except OSError:
+        return []
