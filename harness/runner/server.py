@@ -153,7 +153,8 @@ class ForkServer:
             header, _ = self._receive()
         except (BrokenPipeError, ServerLostError):
             self.close()
-            raise ServerLostError(f"the fork server did not come up (exit {self._process.returncode})") from None
+            exit_status = self._process.returncode
+            raise ServerLostError(f"the fork server did not come up (exit {exit_status})") from None
         if "refused" in header:
             self.close()
             raise IsolationError(f"grading cannot start: {header['refused']}. {_READABLE}")

@@ -188,7 +188,8 @@ def _refuse_collisions(items: Sequence[Any]) -> None:
     for group in groups.values():
         if len(group) > 1:
             # Each is compared with those before it, part by part.
-            cost += len(group) * (len(group) - 1) // 2 * max(map(_parts, group))
+            pairs = len(group) * (len(group) - 1) // 2
+            cost += pairs * max(map(_parts, group)) if pairs <= _MAX_COLLISION_COST else pairs
             if cost > _MAX_COLLISION_COST:
                 raise ValueError("members of a set that were made to have the same hash")
 
