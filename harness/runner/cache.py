@@ -1,8 +1,8 @@
 """Verdicts kept on disk, so that an identical program is graded once, in this run and in later ones.
 
-One SQLite file, read and written by the host only. Infrastructure errors are never kept, nor are programs that
-were lost with the grader's processes. A file that another version wrote is no trouble: all that a verdict
-depends on is in the key. It has a size that it is brought back to when it is opened, by chance.
+One SQLite file, read and written by the host only. Infrastructure errors are never kept, nor are programs
+that were lost with the grader's processes. A file that another version wrote is no trouble: all that a
+verdict depends on is in the key. It has a size that it is brought back to when it is opened, by chance.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class VerdictCache:
         size = self.path.stat().st_size
         if size <= 2 * MAX_MIB << 20:
             return
-        # Keys are digests, so a share of all possible ones is as good as the same share of those that are here.
+        # Keys are digests, so a share of all possible ones is the same share of those that are here.
         first_kept = int((1 - (MAX_MIB << 20) / size) * (1 << 64)).to_bytes(8, "big")
         # Another run that is using the file now has its way; there is a next time.
         with suppress(sqlite3.OperationalError):

@@ -1,4 +1,4 @@
-"""The verdict cache: rows of any shape are one line, not a traceback; lost programs are not kept; it has a size."""
+"""The verdict cache: a row of any shape is one line; lost programs are not kept; it has a size."""
 
 import json
 import sqlite3

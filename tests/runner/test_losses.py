@@ -34,7 +34,7 @@ def right(number):
 
 @contextlib.contextmanager
 def killing(runner, processes, victim):
-    """While the block runs, whatever runs a program for longer than a moment is killed, its server or judge."""
+    """While the block runs, the server or judge of a program that sleeps for a moment is killed."""
     done = threading.Event()
 
     def kill():
