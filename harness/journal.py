@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from harness.errors import InfrastructureError, InputError
 from harness.files import replace_file, writing
+from harness.outcome_rows import check_outcome_row
 from harness.records import Key, encoded, outcome_row
 from harness.types import Outcome, Status
 
@@ -134,7 +135,7 @@ class RowFile:
         try:
             row: dict[str, Any] = json.loads(line)
             self._key(row)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None  # damaged on disk: it is made again
         return row
 
@@ -186,7 +187,11 @@ class OutcomeFile(RowFile):
 
     def _parsed(self, line: bytes) -> dict[str, Any] | None:
         row = super()._parsed(line)
-        return row if row is not None and "infrastructure_error" in row else None
+        try:
+            check_outcome_row(row)
+        except ValueError:
+            return None
+        return row
 
     def _lost(self, key: Key) -> str:
         return f"the runner gave no outcome for sample {key[1]!r} of {key[0]}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.files import replace_file, writing
+from harness.outcome_rows import check_outcome_row
 from harness.samples import Sample
 from harness.types import ErrorInfo, Outcome, Status, TestOutcome
 
@@ -48,7 +49,12 @@ def outcome_row(outcome: Outcome) -> dict[str, Any]:
 
 
 def outcome_from_row(row: dict[str, Any]) -> Outcome:
-    """The outcome that `outcome_row` turned into `row`."""
+    """The outcome that `outcome_row` turned into `row`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    check_outcome_row(row)
     profiles = list(row["verdicts"])
     return Outcome(
         task_id=row["task_id"],

@@ -96,7 +96,7 @@ class Run:
         """
         try:
             return outcome_from_row(json.loads(line))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise self.damaged("outcomes.jsonl") from None
 
     def damaged(self, name: str) -> InputError:

@@ -1,7 +1,8 @@
 """Verdicts kept on disk, so that an identical program is graded once, in this run and in later ones.
 
-One SQLite file, read and written by the host only. Infrastructure errors are never kept. A file that
-another version wrote is no trouble: all that a verdict depends on is in the key.
+One SQLite file, read and written by the host only. Infrastructure errors are never kept, nor are programs
+that were lost with the grader's processes. A file that another version wrote is no trouble: all that a
+verdict depends on is in the key. It has a size that it is brought back to when it is opened, by chance.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import InputError
@@ -18,6 +19,8 @@ from harness.records import outcome_from_row, outcome_row
 from harness.types import Outcome
 
 _COMMIT_EVERY = 256
+MAX_MIB = 1024
+"""Some four million programs. A file of twice as much is brought back to this."""
 
 
 class VerdictCache:
@@ -40,14 +43,28 @@ class VerdictCache:
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS verdicts (key BLOB PRIMARY KEY, outcome BLOB) WITHOUT ROWID"
             )
+            self._make_room()
         # Not in a transaction, which would keep other evaluations from writing for as long as a batch takes.
         self._unwritten: dict[bytes, bytes] = {}
+
+    def _make_room(self) -> None:
+        """Drop rows by chance, down to the size, where the file is beyond twice that."""
+        size = self.path.stat().st_size
+        if size <= 2 * MAX_MIB << 20:
+            return
+        # Keys are digests, so a share of all possible ones is the same share of those that are here.
+        first_kept = int((1 - (MAX_MIB << 20) / size) * (1 << 64)).to_bytes(8, "big")
+        # Another run that is using the file now has its way; there is a next time.
+        with suppress(sqlite3.OperationalError):
+            with self._db:
+                self._db.execute("DELETE FROM verdicts WHERE key < ?", (first_kept,))
+            self._db.execute("VACUUM")
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sqlite3.Error, zlib.error, ValueError, LookupError, TypeError) as error:
+        except (OSError, sqlite3.Error, zlib.error, ValueError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{self.path}: not usable as a verdict cache ({error}); remove it or name another folder"
             ) from None
@@ -68,12 +85,12 @@ class VerdictCache:
             return outcome_from_row(json.loads(zlib.decompress(data)))
 
     def put(self, key: bytes, outcome: Outcome) -> None:
-        """Keep an outcome; does nothing for an infrastructure error.
+        """Keep an outcome; does nothing for an infrastructure error, or a program that was lost.
 
         Raises:
             InputError: If the file is damaged.
         """
-        if outcome.infrastructure_error is not None:
+        if outcome.infrastructure_error is not None or outcome.lost:
             return
         self._unwritten[key] = zlib.compress(json.dumps(outcome_row(outcome)).encode(), level=1)
         if len(self._unwritten) >= _COMMIT_EVERY:

@@ -119,13 +119,13 @@ class Worker:
                     return
             self.check_pulse(_SILENT_SECONDS_AT_START)
 
-    def check_pulse(self, most: float = _SILENT_SECONDS) -> None:
+    def check_pulse(self, most: float | None = None) -> None:
         """Look for a beat.
 
         Raises:
             JudgeLostError: If there was none for so many seconds in which this was called.
         """
-        if self._pulse.silence() > most:
+        if self._pulse.silence() > (_SILENT_SECONDS if most is None else most):
             raise JudgeLostError("the judge process gave no sign of life")
 
     def has_room(self) -> bool:

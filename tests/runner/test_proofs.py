@@ -1,0 +1,240 @@
+"""Every server of every judge proves its layers before it grades: each layer is taken away, and is missed.
+
+A layer that is away and says so is found beside the first server's; one that is away and says it is on, by
+the look from outside or by the canary's escape.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import struct
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from harness import Job, Limits, Problem, Runner, TestSuite
+from harness.errors import IsolationError
+from harness.runner import canary, judge, outside, retrying, server
+from harness.runner.life import Heart
+from harness.runner.prepared import Preload
+from harness.runner.seccomp import Filters
+from harness.runner.server import ForkServer
+from harness.runner.workers import Worker
+from harness.types import Status, StdinTest, TestKind
+
+LIMITS = Limits(cpu_seconds=1.0, wall_factor=2.0)
+SUITE = TestSuite.pack(TestKind.STDIN, [StdinTest("1\n", "1\n")])
+PROBLEM = Problem("echo", "", load_suite=lambda: SUITE)
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """The inside of a judge, in this process, without its limits on itself."""
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
+    host, connection = multiprocessing.Pipe()
+    beats = multiprocessing.Pipe(duplex=False)
+    charge = judge.Charge(LIMITS, ["strict", "apps"], None, None, os.getpid(), of_main_thread=False)
+    memory = SimpleNamespace(lifted=contextlib.nullcontext)
+    worker = judge._Worker(connection, charge, memory, Heart(beats[1]))
+    worker.host = host
+    yield worker
+    worker.close()
+    for end in (host, connection, *beats):
+        end.close()
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """Those that this machine has."""
+    with Runner(workers=1, limits=LIMITS) as runner:
+        return runner.layers
+
+
+def answered(worker):
+    """What the host was told."""
+    data = os.read(worker.host.fileno(), 1 << 20)
+    return pickle.loads(data[struct.calcsize(judge.FRAME) :])
+
+
+def test_with_all_its_layers_a_server_of_each_kind_is_let_in(worker):
+    worker._prove_all = True
+    worker.start()
+    assert set(worker._servers) == set(Preload)
+    assert answered(worker).layers == worker._wanted
+
+
+def without_seccomp(monkeypatch):
+    monkeypatch.setattr(server, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "on"}))
+
+
+def configured(monkeypatch, **changes):
+    """Have servers start with another configuration than they should."""
+    configuration = server._configuration
+    monkeypatch.setattr(server, "_configuration", lambda *args: configuration(*args) | changes)
+
+
+def without_landlock(monkeypatch):
+    configured(monkeypatch, readable=["/"])  # on, and in the way of nothing
+
+
+def without_memory_limit(monkeypatch):
+    configuration = server._configuration
+
+    def changed(limits, *args):
+        return configuration(limits, *args) | {"limits": configuration(limits, *args)["limits"] | UNLIMITED}
+
+    monkeypatch.setattr(server, "_configuration", changed)
+
+
+UNLIMITED = {"memory_mib": 1 << 20}
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [("seccomp", without_seccomp), ("landlock", without_landlock), (None, without_memory_limit)],
+    ids=["seccomp", "landlock", "memory"],
+)
+@pytest.mark.parametrize("kind", [Preload.NOTHING, Preload.NUMPY])
+def test_a_layer_that_says_it_is_on_and_is_not_lets_nothing_be_graded(
+    worker, layers, monkeypatch, taken, kind
+):
+    layer, take_away = taken
+    if layer is not None and layers[layer] != "on":
+        pytest.skip(f"{layer}: {layers[layer]}")
+    if kind is not Preload.NOTHING:
+        worker.start()  # the first server holds; the one that starts later does not
+    take_away(monkeypatch)
+    with pytest.raises(IsolationError, match=r"start-up check failed|with less isolation"):
+        worker._server(kind)
+    assert kind not in worker._servers
+
+
+def test_what_the_look_from_outside_finds_is_also_found_by_the_canary_alone(worker, layers, monkeypatch):
+    if layers["seccomp"] != "on":
+        pytest.skip(layers["seccomp"])
+    monkeypatch.setattr(outside, "not_in_effect", lambda *_: [])
+    without_seccomp(monkeypatch)
+    with pytest.raises(IsolationError, match="an escape was graded wrong_answer"):
+        worker._server(Preload.NOTHING)
+
+
+@pytest.mark.parametrize("layer", outside._NAMESPACES)
+def test_a_namespace_that_is_said_to_be_on_and_is_ours_is_found_from_outside(layers, layer):
+    if layers[layer] != "on":
+        pytest.skip(f"{layer}: {layers[layer]}")
+    fork_server = ForkServer(LIMITS, Preload.NOTHING, functions=False)
+    try:
+        assert outside.not_in_effect(fork_server._process.pid, fork_server.layers) == []
+    finally:
+        fork_server.close()
+    # This very process has none of them, nor has what it starts.
+    sleeper = multiprocessing.get_context("fork").Process(target=threading.Event().wait)
+    sleeper.start()
+    try:
+        found = outside.not_in_effect(sleeper.pid, {layer: "on"})
+    finally:
+        sleeper.kill()
+        sleeper.join()
+    assert layer in found
+
+
+@pytest.mark.parametrize("layer", ["seccomp", "landlock", *outside._NAMESPACES])
+def test_a_server_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(
+    worker, layers, monkeypatch, layer
+):
+    if layers[layer] != "on":
+        pytest.skip(f"{layer}: {layers[layer]}")
+    worker.start()
+    started = []
+
+    def lacking(*args, **options):
+        fork_server = ForkServer(*args, **options)
+        started.append(fork_server)
+        if len(started) <= failures:
+            fork_server.layers[layer] = "refused by the kernel"
+        return fork_server
+
+    monkeypatch.setattr(judge, "ForkServer", lacking)
+    failures = 1
+    worker._server(Preload.LIBRARY)
+    assert len(started) == 2
+    worker._drop_server(Preload.LIBRARY)
+    failures = 100
+    with pytest.raises(IsolationError, match=f"without {layer} \\(refused by the kernel\\)"):
+        worker._server(Preload.LIBRARY)
+    assert len(started) == 5
+
+
+def test_a_server_that_can_not_be_started_for_a_moment_is_waited_for(worker, monkeypatch):
+    errors = iter([BlockingIOError(11, "no process"), OSError(12, "no memory"), OSError(24, "no descriptor")])
+
+    def scarce(*args, **options):
+        for error in errors:
+            raise error
+        return ForkServer(*args, **options)
+
+    monkeypatch.setattr(judge, "ForkServer", scarce)
+    worker.start()
+    assert next(errors, None) is None
+
+
+@pytest.mark.parametrize("name", ["a right script", "a wrong script", "a right function", "an escape"])
+def test_any_canary_that_comes_out_wrong_stops_the_judge(worker, monkeypatch, name):
+    known = canary.canaries
+
+    def changed(*args):
+        return [
+            each if each.name != name else canary.Canary(name, each.suite, each.code, Status.TIMED_OUT)
+            for each in known(*args)
+        ]
+
+    monkeypatch.setattr(canary, "canaries", changed)
+    with pytest.raises(IsolationError, match=rf"{name} was graded \w+ under .* nothing was graded"):
+        worker.start()
+
+
+def test_a_cache_full_of_sound_verdicts_has_no_part_in_the_check(tmp_path, monkeypatch):
+    with Runner(workers=1, limits=LIMITS, cache=tmp_path) as runner:
+        assert len(list(runner.run([Job("echo", 0, "print(input())", PROBLEM)]))) == 1
+
+    def refused(self):
+        raise IsolationError("the start-up check failed: an escape")
+
+    monkeypatch.setattr(Worker, "wait_ready", refused)
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
+    with pytest.raises(IsolationError, match="an escape"):
+        Runner(workers=1, limits=LIMITS, cache=tmp_path).__enter__()
+
+
+def test_a_judge_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(monkeypatch, processes):
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
+    ready, judges = Worker.wait_ready, []
+
+    def fewer(self):
+        ready(self)
+        judges.append(self)
+        if len(judges) > 1:
+            self.layers = self.layers | {"landlock": "refused"}
+
+    monkeypatch.setattr(Worker, "wait_ready", fewer)
+    runner = Runner(workers=2, limits=LIMITS)
+    with pytest.raises(IsolationError, match=r"without landlock \(refused\)"):
+        runner.__enter__()
+    assert len(judges) == 4
+    assert not processes.judges(runner)
+
+
+def test_a_program_knows_no_way_around_the_memory_limit_of_the_check():
+    # So that the check means something: the same program under a limit that it keeps to is no such failure.
+    (over,) = [each for each in canary.canaries({}, LIMITS) if each.name == "too much memory"]
+    small = over.code.replace(str(LIMITS.memory_mib + canary._BEYOND_MIB), "16")
+    with Runner(workers=1, limits=LIMITS) as runner:
+        problem = Problem("held", "", load_suite=lambda: over.suite)
+        outcomes = {
+            o.sample_id: o
+            for o in runner.run([Job("held", n, c, problem) for n, c in enumerate((over.code, small))])
+        }
+    assert outcomes[0].verdicts["strict"] is Status.OUT_OF_MEMORY
+    assert outcomes[1].verdicts["strict"] is Status.WRONG_ANSWER
