@@ -223,7 +223,8 @@ def test_a_forged_value_that_is_costly_to_read_does_not_keep_the_judge(grader, n
     code = f"import json, os, struct\ndef f(x):\n    data = json.dumps({COSTLY[name]}).encode()\n    os.write(3, struct.pack('<Id', len(data), 0.0) + data)\n    os._exit(0)"
     outcome = grader.asserts(code, "assert f(1) == {7}", "assert f(2) == {7}")
     first, second = grader.statuses(outcome)
-    assert first == "wrong_answer" and second in ("wrong_answer", "runtime_error", "not_run"), outcome
+    assert first == "wrong_answer", outcome
+    assert second in ("wrong_answer", "runtime_error", "not_run"), outcome
     grader.still_sane()
 
 
