@@ -258,17 +258,13 @@ def _width(indent: str) -> int:
 
 
 def _less_indented(lines: Sequence[str], indent: str) -> str:
-    """`lines` without the opening fence's indentation, each with as much of it gone as it has.
-
-    Where that is no Python, and some lines have less than others, all lose as much as they have in common.
-    """
+    """`lines` without the opening fence's indentation: all lose what they share of it, else each what it has."""
     shared = [_shared(line, indent) for line in lines]
-    each = "".join(line[count:] for line, count in zip(lines, shared, strict=True))
     least = min((count for line, count in zip(lines, shared, strict=True) if line.strip(" \t>\n")), default=0)
-    if least == max(shared, default=0) or parses(each):
-        return each
     common = "".join(line[min(count, least) :] for line, count in zip(lines, shared, strict=True))
-    return common if parses(common) else each
+    if least == max(shared, default=0) or parses(common):
+        return common
+    return "".join(line[count:] for line, count in zip(lines, shared, strict=True))
 
 
 def _shared(line: str, indent: str) -> int:

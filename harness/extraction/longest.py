@@ -67,12 +67,13 @@ def first_part(text: str, wanted: Wanted) -> str:
 
 
 def _without_uses(parts: Sequence[_Part], wanted: Wanted) -> Iterator[_Part]:
-    used = set(wanted.names)
+    results: set[str] = set()
     for part in parts:
         syntax = part.syntax
-        uses = syntax.reads or not syntax.needs.isdisjoint(used)
-        if syntax.runs and uses and syntax.makes.isdisjoint(wanted.names):
-            used |= syntax.makes
+        uses = syntax.runs and (syntax.reads or not syntax.needs.isdisjoint(wanted.names))
+        depends = not syntax.needs.isdisjoint(results) and not syntax.defines
+        if (uses or depends) and syntax.makes.isdisjoint(wanted.names):
+            results |= syntax.makes
         else:
             yield part
 

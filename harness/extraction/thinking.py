@@ -14,13 +14,16 @@ import re
 
 from harness.extraction.blocks import lines_of
 
-_WORD = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue)"
-_TOKEN = r"(?:thought|thoughts|thinking|think|reasoning)"
+_WORD = (
+    r"(?:\w{1,20}[:_])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue)"
+    r"(?:_\w{1,60})?"
+)
+_INNER = r"(?:thought|thoughts|thinking|think|reasoning)"
 _MARK = re.compile(
-    rf"(?P<close></(?:\w{{1,20}}:)?{_WORD}>|\[/{_WORD}\]|<\|/{_TOKEN}\|>|<\|end(?:_of)?_{_TOKEN}\|>"
-    rf"|<\|{_TOKEN}_end\|>|◁/think▷|</\|?{_TOKEN}\|>)"
-    rf"|(?P<open><(?:\w{{1,20}}:)?{_WORD}>|\[{_WORD}\]|<\|{_TOKEN}\|>|<\|(?:begin|start)(?:_of)?_{_TOKEN}\|>"
-    rf"|<\|{_TOKEN}_start\|>|◁think▷)",
+    rf"(?P<close></{_WORD}>|\[/{_WORD}\]|<\|/{_INNER}\|>|<\|end(?:_of)?_{_INNER}\|>"
+    rf"|<\|{_INNER}_end\|>|◁/think▷|</\|?{_INNER}\|>)"
+    rf"|(?P<open><{_WORD}>|\[{_WORD}\]|<\|{_INNER}\|>|<\|(?:begin|start)(?:_of)?_{_INNER}\|>"
+    rf"|<\|{_INNER}_start\|>|◁think▷)",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"[ \t]*+(?:```|~~~)")
@@ -66,11 +69,14 @@ def _end_of_thoughts(text: str) -> int:
             in_code = not in_code
         first, last = len(line) - len(line.lstrip()), len(line.rstrip())
         for mark in _MARK.finditer(line):
+            whole = mark.start() <= first and mark.end() >= last
             alone = mark.start() <= first or mark.end() >= last
             if mark["open"] is not None:
                 thinking = thinking or (mark.start() <= first and not in_code)
-            elif thinking or (
-                not in_code and (alone or (end == 0 and line[mark.start() - 1] not in _QUOTES))
+            elif (
+                thinking
+                or (whole and end == 0)  # thoughts may leave a fence open
+                or (not in_code and (alone or (end == 0 and line[mark.start() - 1] not in _QUOTES)))
             ):
                 end, thinking, in_code = start + mark.end(), False, False
         start += len(line)
