@@ -68,6 +68,8 @@ class _Fence:
 
     def closes(self, line: str) -> bool:
         """Whether `line` is a closing fence of this block."""
+        if not line.rstrip().endswith(self.marks):
+            return False
         text = line.lstrip(" \t>" if ">" in self.indent else " \t")
         deeper = _width(line[: len(line) - len(text)]) - _width(self.indent)
         text = text.rstrip()
@@ -207,6 +209,8 @@ class _Quotes:
 
     def read(self, line: str) -> None:
         """Go on by a line."""
+        if '"' not in line and "'" not in line:
+            return
         single = comment = ""
         for match in _QUOTES.finditer(line):
             mark = match[0]
@@ -259,6 +263,8 @@ def _width(indent: str) -> int:
 
 def _less_indented(lines: Sequence[str], indent: str) -> str:
     """`lines` without the opening fence's indentation: all lose what they share of it, else each what it has."""
+    if not indent:
+        return "".join(lines)
     shared = [_shared(line, indent) for line in lines]
     least = min((count for line, count in zip(lines, shared, strict=True) if line.strip(" \t>\n")), default=0)
     common = "".join(line[min(count, least) :] for line, count in zip(lines, shared, strict=True))

@@ -29,6 +29,10 @@ MAX_ROUNDS = 16
 deeply (fences in fences) is not."""
 
 
+MAX_READ = 1 << 18
+"""Characters that rounds after the first may read in all: what is long and does not get shorter is left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A named row of steps."""
@@ -106,6 +110,7 @@ def extract(
     code, fired = answer, dict[str, None]()
     if RULES[rule].steps and len(code) > MAX_TEXT:
         code, fired = code[:MAX_TEXT], {CUT: None}
+    read = 0
     for _ in range(MAX_ROUNDS):
         before = code
         for step in RULES[rule].steps:
@@ -113,7 +118,8 @@ def extract(
             if after != code:
                 fired[step.__name__] = None
             code = after
-        if code == before:
+        read += len(code)
+        if code == before or read > MAX_READ:
             break
     whole = prompt + code if in_program else code
     return Extraction(whole, code != answer, rule, tuple(fired), truncated)
