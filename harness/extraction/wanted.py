@@ -61,9 +61,8 @@ class Wanted:
         if not self.names:
             return None
         any_name = "|".join(map(re.escape, self.names))
-        indent = r"[ \t]*+" if self.in_solution else ""
         return re.compile(
-            rf"^{indent}(?:(?:async[ \t]++)?def[ \t]++|class[ \t]++)(?:{any_name})\b|^(?:{any_name})[ \t]*+=(?!=)",
+            rf"^[ \t]*+(?:(?:async[ \t]++)?def[ \t]++|class[ \t]++)(?:{any_name})\b|^(?:{any_name})[ \t]*+=(?!=)",
             re.MULTILINE,
         )
 

@@ -60,7 +60,9 @@ def make_prompt(prompt_format: PromptFormat, problem: Problem) -> Prompt:
             f"{problem.task_id}: prompt format {prompt_format.name!r} is for problems with"
             f" {' or '.join(prompt_format.kinds)} tests, and this one has {kind} tests; use the format 'chat'"
         )
-    return Prompt(problem.task_id, tuple(prompt_format.build(problem)), prompt_format, wanted=Wanted.of(problem))
+    return Prompt(
+        problem.task_id, tuple(prompt_format.build(problem)), prompt_format, wanted=Wanted.of(problem)
+    )
 
 
 def format_hash(prompt_format: PromptFormat) -> str:

@@ -27,7 +27,9 @@ def indented(text: str, by: str) -> str:
 
 DOCSTRING = 'def add(a, b):\n  """Add.\n\n  ```\n  add(1, 2)\n  ```\n  """\n  return a + b\n'
 MARGIN_DOCSTRING = 'def add(a, b):\n    """Add.\n```\nadd(1, 2)\n```\n"""\n    return a + b\n'
-PYTHON_DOCSTRING = 'def add(a, b):\n    """Add:\n    ```python\n    add(1, 2)\n    ```\n    """\n    return a + b\n'
+PYTHON_DOCSTRING = (
+    'def add(a, b):\n    """Add:\n    ```python\n    add(1, 2)\n    ```\n    """\n    return a + b\n'
+)
 
 FENCES = [
     ("longer closing fence", f"{F}python\n{ADD}{F}``\nDone.", ADD),
@@ -159,7 +161,10 @@ def test_thoughts_of_every_spelling_are_left_out(begin, end, rule):
             for wanted in ("add", Wanted()):
                 found = extract(f"{opening}{thought}{end}\n\n{py(ADD)}", rule, wanted=wanted)
                 assert (found.code, found.fired[0]) == (ADD, "thinking")
-                assert extract(f"{opening}{thought}{end}\n{ADD}", rule, wanted=wanted).code.strip() == ADD.strip()
+                assert (
+                    extract(f"{opening}{thought}{end}\n{ADD}", rule, wanted=wanted).code.strip()
+                    == ADD.strip()
+                )
 
 
 MORE_THOUGHTS = [
@@ -176,7 +181,9 @@ MORE_THOUGHTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("answer", "program"), [row[1:] for row in MORE_THOUGHTS], ids=[row[0] for row in MORE_THOUGHTS])
+@pytest.mark.parametrize(
+    ("answer", "program"), [row[1:] for row in MORE_THOUGHTS], ids=[row[0] for row in MORE_THOUGHTS]
+)
 def test_only_what_ends_thoughts_ends_them(answer, program):
     assert extract(answer, "chat", wanted="add").code == program
 
@@ -246,7 +253,9 @@ PARTIAL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("prompt", "answer", "program"), [row[1:] for row in PARTIAL], ids=[row[0] for row in PARTIAL])
+@pytest.mark.parametrize(
+    ("prompt", "answer", "program"), [row[1:] for row in PARTIAL], ids=[row[0] for row in PARTIAL]
+)
 @pytest.mark.parametrize("rule", ["chat", "program"])
 def test_a_fence_that_the_prompt_opened_is_known(prompt, answer, program, rule):
     assert extract(answer, rule, prompt=prompt, wanted="add").code == program
