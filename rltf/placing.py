@@ -4,8 +4,8 @@ What is trained on is what the model wrote, from its first character to the prog
 blames is a line of the program. Extraction cuts an answer's ends, its carriage returns and common
 indentation, so that the program's lines stand in the answer one after another, each within a line: that is
 what is looked for, in time that grows as the answer does. Does not cover: programs made of several blocks, or
-with something taken out of the middle. Such a program is placed
-nowhere, no line of it can be blamed, and the whole answer is trained on.
+with something taken out of the middle. Such a program is placed nowhere, no line of it can be blamed, and the
+whole answer is trained on.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ def _places(wanted: Sequence[str], lines: Sequence[str]) -> Iterator[int]:
     between, stripped = ([line.strip() for line in each] for each in (wanted[1:-1], lines))
     for place in _occurrences(between, stripped):
         last = place + len(between)
-        if 0 < place and last < len(lines) and wanted[0] in lines[place - 1] and wanted[-1] in lines[last]:
+        if place > 0 and last < len(lines) and wanted[0] in lines[place - 1] and wanted[-1] in lines[last]:
             yield place - 1
 
 
 def _occurrences(pattern: Sequence[str], items: Sequence[str]) -> Iterator[int]:
-    """Where `pattern` stands in `items`; steps in proportion to their lengths (Knuth, Morris and Pratt 1977)."""
+    """Where `pattern` stands in `items`; steps in proportion to their lengths (Knuth et al. 1977)."""
     if not pattern:
         yield from range(len(items) + 1)
         return

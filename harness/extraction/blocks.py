@@ -1,9 +1,9 @@
 r"""Fenced blocks of Markdown, as CommonMark has them and as models write them.
 
-CommonMark: backticks or tildes, three or more; what closes is of the same kind, at least as long, alone on its
-line and indented by at most three more than what opens; backticks stand in no info string of backticks; an
-unclosed block reaches to the end; the opening's indentation is taken off every line. Beyond it, since the blocks
-are to be Python:
+CommonMark: backticks or tildes, three or more; what closes is of the same kind, at least as long, alone on
+its line and indented by at most three more than what opens; backticks stand in no info string of backticks;
+an unclosed block reaches to the end; the opening's indentation is taken off every line. Beyond it, since the
+blocks are to be Python:
 - any indentation opens, also behind `>`, `-` or `1.`, or at the end of a line of prose if it says `python`;
 - a fence inside three quotes closes nothing if the quotes end later, and the block is Python then;
 - an opening fence that says `python` ends a block that nobody closed;
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
+from harness.extraction.lines import Quotes, less_indented, lines_of
 from harness.extraction.parsing import parses
 
 PYTHON = frozenset({"python", "python2", "python3", "py", "py3", "ipython", "ipython3"})
@@ -32,7 +33,8 @@ REACH = 500
 """Lines that three quotes may span before a fence inside them counts after all."""
 
 _OPEN = re.compile(
-    r"(?P<indent>[ \t>]*+)(?P<bullet>(?:[-*+]|\d{1,9}[.)])[ \t]++)?+(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>.*+)",
+    r"(?P<indent>[ \t>]*+)(?P<bullet>(?:[-*+]|\d{1,9}[.)])[ \t]++)?+"
+    r"(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>.*+)",
     re.DOTALL,
 )
 # Not Markdown, but written: `Here it is: ```python` with the code from the next line on.
@@ -40,7 +42,6 @@ _OPEN_AFTER_PROSE = re.compile(
     r"[^`]*+(?P<marks>`{3,}+)[ \t]*+(?P<info>python[23]?|py3?)[ \t]*+", re.IGNORECASE
 )
 _WORD = re.compile(r"[A-Za-z0-9+#]+")
-_QUOTES = re.compile(r"\\.|'''|\"\"\"|['\"#\n]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,6 @@ class _Fence:
 
 _NEARLY = 3
 """Columns by which CommonMark lets a fence be indented."""
-
-
-def lines_of(text: str) -> list[str]:
-    r"""Lines with their ends, which are `\n` alone: `splitlines` also splits at form feeds and the like."""
-    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def blocks(text: str, *, inside: bool = False) -> list[Block]:
@@ -157,7 +153,7 @@ class _Reader:
         if kind is _End.GLUED:
             inside = [*inside, self._lines[end].rstrip().rstrip("`")]
         on = end if kind is _End.OUTDENTED else min(end + 1, len(self._lines))
-        return _less_indented(inside, fence.indent), on, after
+        return less_indented(inside, fence.indent), on, after
 
     def _end(self, start: int, fence: _Fence) -> tuple[int, _End]:
         """Line that ends the block, and how."""
@@ -166,13 +162,13 @@ class _Reader:
             return end, kind
         # A closing fence as far right as the opening one says that the list has gone on.
         goes_on = kind is _End.CLOSING and self._lines[end].startswith(fence.indent)
-        if goes_on and parses(_less_indented(self._lines[start:end], fence.indent)):
+        if goes_on and parses(less_indented(self._lines[start:end], fence.indent)):
             return end, kind
         return outdented, _End.OUTDENTED
 
     def _end_by_marks(self, start: int, fence: _Fence) -> tuple[int, _End, int | None]:
         """The same if only fences count; and the first line that stands further left than the block does."""
-        quotes = _Quotes()
+        quotes = Quotes()
         outdented: int | None = None
         begun = False
         may_be_python = fence.language in PYTHON or not fence.language
@@ -192,42 +188,13 @@ class _Reader:
             quotes.read(line)
         return len(self._lines), _End.NONE, outdented
 
-    def _behind_quotes(self, start: int, end: int, fence: _Fence, quotes: _Quotes) -> int:
+    def _behind_quotes(self, start: int, end: int, fence: _Fence, quotes: Quotes) -> int:
         """The closing fence after the three quotes that are open at line `end`; else `end`."""
         for place in range(end, min(len(self._lines), end + REACH)):
             if not quotes.open and fence.closes(self._lines[place]):
-                return place if parses(_less_indented(self._lines[start:place], fence.indent)) else end
+                return place if parses(less_indented(self._lines[start:place], fence.indent)) else end
             quotes.read(self._lines[place])
         return end
-
-
-class _Quotes:
-    """Whether three quotes are open, line by line, as Python's tokenizer would say."""
-
-    def __init__(self) -> None:
-        self.open = ""
-
-    def read(self, line: str) -> None:
-        """Go on by a line."""
-        if '"' not in line and "'" not in line:
-            return
-        single = comment = ""
-        for match in _QUOTES.finditer(line):
-            mark = match[0]
-            if mark == "\n":
-                single = comment = ""
-            elif comment or mark[0] == "\\":
-                continue
-            elif self.open:
-                self.open = "" if mark == self.open else self.open
-            elif single:
-                single = "" if mark[0] == single else single
-            elif mark == "#":
-                comment = mark
-            elif len(mark) == len("'''"):
-                self.open = mark
-            else:
-                single = mark
 
 
 def _opened(line: str) -> _Fence | None:
@@ -253,28 +220,9 @@ def _ends_unclosed(line: str, fence: _Fence) -> _End | None:
     text = line.rstrip()
     code = text.rstrip("`")
     # `print(1)```` with nothing behind it, and not in a comment.
-    glued = len(text) - len(code) == len(fence.marks) and "#" not in code and "`" not in code and code.strip()
-    return _End.GLUED if glued else None
+    is_code = code.strip() and "#" not in code and "`" not in code
+    return _End.GLUED if is_code and len(text) - len(code) == len(fence.marks) else None
 
 
 def _width(indent: str) -> int:
     return len(indent.expandtabs(4))
-
-
-def _less_indented(lines: Sequence[str], indent: str) -> str:
-    """`lines` without the opening fence's indentation: all lose what they share of it, else each what it has."""
-    if not indent:
-        return "".join(lines)
-    shared = [_shared(line, indent) for line in lines]
-    least = min((count for line, count in zip(lines, shared, strict=True) if line.strip(" \t>\n")), default=0)
-    common = "".join(line[min(count, least) :] for line, count in zip(lines, shared, strict=True))
-    if least == max(shared, default=0) or parses(common):
-        return common
-    return "".join(line[count:] for line, count in zip(lines, shared, strict=True))
-
-
-def _shared(line: str, indent: str) -> int:
-    count = 0
-    while count < min(len(line), len(indent)) and line[count] == indent[count]:
-        count += 1
-    return count

@@ -1,10 +1,10 @@
 """Which of several pieces of an answer is the program, and which others belong to it.
 
-The pieces are fenced blocks, or runs of lines that parse (`harness.extraction.longest`). What is known of the
-problem comes first: a piece that defines what its tests call, or, for a script, pieces that together read
-input, print and run. Then: what is marked as Python, what parses, what lacks least; and of pieces of like size
-the last, since a better version follows a draft. A piece that uses names which another piece binds gets that
-piece too, in the answer's order. Does not cover: whether a program is right.
+The pieces are fenced blocks, or runs of lines that parse (`harness.extraction.longest`). What is known of
+the problem comes first: a piece that defines what its tests call, or, for a script, pieces that together read
+input, print and run. Then: what is marked as Python, what parses, what lacks least; and the last, or the last
+of like size where nothing is known, since a better version follows a draft. A piece that uses names which
+another piece binds gets that piece too, in the answer's order. Does not cover: whether a program is right.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class _Answer:
         return self.best([piece for piece, _ in programs] or kept)
 
     def best(self, pieces: Sequence[_Piece]) -> str:
-        """The last of like size of those that are Python, complete, and define something; with its helpers."""
+        """The last of those that are Python, complete, and define something; with its helpers."""
         kept = _narrow(pieces, lambda piece: piece.block.is_python, lambda piece: not piece.block.language)
         kept = _narrow(kept, lambda piece: piece.syntax is not None)
         kept = _narrow(

@@ -1,8 +1,8 @@
-"""What a tree of Python says of a program at a glance: what it binds, what it lacks, whether it reads or prints.
+"""What a tree of Python says of a program: what it binds, what it lacks, whether it reads input or prints.
 
-Covers: the top level, with what stands there below `if`, `try`, `for`, `while` and `with`; names that are used
-and bound nowhere. Does not cover: scopes. A name that any function binds counts as bound, so that fewer names
-are said to be lacking than are. Every function is linear in the tree's size. Nothing is run.
+Covers: the top level, with what stands there below `if`, `try`, `for`, `while` and `with`; names that are
+used and bound nowhere. Does not cover: scopes. A name that any function binds counts as bound, so that fewer
+names are said to be lacking than are. Time is linear in the tree's size. Nothing is run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def defined(tree: ast.Module) -> frozenset[str]:
 
 
 def stubs(tree: ast.Module) -> frozenset[str]:
-    """Functions of the top level that hold nothing but `pass`, `...`, a text or `raise NotImplementedError`."""
+    """Functions of the top level that hold only `pass`, `...`, a text or `raise NotImplementedError`."""
     return frozenset(
         node.name
         for node in top_level(tree)
@@ -135,7 +135,7 @@ def has_prose(tree: ast.Module, lacking: frozenset[str]) -> bool:
 
 
 def redefined(tree: ast.Module) -> dict[str, int]:
-    """Plain functions of the module's margin that are defined anew: name, and line of the second time, from 1.
+    """Plain functions at the margin that are defined anew: name, and line of the second time, from 1.
 
     Decorated ones are left out (`overload`, `singledispatch`), and those that are stubs the first time.
     """

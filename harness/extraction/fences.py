@@ -1,7 +1,7 @@
 r"""Fenced blocks as the rules `answer` and `done` read them, which know nothing of the problem.
 
-These rules read the formats that reproduce papers, so what they make of an answer does not change any more; what
-`program` and `chat` do is in `harness.extraction.blocks` and `harness.extraction.choosing`. What is taken:
+These rules read the formats that reproduce papers, so what they make of an answer does not change any more;
+what `program` and `chat` do is in `harness.extraction.blocks` and `harness.extraction.choosing`. Taken is:
 - one block: that;
 - a solution, then a short example of its use or its output: the solution, since it defines something;
 - a draft, then a better version of like size: the last;
@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from harness.extraction.parsing import Syntax, parse, parses
 
 _PYTHON = {"python", "python3", "py", "py3"}
-# Each part is possessive, or starts only where the one before cannot go on: a line takes time in proportion to
-# its length.
+# Each part is possessive: a line takes time in proportion to its length.
 _OPEN = re.compile(r"(?P<indent>[ \t]*+)(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`\n]*+)")
 # Not Markdown, but written: `Here it is: ```python` with the code from the next line on.
 _OPEN_AFTER_PROSE = re.compile(

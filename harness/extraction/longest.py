@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import dedent
 
-from harness.extraction.blocks import Block, lines_of
+from harness.extraction.blocks import Block
 from harness.extraction.choosing import with_helpers
+from harness.extraction.lines import lines_of
 from harness.extraction.parsing import MAX_TEXT, Failure, Syntax, parse, parses
 from harness.extraction.wanted import ANYTHING, Wanted
 
@@ -54,8 +55,8 @@ def longest_part(text: str, wanted: Wanted = ANYTHING, *, first: bool = False) -
 def first_part(text: str, wanted: Wanted) -> str:
     """A program without what a model that runs on puts around it: what is wanted once more, and uses of it.
 
-    Statements of the margin that call what is wanted (asserts, examples, a main program), or that read input, bind
-    nothing that it needs, and may end a right program before its tests. What uses their results goes with them.
+    Statements at the margin that call what is wanted (asserts, examples, a main program), or read input, bind
+    nothing that it needs, and may end a right program before its tests. What uses their results goes too.
     """
     found = parse(text)
     if not isinstance(found, Syntax) or not wanted.defined_by(found):

@@ -17,8 +17,8 @@ from functools import lru_cache
 from harness.extraction import facts
 
 MAX_TEXT = 1 << 20
-"""Characters of an answer that any rule reads, and of text that any step looks at: what comes after them is cut
-off. It is what `rltf score` takes a program to have at most; 128 thousand tokens have about half of it."""
+"""Characters of an answer that rules read: what comes after them is cut off. It is what `rltf score` takes a
+program to have at most; 128 thousand tokens have about half of it."""
 
 MAX_CHARACTERS = 1 << 18
 """A longer text is taken for no program: APPS's longest reference solution has under 0.1 MiB, an answer of

@@ -1,9 +1,9 @@
 """Extraction rules by name, and what they make of a model's answer.
 
 A rule is a row of steps in a table. `answer` and `done` read answers of models that write nothing but the
-program, as the reference code does, and mend nothing; `program` and `chat` know the problem, and look for
-its program in what does not parse, which turns some failures into other outcomes: compare numbers of one rule only.
-Does not cover: what a program does. Nothing here is run.
+program, as the reference code does, and mend nothing; `program` and `chat` know the problem, and look for its
+program in what does not parse, which turns some failures into other outcomes: compare one
+rule's numbers only. Does not cover: what a program does. Nothing here is run.
 """
 
 from __future__ import annotations

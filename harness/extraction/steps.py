@@ -130,7 +130,7 @@ def fence(text: str, _: Context) -> str:
 
 
 def block(text: str, context: Context) -> str:
-    """The fenced block, or blocks, that are the program, and those in it; see `harness.extraction.choosing`."""
+    """The fenced blocks that are the program, and those in it; see `harness.extraction.choosing`."""
     inside = leaves_open(context.prompt)
     for _level in range(MAX_NESTING):
         found = _block(text, context.wanted, inside=inside)

@@ -1,9 +1,9 @@
 r"""Where a reasoning model's thoughts end: marks of every spelling, and the channels of gpt-oss.
 
 Marks: `</think>`, `</thinking>`, `</thought>`, `</seed:think>`, `[/THINK]`, `<|end_of_thought|>`,
-`<|END_THINKING|>`, `◁/think▷` and their like. What is taken is what follows the first mark, or a later one if that
-closes thoughts anew or stands alone on its line; a mark in a block of code, or within a line of a program, is
-part of that program. Wrappers around the answer (`<answer>`, `<|begin_of_solution|>`) go too.
+`<|END_THINKING|>`, `◁/think▷` and their like. Taken is what follows the first mark, or a later one if that
+closes thoughts anew or stands at an end of its line; a mark in a block of code, or within a line of code, is
+part of the program. Wrappers around the answer (`<answer>`, `<|begin_of_solution|>`) go too.
 Channels: the last message of the channel `final`, with its tokens or, where decoding dropped them, after
 `assistantfinal`. Does not cover: thoughts that nothing closes, which are left as they are. Time is linear.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from harness.extraction.blocks import lines_of
+from harness.extraction.lines import lines_of
 
 _WORD = (
     r"(?:\w{1,20}[:_])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue)"

@@ -1,8 +1,8 @@
 """What the program in an answer must be, from the problem: something that defines certain names, or a script.
 
 Covers: the three kinds of tests. Call-based ones want their entry point, as a function or as a method of
-`Solution`; asserts want the names that they (and the code that sets them up) use and do not bring along; stdin
-tests want a script. Does not cover: how an answer is searched (`harness.extraction.choosing`).
+`Solution`; asserts want the names that they (and the code that sets them up) use and do not bring along;
+stdin tests want a script. Does not cover: how an answer is searched (`harness.extraction.choosing`).
 """
 
 from __future__ import annotations
@@ -60,10 +60,9 @@ class Wanted:
     def _definition(self) -> re.Pattern[str] | None:
         if not self.names:
             return None
-        any_name = "|".join(map(re.escape, self.names))
+        name = f"(?:{'|'.join(map(re.escape, self.names))})"
         return re.compile(
-            rf"^[ \t]*+(?:(?:async[ \t]++)?def[ \t]++|class[ \t]++)(?:{any_name})\b|^(?:{any_name})[ \t]*+=(?!=)",
-            re.MULTILINE,
+            rf"^[ \t]*+(?:(?:async[ \t]++)?def|class)[ \t]++{name}\b|^{name}[ \t]*+=(?!=)", re.MULTILINE
         )
 
 
@@ -74,7 +73,7 @@ ANYTHING = Wanted()
 def _names_of_asserts(suite: TestSuite) -> tuple[str, ...]:
     """Names that tests and set-up call and neither bring along; the most frequent first.
 
-    Where nothing is called, as in `assert check(add)` with a `check` of the set-up's own, those that are used.
+    Where nothing of the kind is called, as in `assert check(add)` with the set-up's `check`, those in use.
     """
     sources = [suite.setup, *(test.source for test in suite.tests() if isinstance(test, AssertTest))]
     parsed = [parse_tree(source) for source in sources]

@@ -1,8 +1,8 @@
 """Runs whose score says little of the model, since most of its programs cannot be answers: counted, and said.
 
-Covers: programs that do not define what their tests call, are empty, or come from answers that were cut at the
-length limit. Most of a run is more than half. Text is looked at, nothing is parsed: a definition that would not
-compile counts as one, and what is wrong with it is its verdict. Does not cover: why, which the answers tell.
+Covers: programs that do not define what their tests call, are empty, or come from answers that were cut at
+the length limit. Most of a run is more than half. Text is looked at, nothing is parsed: a definition that
+would not compile counts as one, and what is wrong with it is its verdict. Does not cover: why; answers tell.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ RUN_ON = [
     ("tags of another format", f"{ADD}[DONE]\n\n[BEGIN]\n{DRAFT}[DONE]", ADD),
     ("a docstring and its next task", f'{ADD}\n"""\nMultiply\nassert mul(1, 2) == 2\n"""\n{MUL}', f'{ADD}\n"""\nMultiply\nassert mul(1, 2) == 2\n"""\n{MUL}'),
     ("cut in the next one", f"{ADD}\n\ndef mul(a, b):\n    return (a", f"{ADD}\n\n"),
-    ("imports, prose between", f"import math\n\nHere it is then:\n\ndef add(a, b):\n    return math.fsum([a, b])\n",
+    ("imports, prose between", "import math\n\nHere it is then:\n\ndef add(a, b):\n    return math.fsum([a, b])\n",
      "import math\n\ndef add(a, b):\n    return math.fsum([a, b])\n"),
     ("a fence, as a chat model writes it", f"Sure.\n{py(ADD)}Use:\n{py('print(add(1, 2))' + chr(10))}", ADD),
 ]  # fmt: skip

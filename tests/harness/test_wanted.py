@@ -38,7 +38,7 @@ def test_a_call_based_problem_wants_its_entry_point_as_a_function_or_a_method():
         (["assert math.isclose(f(1), 2.0)"], {}, ("f",)),
         (["assert is_same(f(1), 2)"], {"setup": "def is_same(a, b):\n    return a == b\n"}, ("f",)),
         (["assert check(f)"], {"setup": "def check(g):\n    return g(1) == 2\n"}, ("f",)),
-        (["assert depth(root) == 2", "assert depth(None) == 0"], {"setup": "root = Node(1)\n"}, ("depth", "Node")),
+        (["assert f(root) == 2", "assert f(None) == 0"], {"setup": "root = Node(1)\n"}, ("f", "Node")),
         (["assert f(P(1)) == 2", "assert f(1) == 1"], {"preamble": "class P:\n    pass\n"}, ("f",)),
         (["assert all(f(x) for x in range(3))"], {}, ("f",)),
         (["assert sum(1, 2) == 3"], {}, ("sum",)),  # as one task of MBPP has it

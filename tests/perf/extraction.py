@@ -184,15 +184,15 @@ def _page(parts: Iterable[str]) -> str:
     lines = [
         "# From answers to programs",
         "",
-        "Answers of chat models on MBPP, published with MapCoder (Islam et al. 2024), graded on MBPP's tests: those",
-        "of the publisher's programs that are right, and what each extraction makes of the same answers.",
+        "Answers of chat models on MBPP, published with MapCoder (Islam et al. 2024), graded on its tests:",
+        "the publisher's programs that are right, and what each extraction makes of the same answers.",
         f"Rules: {', '.join(f'{rule.name}@{rule.version}' for rule in RULES.values())}.",
         "",
         *parts,
         "## Time",
         "",
-        f"CPU seconds for an answer of {small:,} and of {large:,} characters, by shape; the slowest of chat, program"
-        f" and answer. In proportion to the length would be {large // small} times as much.",
+        f"CPU seconds for an answer of {small:,} and of {large:,} characters, by shape; the slowest of chat,"
+        f" program and answer. In proportion to the length would be {large // small} times as much.",
         "",
         "| shape | small | large | times |",
         "|---|---:|---:|---:|",
