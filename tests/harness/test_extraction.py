@@ -272,8 +272,8 @@ FRAGMENTS = [
     "~~~", "\n", "\r\n", "\r", " ", "    ", "\t", DOUBLE, "x = 1\n", "if x:\n", "(", ")", "]",
     '"""', "'''", "'", "\\", "@a\n", "else:\n", "#", "Sure", "Here it is:\n", "[BEGIN]", "[DONE]", "ANSWER:",
     "\nQUESTION:", "</s>", "<s>", "<pad>", "<|endoftext|>", "</think>", "<think>", PROMPT, "QUESTION:",
-    "def f(x):\n    pass\n", "print(double(1))\n", "x = input()\n", "assert double(1) == 2\n", 
-    "import math\n",     "class Solution:\n    def f(self):\n        return x\n", "[/THINK]", 
+    "def f(x):\n    pass\n", "print(double(1))\n", "x = input()\n", "assert double(1) == 2\n",
+    "import math\n",     "class Solution:\n    def f(self):\n        return x\n", "[/THINK]",
     "<|channel|>final<|message|>", "<|end|>",     "python\n", "> ", "- ",
     "\0", "\f", "\u2028", "\ud800", "\ufeff", "é",
 ]  # fmt: skip
