@@ -7,7 +7,7 @@ blocks are to be Python:
 - any indentation opens, also behind `>`, `-` or `1.`, or at the end of a line of prose if it says `python`;
 - a fence inside three quotes closes nothing if the quotes end later, and the block is Python then;
 - an opening fence that says `python` ends a block that nobody closed;
-- marks at the end of a line of code close, too;
+- marks at the end of a line of code close, too, and marks around code within a line are a block;
 - a list item or quote ends its block with the first line further left, unless it is closed later
   as far right as it was opened, and Python.
 Does not cover: indented blocks without a fence, or code between single backticks. Time is linear.
@@ -40,6 +40,10 @@ _OPEN = re.compile(
 # Not Markdown, but written: `Here it is: ```python` with the code from the next line on.
 _OPEN_AFTER_PROSE = re.compile(
     r"[^`]*+(?P<marks>`{3,}+)[ \t]*+(?P<info>python[23]?|py3?)[ \t]*+", re.IGNORECASE
+)
+# A span of code to CommonMark: ```print(1)``` on one line.
+_SPAN = re.compile(
+    r"[^`]*+(?P<marks>`{3,}+)(?:(?:python[23]?|py3?)[ \t]++)?+(?P<code>[^`]++)(?P=marks)[^`]*+", re.IGNORECASE
 )
 _WORD = re.compile(r"[A-Za-z0-9+#]+")
 
@@ -136,8 +140,11 @@ class _Reader:
         fence = _Fence("", "```", "python") if inside else None
         while place < len(self._lines) or fence:
             if fence is None:
-                fence = _opened(self._lines[place])
+                line = self._lines[place]
+                fence = _opened(line)
                 place += 1
+                if fence is None and "```" in line and (span := _SPAN.fullmatch(line)):
+                    yield Block(span["code"])
                 self.open_at_end = fence is not None
                 continue
             code, place, fence_after = self._inside(place, fence)

@@ -105,10 +105,8 @@ class _Answer:
     def best(self, pieces: Sequence[_Piece]) -> str:
         """The last of those that are Python, complete, and define something; with its helpers."""
         kept = _narrow(pieces, lambda piece: piece.block.is_python, lambda piece: not piece.block.language)
-        kept = _narrow(kept, lambda piece: piece.syntax is not None)
-        kept = _narrow(
-            kept, lambda piece: piece.syntax is not None and not self._wanted.left_to_do(piece.syntax)
-        )
+        kept = _narrow(kept, _parses)
+        kept = _narrow(kept, lambda piece: piece.syntax is not None and not self._fails_alone(piece.syntax))
         if not self._wanted.script:
             kept = _narrow(kept, lambda piece: piece.syntax is not None and piece.syntax.defines)
         kept = self._least_lacking(kept)
@@ -116,6 +114,10 @@ class _Answer:
         # Where all define what is wanted, a short one is no example of its use.
         like = kept if self._wanted.names else [piece for piece in kept if 2 * piece.size >= longest]
         return _joined(self._together(like[-1]))
+
+    def _fails_alone(self, syntax: Syntax) -> bool:
+        """Whether something is left to fill in, or input is asked for that an imported program has not."""
+        return self._wanted.left_to_do(syntax) or (bool(self._wanted.names) and syntax.asks)
 
     def _least_lacking(self, pieces: Sequence[_Piece]) -> list[_Piece]:
         """Those that, with their helpers, use fewest names that nothing binds."""
@@ -169,6 +171,10 @@ def _joined(pieces: Sequence[_Piece]) -> str:
     codes = [piece.block.code for piece in pieces]
     # Between two pieces there was a line's end, if not within the first.
     return "".join(code if code.endswith("\n") else code + "\n" for code in codes[:-1]) + codes[-1]
+
+
+def _parses(piece: _Piece) -> bool:
+    return piece.syntax is not None
 
 
 def _reads(piece: _Piece) -> bool:

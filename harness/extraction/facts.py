@@ -119,6 +119,11 @@ def runs(tree: ast.Module) -> bool:
     return any(_does(node) for node in tree.body)
 
 
+def asks_when_imported(tree: ast.Module) -> bool:
+    """Whether the top level may read input, which is empty for a program that is imported."""
+    return any(_does(node) and not _is_guard(node) for node in tree.body) and reads_input(tree)
+
+
 def is_idle(statement: ast.stmt) -> bool:
     """`Sure`, `Hello, world`, `Note: this`, `"text"`: as prose that happens to parse."""
     if isinstance(statement, ast.AnnAssign):
@@ -169,6 +174,11 @@ def _does(node: ast.stmt) -> bool:
     if isinstance(node, ast.Assign | ast.AnnAssign):
         return any(isinstance(each, _ACTING) for each in ast.walk(node))
     return not is_idle(node)
+
+
+def _is_guard(node: ast.stmt) -> bool:
+    """`if __name__ == "__main__":`."""
+    return isinstance(node, ast.If) and _names_any(node.test, {"__name__"})
 
 
 def _is_filler(node: ast.stmt) -> bool:

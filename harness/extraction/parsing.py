@@ -57,6 +57,8 @@ class Syntax:
     """Something is printed somewhere."""
     runs: bool
     """The top level does more than define."""
+    asks: bool
+    """Input is read where the top level runs, or in a function beside it."""
     prose: bool
     """A statement of the top level is a name, or names, that nothing binds."""
     redefined: Mapping[str, int]
@@ -118,6 +120,7 @@ def _known(tree: ast.Module) -> Syntax:
         reads=facts.reads_input(tree),
         writes=facts.writes_output(tree),
         runs=facts.runs(tree),
+        asks=facts.asks_when_imported(tree),
         prose=facts.has_prose(tree, lacking),
         redefined=facts.redefined(tree),
     )

@@ -21,9 +21,9 @@ _WORD = (
 _INNER = r"(?:thought|thoughts|thinking|think|reasoning)"
 _MARK = re.compile(
     rf"(?P<close></{_WORD}>|\[/{_WORD}\]|<\|/{_INNER}\|>|<\|end(?:_of)?_{_INNER}\|>"
-    rf"|<\|{_INNER}_end\|>|◁/think▷|</\|?{_INNER}\|>)"
+    rf"|<\|{_INNER}_end\|>|◁/think▷|</\|?{_INNER}\|>|<\|inner_suffix\|>|<unused95>)"
     rf"|(?P<open><{_WORD}>|\[{_WORD}\]|<\|{_INNER}\|>|<\|(?:begin|start)(?:_of)?_{_INNER}\|>"
-    rf"|<\|{_INNER}_start\|>|◁think▷)",
+    rf"|<\|{_INNER}_start\|>|◁think▷|<\|inner_prefix\|>|<unused94>)",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"[ \t]*+(?:```|~~~)")

@@ -61,6 +61,8 @@ FENCES = [
     ("a list ends before its block is closed", f"3. Like:\n   {F}python\n{indented(MUL, '   ')}\n# So:\n{ADD}", ADD),
     ("glued on, prose behind", f"{F}python\n{ADD.rstrip()}{F}\nThis adds.\n", ADD.rstrip()),
     ("glued to prose", f"Here it is: {F}python\n{ADD}{F}\nDone", ADD),
+    ("on one line", f"It is {F}add = max{F}.\nDone (I think", "add = max"),
+    ("on one line, with a language", f"{F}python add = max{F}", "add = max"),
     ("Markdown in Markdown", f"{F}markdown\n{F}python\n{ADD}{F}\n{F}\n", ADD),
     ("CRLF", py(ADD).replace("\n", "\r\n"), ADD),
     ("empty blocks", f"{F}python\n{F}\n{py(ADD)}{F}\n\n{F}\n", ADD),
@@ -80,6 +82,9 @@ BLOCKS = [
     ("a main program after", py(ADD) + py(f"def main():\n    {MAIN.splitlines()[0]}\n    print(add(a, b))\n\nmain()\n"), ADD),
     ("output after", py(ADD) + f"Output:\n{F}\n3\n{F}\n", ADD),
     ("a longer draft before", py(DRAFT) + "Wait, that is wrong:\n" + py(ADD), ADD),
+    ("the same with a main program after", py(ADD) + "All:\n" + py(ADD + MAIN), ADD),
+    ("the same with a guarded main program after", py(DRAFT) + py(ADD + 'if __name__ == "__main__":\n    print(input())\n'),
+     ADD + 'if __name__ == "__main__":\n    print(input())\n'),
     ("a stub before", py("def add(a, b):\n    pass\n") + py(ADD), ADD),
     ("a stub after", py(ADD) + "To fill in:\n" + py('def add(a, b):\n    """Add."""\n    ...\n'), ADD),
     ("one that only imports it", py(ADD) + py("from solution import add\n\ndef test():\n    assert add(1, 2) == 3\n\n"), ADD),
@@ -150,6 +155,7 @@ THOUGHTS = [
     ("<mm:think>", "</mm:think>"), ("[THINK]", "[/THINK]"), ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"), ("<|think|>", "<|/think|>"), ("<|think_start|>", "<|think_end|>"),
     ("◁think▷", "◁/think▷"), ("<longcat_think>", "</longcat_think>"), ("<reflection>", "</reflection>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"), ("<unused94>", "<unused95>"),
 ]  # fmt: skip
 
 
