@@ -186,6 +186,8 @@ def _page(parts: Iterable[str]) -> str:
         "",
         "Answers of chat models on MBPP, published with MapCoder (Islam et al. 2024), graded on its tests:",
         "the publisher's programs that are right, and what each extraction makes of the same answers.",
+        "The files are those of the repository Md-Ashraful-Pramanik/MapCoder, `final-results/*/MBPP`, at commit",
+        "0027da7; the other checkout is this project before the rules knew the problem.",
         f"Rules: {', '.join(f'{rule.name}@{rule.version}' for rule in RULES.values())}.",
         "",
         *parts,
