@@ -7,7 +7,7 @@ blocks are to be Python:
 - any indentation opens, also behind `>`, `-` or `1.`, or at the end of a line of prose if it says `python`;
 - a fence inside three quotes closes nothing if the quotes end later, and the block is Python then;
 - an opening fence that says `python` ends a block that nobody closed;
-- marks at the end of a line of code close, too, and marks around code within a line are a block;
+- marks behind a line of code close, too, and marks around code within a line are a block;
 - a list item or quote ends its block with the first line further left, unless it is closed later
   as far right as it was opened, and Python.
 Does not cover: indented blocks without a fence, or code between single backticks. Time is linear.
@@ -158,7 +158,7 @@ class _Reader:
         inside = self._lines[start:end]
         after = _opened(self._lines[end]) if kind is _End.OPENING else None
         if kind is _End.GLUED:
-            inside = [*inside, self._lines[end].rstrip().rstrip("`")]
+            inside = [*inside, self._lines[end].partition(fence.marks)[0]]
         on = end if kind is _End.OUTDENTED else min(end + 1, len(self._lines))
         return less_indented(inside, fence.indent), on, after
 
@@ -224,11 +224,11 @@ def _ends_unclosed(line: str, fence: _Fence) -> _End | None:
     opened = _opened(line)
     if opened and opened.language in PYTHON and len(opened.marks) >= len(fence.marks):
         return _End.OPENING
-    text = line.rstrip()
-    code = text.rstrip("`")
-    # `print(1)```` with nothing behind it, and not in a comment.
-    is_code = code.strip() and "#" not in code and "`" not in code
-    return _End.GLUED if is_code and len(text) - len(code) == len(fence.marks) else None
+    # `print(1)```` with nothing or prose behind it, and not in a comment or in a text.
+    code, marks, behind = line.partition(fence.marks)
+    if not code.strip() or "#" in code or "`" in code or behind.startswith("`"):
+        return None
+    return _End.GLUED if marks and not (behind.strip() and ("'" in code or '"' in code)) else None
 
 
 def _width(indent: str) -> int:

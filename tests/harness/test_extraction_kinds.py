@@ -60,6 +60,8 @@ FENCES = [
     ("the next one opens before it is closed", f"{F}python\n{MUL}{F}python\n{ADD}{F}\n", ADD),
     ("a list ends before its block is closed", f"3. Like:\n   {F}python\n{indented(MUL, '   ')}\n# So:\n{ADD}", ADD),
     ("glued on, prose behind", f"{F}python\n{ADD.rstrip()}{F}\nThis adds.\n", ADD.rstrip()),
+    ("glued on, prose on the same line", f"{F}python\n{ADD.rstrip()}{F} This adds.\n", ADD.rstrip()),
+    ("marks in a text", py(f"s = '{F}'\nt = '{F} x'\n{ADD}"), f"s = '{F}'\nt = '{F} x'\n{ADD}"),
     ("glued to prose", f"Here it is: {F}python\n{ADD}{F}\nDone", ADD),
     ("on one line", f"It is {F}add = max{F}.\nDone (I think", "add = max"),
     ("on one line, with a language", f"{F}python add = max{F}", "add = max"),
