@@ -35,12 +35,14 @@ def longest_part(text: str, wanted: Wanted = ANYTHING, *, first: bool = False) -
     """The longest run of lines that parses and does something; `None` if there is none.
 
     It is made of whole lines of the text, less the indentation that code in a list or quote has. Of runs that
-    define what is wanted it is the longest, or the first, with those runs that bind what it lacks.
+    define what is wanted it is the longest, or the first, with those runs that bind what it lacks. Where no
+    name is wanted, the first is the first that reads input (a script) or defines something.
     """
     parts = [*_blocks(text)][:MAX_BLOCKS]
     search = _Search(parts, min(BUDGET * len(text) + 10_000, MAX_TEXT))
     runs = [kept for run in search.runs() for kept in _without_prose(run) if kept]
-    best = max(runs, key=_weight, default=[])
+    likely = [run for run in runs if first and _is_likely(run, wanted)]
+    best = likely[0] if likely else max(runs, key=_weight, default=[])
     if wanted.names:
         found = [Block(_code(run)) for run in runs]
         most = max((_defined(block, wanted) for block in found), default=0)
@@ -50,6 +52,12 @@ def longest_part(text: str, wanted: Wanted = ANYTHING, *, first: bool = False) -
             return with_helpers(found, place, wanted)
     code = _code(best)
     return code if code and parses(code) else None
+
+
+def _is_likely(run: Sequence[_Part], wanted: Wanted) -> bool:
+    if wanted.names:
+        return False
+    return any(part.syntax.reads if wanted.script else part.syntax.defines for part in run)
 
 
 def first_part(text: str, wanted: Wanted) -> str:

@@ -246,6 +246,13 @@ def test_of_a_model_that_runs_on_the_first_program_is_kept(answer, program):
     assert extract(answer, "program", wanted="add").code == program
 
 
+def test_a_model_that_runs_on_has_a_first_program_where_nothing_is_known_of_the_problem():
+    prose = "\n\nWrite a function to multiply.\n\n"
+    assert extract(f"{ADD}{prose}{MUL}", "program").code == f"{ADD}\n\n"
+    assert extract(f"{MAIN}{prose}{MUL}{MAIN}", "program", wanted=SCRIPT).code == f"{MAIN}\n\n"
+    assert extract(f"{ADD}{prose}{MUL}", "chat").code == MUL
+
+
 OPENED = f"Answer:\n{F}python\n"
 PARTIAL = [
     ("closed", OPENED, f"{ADD}{F}\nThis adds.", ADD),
