@@ -25,6 +25,7 @@ from harness.report.answers import recorded
 from harness.report.markdown import markdown
 from harness.report.progress import Progress, Silent
 from harness.report.run_page import write_page
+from harness.report.warnings import count_unusable
 from harness.run_folder import RunFolder
 from harness.samples import Programs
 from harness.summary import Summary
@@ -250,6 +251,8 @@ def summarise(
         left_out=coverage.left_out,
         skipped=run.manifest["skipped_samples"],
     ) | dict(more or {})
+    with run.samples.open("rb") as lines:
+        metrics["programs"] = count_unusable(lines, plan.benchmark)
     with run.samples.open("rb") as lines:
         if answers := recorded(lines):
             metrics["answers"] = answers

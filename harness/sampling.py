@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.extraction import RULES, extract
+from harness.extraction import RULES, extract_program
 from harness.generate.types import Completion, Decoding, Finish, Request, Sampler
 from harness.journal import RowFile
 from harness.prompts import Prompt, format_hash, make_prompt
@@ -117,13 +117,10 @@ class Sampling:
 
     def row(self, completion: Completion) -> dict[str, Any]:
         """A completion and the program in it; nothing in it depends on when or beside what it was made."""
-        form = self.prompt
-        found = extract(
+        found = extract_program(
             completion.text,
-            form.extraction,
-            prompt=completion.prompt.text,
-            stop=(*form.stop, *self.decoding.stop),
-            in_program=form.in_program,
+            completion.prompt,
+            stop=self.decoding.stop,
             truncated=completion.finish is Finish.LENGTH,
         )
         return {

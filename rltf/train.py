@@ -20,8 +20,10 @@ from transformers import PrinterCallback, ProgressCallback
 
 from harness.compare import PROFILES
 from harness.errors import InputError
+from harness.extraction import RULES
 from harness.generate.loading import Loaded, load
 from harness.presets import Settings
+from harness.prompts import find_format
 from harness.report.sampling_progress import SamplingProgress, SilentSampling
 from harness.runner import Runner
 from harness.types import Benchmark, Limits, Problem
@@ -101,10 +103,13 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
 def _identity(training: Training) -> dict[str, Any]:
     """What a resumed run must have as before."""
     benchmark, warm = training.benchmark, training.warm_start
+    form = find_format(benchmark, training.config.prompt_format)
     return {
         "model": training.model or f"made here ({training.toy_kind})",
         "benchmark": f"{benchmark.name} {benchmark.split} {benchmark.version} {benchmark.dataset_hash}",
         "problems": sha256("\n".join(p.task_id for p in benchmark.problems).encode()).hexdigest(),
+        "prompt": f"{form.name}@{form.version}",
+        "extraction": f"{form.extraction}@{RULES[form.extraction].version}",
         "processes": training.config.world_size,
         "options": training.config.identity(),
         "warm_start": None if warm is None else warm.identity(),

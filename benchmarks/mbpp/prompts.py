@@ -92,7 +92,7 @@ def _tests(problem: Problem) -> list[str]:
 
 ZERO_SHOT = PromptFormat(
     name="zero-shot-tests",
-    version="1",
+    version="2",
     build=_zero_shot,
     source="CodeRL and RLTF papers, in words only; spelled as early bigcode/codeparrot harnesses do",
     extraction="program",
@@ -105,7 +105,7 @@ Neither repository holds code for MBPP, so the spelling is the likeliest and not
 
 ZERO_SHOT_FRAMED = PromptFormat(
     name="zero-shot-tests-framed",
-    version="1",
+    version="2",
     build=_zero_shot_framed,
     source="ours: zero-shot-tests inside the APPS frame, which a model trained on APPS knows",
     stop=("\nQUESTION:", "\nANSWER:"),

@@ -1,6 +1,7 @@
-r"""Fenced blocks of Markdown, and the one among several that is the answer.
+r"""Fenced blocks as the rules `answer` and `done` read them, which know nothing of the problem.
 
-What chat models do, and what is taken:
+These rules read the formats that reproduce papers, so what they make of an answer does not change any more;
+what `program` and `chat` do is in `harness.extraction.blocks` and `harness.extraction.choosing`. Taken is:
 - one block: that;
 - a solution, then a short example of its use or its output: the solution, since it defines something;
 - a draft, then a better version of like size: the last;
@@ -19,10 +20,11 @@ from dataclasses import dataclass
 from harness.extraction.parsing import Syntax, parse, parses
 
 _PYTHON = {"python", "python3", "py", "py3"}
-_OPEN = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)")
+# Each part is possessive: a line takes time in proportion to its length.
+_OPEN = re.compile(r"(?P<indent>[ \t]*+)(?P<marks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^`\n]*+)")
 # Not Markdown, but written: `Here it is: ```python` with the code from the next line on.
 _OPEN_AFTER_PROSE = re.compile(
-    r"(?P<indent>)[^`\n]*[^`\s][^`\n]*(?P<marks>`{3,})(?P<info>python3?|py)[ \t]*", re.I
+    r"(?P<indent>)[^\S\n]*+[^`\s][^`\n]*+(?P<marks>`{3,}+)(?P<info>python3?|py)[ \t]*+", re.I
 )
 _WORD = re.compile(r"[A-Za-z0-9+#]+")
 
@@ -56,16 +58,20 @@ def blocks(lines: Sequence[str]) -> Iterator[Block]:
             continue
         start = place
         marks = opened["marks"]
-        closing = re.compile(rf"\s*{re.escape(marks[0])}{{{len(marks)},}}\s*")
-        while place < len(lines) and not closing.fullmatch(lines[place]):
+        while place < len(lines) and not _closes(lines[place], marks):
             place += 1
         inside = list(lines[start:place])
-        if place == len(lines) and inside:
-            inside[-1] = re.sub(rf"{re.escape(marks)}\s*\Z", "", inside[-1])
+        if place == len(lines) and inside and (last := inside[-1].rstrip()).endswith(marks):
+            inside[-1] = last[: -len(marks)]
         place += 1
         word = _WORD.search(opened["info"])
         code = "".join(_less_indented(each, opened["indent"]) for each in inside)
         yield Block(code, word[0].lower() if word else "", start - 1)
+
+
+def _closes(line: str, marks: str) -> bool:
+    line = line.strip()
+    return len(line) >= len(marks) and not line.strip(marks[0])
 
 
 def fenced(text: str) -> str | None:

@@ -10,8 +10,15 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+
+from harness.extraction import facts
+
+MAX_TEXT = 1 << 20
+"""Characters of an answer that rules read: what comes after them is cut off. It is what `rltf score` takes a
+program to have at most; 128 thousand tokens have about half of it."""
 
 MAX_CHARACTERS = 1 << 18
 """A longer text is taken for no program: APPS's longest reference solution has under 0.1 MiB, an answer of
@@ -34,6 +41,33 @@ class Syntax:
     """One statement is more than a bare name or text, as prose that happens to parse is."""
     defines: bool
     """A function or class is defined at the top."""
+    makes: frozenset[str]
+    """Names of functions, classes and variables of the top level."""
+    stubs: frozenset[str]
+    """Those functions of it that hold nothing."""
+    methods: frozenset[str]
+    """Of a class `Solution`."""
+    imports: frozenset[str]
+    """Names that imports bind."""
+    needs: frozenset[str]
+    """Names that are used, bound nowhere and no built-ins."""
+    reads: bool
+    """Standard input is read somewhere."""
+    writes: bool
+    """Something is printed somewhere."""
+    runs: bool
+    """The top level does more than define."""
+    asks: bool
+    """Input is read where the top level runs, or in a function beside it."""
+    prose: bool
+    """A statement of the top level is a name, or names, that nothing binds."""
+    redefined: Mapping[str, int]
+    """Functions that are defined a second time, and the line where."""
+
+    @property
+    def binds(self) -> frozenset[str]:
+        """All names that the text offers to what stands beside it."""
+        return self.makes | self.imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +84,12 @@ class Failure:
 @lru_cache(maxsize=32)
 def parse(text: str) -> Syntax | Failure:
     """What `text` is as Python, or why it is none."""
+    tree = parse_tree(text)
+    return tree if isinstance(tree, Failure) else _known(tree)
+
+
+def parse_tree(text: str) -> ast.Module | Failure:
+    """`text` as a tree, which is many times as large, or why it is none."""
     if len(text) > MAX_CHARACTERS:
         return Failure("too long", None)
     if _too_deep(text):
@@ -58,32 +98,37 @@ def parse(text: str) -> Syntax | Failure:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            tree = ast.parse(text)
+            return ast.parse(text)
         except SyntaxError as error:
             return Failure(str(error.msg), error.lineno)
         except (ValueError, OverflowError, RecursionError, MemoryError, SystemError) as error:
             return Failure(type(error).__name__, None)
+
+
+def _known(tree: ast.Module) -> Syntax:
+    lacking = facts.needs(tree)
     return Syntax(
-        acts=any(not _idle(each) for each in tree.body),
+        acts=any(not facts.is_idle(each) for each in tree.body),
         defines=any(
             isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for each in tree.body
         ),
+        makes=facts.defined(tree),
+        stubs=facts.stubs(tree),
+        methods=facts.methods(tree),
+        imports=facts.imported(tree),
+        needs=lacking,
+        reads=facts.reads_input(tree),
+        writes=facts.writes_output(tree),
+        runs=facts.runs(tree),
+        asks=facts.asks_when_imported(tree),
+        prose=facts.has_prose(tree, lacking),
+        redefined=facts.redefined(tree),
     )
 
 
 def parses(text: str) -> bool:
     """Whether `text` is Python by its syntax."""
     return isinstance(parse(text), Syntax)
-
-
-def _idle(statement: ast.stmt) -> bool:
-    """`Sure`, `Hello, world`, `Note: this`, `"text"`."""
-    if isinstance(statement, ast.AnnAssign):
-        return statement.value is None
-    if not isinstance(statement, ast.Expr):
-        return False
-    acting = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
-    return not any(isinstance(node, acting) for node in ast.walk(statement.value))
 
 
 def _too_deep(text: str) -> bool:

@@ -1,24 +1,36 @@
 """Extraction rules by name, and what they make of a model's answer.
 
 A rule is a row of steps in a table. `answer` and `done` read answers of models that write nothing but the
-program, as the reference code does, and mend nothing; `program` and `chat` also look for a program in what
-does not parse, which turns some syntax errors into other outcomes: compare numbers of one rule only.
-Does not cover: what a program does. Nothing here is run.
+program, as the reference code does, and mend nothing; `program` and `chat` know the problem, and look for its
+program in what does not parse, which turns some failures into other outcomes: compare one
+rule's numbers only. Does not cover: what a program does. Nothing here is run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.errors import InputError
 from harness.extraction import steps
+from harness.extraction.parsing import MAX_TEXT
 from harness.extraction.steps import Context, Step
-from harness.prompts.record import Prompt
+from harness.extraction.wanted import ANYTHING, Wanted
+
+if TYPE_CHECKING:
+    from harness.prompts.record import Prompt
+
+CUT = "cut"
+"""Recorded among the steps where an answer is longer than `MAX_TEXT`; `verbatim` alone leaves it so."""
 
 MAX_ROUNDS = 16
 """A rule is applied until it changes nothing, so that its own output is left alone; what is nested more
 deeply (fences in fences) is not."""
+
+
+MAX_READ = 1 << 18
+"""Characters that rounds after the first may read in all: what is long and does not get shorter is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,9 @@ class Extraction:
 
 
 _CLEAN = (steps.special_tokens, steps.line_ends)
+# Before the others: channels end with a token that ends other answers.
+_READ = (steps.channels, *_CLEAN, steps.echo, steps.thinking)
+_FOUND = (steps.stop_strings, steps.block, steps.language, steps.indentation)
 
 RULES = {
     rule.name: rule
@@ -54,32 +69,8 @@ RULES = {
         Rule("answer", "1", (*_CLEAN, steps.echo, steps.marker, steps.stop_strings, steps.fence)),
         Rule("done", "1", (*_CLEAN, steps.echo, steps.begin_done, steps.stop_strings, steps.fence)),
         Rule("continuation", "1", (*_CLEAN, steps.echo, steps.stop_strings, steps.indentation)),
-        Rule(
-            "program",
-            "1",
-            (
-                *_CLEAN,
-                steps.echo,
-                steps.marker,
-                steps.stop_strings,
-                steps.fence,
-                steps.indentation,
-                steps.longest,
-            ),
-        ),
-        Rule(
-            "chat",
-            "1",
-            (
-                *_CLEAN,
-                steps.echo,
-                steps.thinking,
-                steps.stop_strings,
-                steps.fence,
-                steps.indentation,
-                steps.longest,
-            ),
-        ),
+        Rule("program", "2", (*_READ, steps.marker, *_FOUND, steps.first)),
+        Rule("chat", "2", (*_READ, *_FOUND, steps.longest)),
     )
 }
 
@@ -92,6 +83,7 @@ def extract(
     stop: Sequence[str] = (),
     in_program: bool = False,
     truncated: bool = False,
+    wanted: Wanted | str = ANYTHING,
 ) -> Extraction:
     """The program in a model's answer.
 
@@ -105,14 +97,20 @@ def extract(
         stop: strings that end the answer.
         in_program: the prompt is the program's beginning.
         truncated: the answer ended at the length limit; handed on.
+        wanted: what the program must be, `Wanted.of(problem)`, or the name of the function that it must
+            define. The rules `program` and `chat` ask for it.
 
     Raises:
         InputError: If there is no such rule; never for what an answer holds.
     """
     if rule not in RULES:
         raise InputError(f"unknown extraction rule {rule!r}; available: {', '.join(RULES)}")
-    context = Context(prompt, stop)
+    known = Wanted((wanted,)) if isinstance(wanted, str) else wanted
+    context = Context(prompt[-MAX_TEXT:], stop, known)
     code, fired = answer, dict[str, None]()
+    if RULES[rule].steps and len(code) > MAX_TEXT:
+        code, fired = code[:MAX_TEXT], {CUT: None}
+    read = 0
     for _ in range(MAX_ROUNDS):
         before = code
         for step in RULES[rule].steps:
@@ -120,20 +118,27 @@ def extract(
             if after != code:
                 fired[step.__name__] = None
             code = after
-        if code == before:
+        read += len(code)
+        if code == before or read > MAX_READ:
             break
     whole = prompt + code if in_program else code
     return Extraction(whole, code != answer, rule, tuple(fired), truncated)
 
 
-def extract_program(answer: str, prompt: Prompt, *, truncated: bool = False) -> Extraction:
-    """`extract` with the rule, the stop strings and the text of the prompt that was answered."""
+def extract_program(
+    answer: str, prompt: Prompt, *, stop: Sequence[str] = (), truncated: bool = False
+) -> Extraction:
+    """`extract` with the rule, the stop strings, the text and the problem of the prompt that was answered.
+
+    `stop` are strings besides the format's own.
+    """
     form = prompt.format
     return extract(
         answer,
         form.extraction,
         prompt=prompt.text,
-        stop=form.stop,
+        stop=(*form.stop, *stop),
         in_program=form.in_program,
         truncated=truncated,
+        wanted=prompt.wanted,
     )

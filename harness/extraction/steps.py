@@ -11,9 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import dedent
 
+from harness.extraction.blocks import PYTHON, blocks, leaves_open
+from harness.extraction.choosing import choose
 from harness.extraction.fences import fenced
-from harness.extraction.longest import longest_part
-from harness.extraction.parsing import MAX_CHARACTERS, parses
+from harness.extraction.longest import first_part, longest_part
+from harness.extraction.parsing import MAX_CHARACTERS, Syntax, parse, parses
+from harness.extraction.thinking import after_thoughts, final_channel
+from harness.extraction.wanted import ANYTHING, Wanted
 
 # No Python program holds these by chance, so that the answer ends at the first.
 _END = re.compile(
@@ -39,6 +43,7 @@ class Context:
 
     prompt: str
     stop: Sequence[str]
+    wanted: Wanted = ANYTHING
 
 
 Step = Callable[[str, Context], str]
@@ -65,7 +70,8 @@ def special_tokens(text: str, _: Context) -> str:
 
 def line_ends(text: str, _: Context) -> str:
     r"""`\r\n` becomes `\n`, so that stop strings and fences are found; to Python it is the same program."""
-    return re.sub(r"\r+\n", "\n", text)
+    # Behind a carriage return nothing is tried: what begins there was looked at from the first one on.
+    return re.sub(r"(?<!\r)\r++\n", "\n", text)
 
 
 def echo(text: str, context: Context) -> str:
@@ -103,10 +109,14 @@ def stop_strings(text: str, context: Context) -> str:
     return text[: min(found)] if found else text
 
 
+def channels(text: str, _: Context) -> str:
+    """The final message of a model that writes in channels; see `harness.extraction.thinking`."""
+    return text if "final" not in text or parses(text) else final_channel(text)
+
+
 def thinking(text: str, _: Context) -> str:
-    """What follows the last `</think>` of a reasoning model; unclosed thoughts are left as they are."""
-    end = text.rfind("</think>")
-    return text if end < 0 or parses(text) else text[end + len("</think>") :]
+    """What follows the thoughts of a reasoning model; see `harness.extraction.thinking`."""
+    return text if parses(text) else after_thoughts(text)
 
 
 def fence(text: str, _: Context) -> str:
@@ -117,6 +127,48 @@ def fence(text: str, _: Context) -> str:
             break
         text = found
     return text
+
+
+def block(text: str, context: Context) -> str:
+    """The fenced blocks that are the program, and those in it; see `harness.extraction.choosing`."""
+    inside = leaves_open(context.prompt)
+    for _level in range(MAX_NESTING):
+        found = _block(text, context.wanted, inside=inside)
+        if found is None or found == text:
+            break
+        text, inside = found, False
+    return text
+
+
+def _block(text: str, wanted: Wanted, *, inside: bool) -> str | None:
+    """`None` if there is none, or what is wanted stands outside of them: then the longest part has it."""
+    if ("```" not in text and "~~~" not in text) or parses(text):
+        return None
+    found = blocks(text, inside=inside or _goes_on_to_a_fence(text))
+    if not found:
+        return None
+    program = choose(found, wanted)
+    if program is not None or wanted.begun_in(text):
+        return program
+    return choose(found, ANYTHING)
+
+
+def _goes_on_to_a_fence(text: str) -> bool:
+    """A program, then a fence that says nothing: what opened was part of the prompt."""
+    start = re.search(r"^[ \t]*+(?:```+|~~~+)[ \t]*+$", text, re.MULTILINE)
+    if start is None or (before := text[: start.start()]).count("```") or "~~~" in before:
+        return False
+    found = parse(before)
+    return isinstance(found, Syntax) and found.acts
+
+
+def language(text: str, _: Context) -> str:
+    """Drop a first line that is `python` alone: the fence before it was part of the prompt."""
+    start = _line_start(text)
+    end = text.find("\n", start)
+    if end < 0 or text[start:end].strip().lower() not in PYTHON or not text[end:].strip():
+        return text
+    return text[end + 1 :]
 
 
 def indentation(text: str, _: Context) -> str:
@@ -132,12 +184,21 @@ def indentation(text: str, _: Context) -> str:
     return text
 
 
-def longest(text: str, _: Context) -> str:
-    """The longest part that parses, if the whole does not; see `harness.extraction.longest`."""
-    if not text.strip() or parses(text):
-        return text
-    found = longest_part(text)
-    return text if found is None else found
+def longest(text: str, context: Context) -> str:
+    """The part that defines what is wanted, else the longest that parses, if the whole is no program."""
+    return text if _is_whole(text) else longest_part(text, context.wanted) or text
+
+
+def first(text: str, context: Context) -> str:
+    """The same for a model that runs on: the first part that defines what is wanted, and that once."""
+    if not _is_whole(text):
+        text = longest_part(text, context.wanted, first=True) or text
+    return first_part(text, context.wanted)
+
+
+def _is_whole(text: str) -> bool:
+    found = parse(text)
+    return not text.strip() or (isinstance(found, Syntax) and not found.prose)
 
 
 def _after(text: str, start: int, wanted: str) -> int | None:

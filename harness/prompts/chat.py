@@ -50,7 +50,7 @@ def _message(task: str, problem: Problem, tests: str) -> Sequence[Piece]:
 
 CHAT = PromptFormat(
     name="chat",
-    version="1",
+    version="2",
     build=_pieces,
     source="ours: a user's message without a system message, which asks for one fenced block",
     extraction="chat",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from harness.errors import InputError
+from harness.extraction.wanted import ANYTHING, Wanted
 from harness.prompts.examples import EXAMPLES
 from harness.types import Piece, Problem, PromptFormat
 
@@ -22,6 +23,8 @@ class Prompt:
     """Also says where answers stop and how a program is read out of one."""
     shortened: bool = False
     """Cut to fit a context."""
+    wanted: Wanted = ANYTHING
+    """What the program in an answer must be."""
 
     @property
     def text(self) -> str:
@@ -57,7 +60,9 @@ def make_prompt(prompt_format: PromptFormat, problem: Problem) -> Prompt:
             f"{problem.task_id}: prompt format {prompt_format.name!r} is for problems with"
             f" {' or '.join(prompt_format.kinds)} tests, and this one has {kind} tests; use the format 'chat'"
         )
-    return Prompt(problem.task_id, tuple(prompt_format.build(problem)), prompt_format)
+    return Prompt(
+        problem.task_id, tuple(prompt_format.build(problem)), prompt_format, wanted=Wanted.of(problem)
+    )
 
 
 def format_hash(prompt_format: PromptFormat) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.report.tables import TEXT_COLUMNS, Table, all_tables, remarks
+from harness.report.warnings import warnings
 
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal: wide enough that a log never breaks a number."""
@@ -23,6 +24,8 @@ def show(metrics: Mapping[str, Any], report: Path, stream: IO[str]) -> None:
     console.print(
         Text(f"\n{benchmark['name']} {benchmark['split']}, version {benchmark['version']}", style="bold")
     )
+    for warning in warnings(metrics):
+        console.print(Text(warning, style="bold red"))
     for table in all_tables(metrics):
         console.print(_rich(table))
     for remark in remarks(metrics):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.report.tables import TEXT_COLUMNS, Table, about_run, all_tables, provenance, remarks, sampling
+from harness.report.warnings import warnings
 from harness.summary import is_unscorable
 from harness.types import Benchmark, Outcome
 
@@ -32,6 +33,7 @@ def markdown(
         notable.add(outcome)
     parts = [
         _heading(metrics, manifest),
+        *(f"**{warning}**\n" for warning in warnings(metrics)),
         *map(table_text, all_tables(metrics)),
         _list("Beside the numbers", remarks(metrics)),
     ]

@@ -14,6 +14,7 @@ from harness.report.browser import browser_data
 from harness.report.page import Block, Card, Page, render
 from harness.report.runs import Run, read_run
 from harness.report.tables import about_run, all_tables, provenance, remarks, sampling, shares
+from harness.report.warnings import warnings
 from harness.types import Benchmark
 
 _CARDS = 4
@@ -46,7 +47,7 @@ def _page(run: Run, benchmark: Benchmark | None) -> Page:
     sampled = [table for table in (sampling(run.manifest),) if table.rows]
     return Page(
         title=f"{run.manifest['programs']} on {about['name']} ({about['split']})",
-        introduction=[about_run(metrics)],
+        introduction=[*warnings(metrics), about_run(metrics)],
         cards=_cards(run),
         runs=[run],
         profile=run.profiles[0],

@@ -16,6 +16,7 @@ from harness.report.against import Cell, Standing
 from harness.report.charts import Chart
 from harness.report.runs import Run
 from harness.report.tables import percent, remarks, shares
+from harness.report.warnings import warnings
 from harness.summary import from_easy_to_hard
 from harness.types import Status
 
@@ -76,7 +77,11 @@ def scores(runs: Sequence[Run]) -> Section:
         for run in runs
         for profile in run.profiles
     ]
-    notes = [f"{run.name}: {sentence}" for run in runs for sentence in remarks(run.metrics)]
+    notes = [
+        f"{run.name}: {sentence}"
+        for run in runs
+        for sentence in [*warnings(run.metrics), *remarks(run.metrics)]
+    ]
     return Section("Scores in %, with 95 % intervals", frame(rows), notes)
 
 

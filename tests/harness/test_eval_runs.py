@@ -13,6 +13,7 @@ import pytest
 
 from harness.errors import InfrastructureError, InputError
 from harness.evaluation import Plan
+from harness.extraction import RULES
 from harness.generate import Completion, Decoding, Finish, Request
 from harness.model_evaluation import evaluate_model
 from harness.processes import Processes
@@ -201,6 +202,14 @@ def test_a_run_of_another_kind_is_refused_with_the_field_that_differs(tmp_path, 
     _run(tmp_path / "run", _plan())
     with pytest.raises(InputError, match=f"other inputs: {field}"):
         _run(tmp_path / "run", _plan(**changed))
+
+
+def test_a_run_whose_programs_were_read_by_an_older_rule_is_refused_by_its_name(tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setitem(RULES, FORM.extraction, replace(RULES[FORM.extraction], version="0"))
+        _run(tmp_path / "run", _plan())
+    with pytest.raises(InputError, match=r"generation\.extraction was answer@0, now it is answer@1"):
+        _run(tmp_path / "run", _plan())
 
 
 def test_a_k_beyond_the_samples_is_refused_before_the_model_is_asked(tmp_path):

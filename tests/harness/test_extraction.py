@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.extraction import RULES, extract, extract_program
+from harness.extraction import ANYTHING, RULES, Wanted, extract, extract_program
 from harness.extraction.fences import fenced
 from harness.extraction.longest import longest_part
-from harness.extraction.parsing import MAX_CHARACTERS, Failure, parse, parses
+from harness.extraction.parsing import MAX_CHARACTERS, MAX_TEXT, Failure, parse, parses
 from harness.extraction.rules import MAX_ROUNDS
 from harness.extraction.steps import MAX_NESTING
 from harness.prompts import make_prompt
@@ -49,27 +49,27 @@ ANSWERS = [
     ("[BEGIN] again", "done", "[BEGIN]\n" + DOUBLE + "[DONE]", DOUBLE, ("begin_done",)),
     ("prose, then [BEGIN]", "done", "Here it is:\n[BEGIN]\n" + DOUBLE, DOUBLE, ("begin_done",)),
     ("a program, then [BEGIN]", "done", DOUBLE + "[BEGIN]\n", DOUBLE + "[BEGIN]\n", ()),
-    ("one fence", "chat", f"Sure!\n\n{F}python\n{DOUBLE}{F}\n\nIt doubles.", DOUBLE, ("fence",)),
-    ("py", "chat", f"{F}py\n{DOUBLE}{F}", DOUBLE, ("fence",)),
-    ("no language", "chat", f"Here:\n{F}\n{DOUBLE}{F}", DOUBLE, ("fence",)),
-    ("tildes", "chat", f"~~~ python\n{DOUBLE}~~~", DOUBLE, ("fence",)),
-    ("CRLF fences", "chat", f"Hi!\r\n{F}python\r\npass\r\n{F}\r\n", "pass\n", ("line_ends", "fence")),
-    ("cut inside a fence", "chat", f"Sure:\n{F}python\n{DOUBLE}", DOUBLE, ("fence",)),
-    ("the closing fence glued on", "chat", f"{F}python\nprint(1){F}", "print(1)", ("fence",)),
-    ("the opening fence glued on", "chat", f"Here: {F}python\n{DOUBLE}{F}", DOUBLE, ("fence",)),
-    ("the opening fence in the prompt", "chat", f"{DOUBLE}{F}\nThis doubles.", DOUBLE, ("fence",)),
+    ("one fence", "chat", f"Sure!\n\n{F}python\n{DOUBLE}{F}\n\nIt doubles.", DOUBLE, ("block",)),
+    ("py", "chat", f"{F}py\n{DOUBLE}{F}", DOUBLE, ("block",)),
+    ("no language", "chat", f"Here:\n{F}\n{DOUBLE}{F}", DOUBLE, ("block",)),
+    ("tildes", "chat", f"~~~ python\n{DOUBLE}~~~", DOUBLE, ("block",)),
+    ("CRLF fences", "chat", f"Hi!\r\n{F}python\r\npass\r\n{F}\r\n", "pass\n", ("line_ends", "block")),
+    ("cut inside a fence", "chat", f"Sure:\n{F}python\n{DOUBLE}", DOUBLE, ("block",)),
+    ("the closing fence glued on", "chat", f"{F}python\nprint(1){F}", "print(1)", ("block",)),
+    ("the opening fence glued on", "chat", f"Here: {F}python\n{DOUBLE}{F}", DOUBLE, ("block",)),
+    ("the opening fence in the prompt", "chat", f"{DOUBLE}{F}\nThis doubles.", DOUBLE, ("block",)),
     ("a fence in a list", "chat",
-     f"1. So:\n   {F}python\n   x = 1\n     \n   {F}", "x = 1\n  \n", ("fence",)),
-    ("four ticks around three", "chat", f"{F}`\n{F}python\n{DOUBLE}{F}\n{F}`", DOUBLE, ("fence",)),
+     f"1. So:\n   {F}python\n   x = 1\n     \n   {F}", "x = 1\n  \n", ("block",)),
+    ("four ticks around three", "chat", f"{F}`\n{F}python\n{DOUBLE}{F}\n{F}`", DOUBLE, ("block",)),
     ("use after solution", "chat",
-     f"{F}python\n{DOUBLE}{F}\nUse:\n{F}python\nprint(double(1))\n{F}", DOUBLE, ("fence",)),
+     f"{F}python\n{DOUBLE}{F}\nUse:\n{F}python\nprint(double(1))\n{F}", DOUBLE, ("block",)),
     ("draft, then better", "chat",
-     f"{F}python\ndef f():\n    1\n{F}\nNo:\n{F}python\n{DOUBLE}{F}", DOUBLE, ("fence",)),
-    ("install first", "chat", f"{F}bash\npip install x\n{F}\n{F}python\n{DOUBLE}{F}", DOUBLE, ("fence",)),
-    ("output after", "chat", f"{F}python\n{DOUBLE}{F}\nPrints:\n{F}\n4\n{F}", DOUBLE, ("fence",)),
+     f"{F}python\ndef f():\n    1\n{F}\nNo:\n{F}python\n{DOUBLE}{F}", DOUBLE, ("block",)),
+    ("install first", "chat", f"{F}bash\npip install x\n{F}\n{F}python\n{DOUBLE}{F}", DOUBLE, ("block",)),
+    ("output after", "chat", f"{F}python\n{DOUBLE}{F}\nPrints:\n{F}\n4\n{F}", DOUBLE, ("block",)),
     ("broken, then whole", "chat",
-     f"{F}python\ndef f(:\n  1\n{F}\n{F}python\n{DOUBLE}{F}", DOUBLE, ("fence",)),
-    ("no block parses", "chat", f"See:\n{F}python\nprint 'a'\n{F}", "print 'a'\n", ("fence",)),
+     f"{F}python\ndef f(:\n  1\n{F}\n{F}python\n{DOUBLE}{F}", DOUBLE, ("block",)),
+    ("no block parses", "chat", f"See:\n{F}python\nprint 'a'\n{F}", "print 'a'\n", ("block",)),
     ("ticks in a string", "chat",
      f"s = '''\n{F}python\nx\n{F}\n'''\n", f"s = '''\n{F}python\nx\n{F}\n'''\n", ()),
     ("thoughts", "chat", f"<think>{F}python\nx = 1\n{F}</think>\n{DOUBLE}", f"\n{DOUBLE}", ("thinking",)),
@@ -88,7 +88,7 @@ ANSWERS = [
      "So it is:\nif a:\n  b()\nelse:\n  c()\n", "if a:\n  b()\nelse:\n  c()\n", ("longest",)),
     ("a backslash", "chat", "So it is:\nx = \\\n1\n", "x = \\\n1\n", ("longest",)),
     ("cut in a function", "program",
-     f"{DOUBLE}def f():\n    g()\n    return (1,", f"{DOUBLE}def f():\n    g()\n", ("longest",)),
+     f"{DOUBLE}def f():\n    g()\n    return (1,", f"{DOUBLE}def f():\n    g()\n", ("first",)),
     ("the longer of two parts", "chat", f"x = 1\nand then comes\n{DOUBLE}", DOUBLE, ("longest",)),
     ("prose only", "chat", "I cannot do that, sorry.", "I cannot do that, sorry.", ()),
     ("a space before the first line", "program", " " + DOUBLE, DOUBLE, ("indentation",)),
@@ -184,6 +184,46 @@ def test_no_text_brings_the_extraction_down(name):
         assert len(found.code) <= len(HOSTILE[name])
 
 
+LONG = {
+    "a line, then a fence": "a" * MAX_TEXT + "\n```python\nprint(1)\n```\n",
+    "words, then marks": "a " * (MAX_TEXT // 2) + "```",
+    "tildes": "~" * MAX_TEXT + "`",
+    "marks and blanks": "```" + " " * MAX_TEXT + "`",
+    "carriage returns": "x = (\n" + "\r" * MAX_TEXT + "x",
+    "decorators": "@a\n" * (MAX_TEXT // 3) + "x y z\n",
+    "unclosed fences": "```a\n" * (MAX_TEXT // 5) + "x",
+    "fences of growing length": "".join("`" * n + "a\n" for n in range(3, 1400)) + "x",
+    "fences in quotes": "```python\n'''\n```\n" * (MAX_TEXT // 18),
+    "thoughts in one line": "</think>" * (MAX_TEXT // 8),
+    "channels": "<|channel|>final<|message|>" * (MAX_TEXT // 27) + "x y",
+    "one function again and again": DOUBLE * (MAX_TEXT // len(DOUBLE)) + "and so on",
+    "stars of a list": "- " * (MAX_TEXT // 2) + "```python\nx",
+    "quotes": "> " * (MAX_TEXT // 2) + "```python\n" + "> x\n" * 1000,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_an_answer_of_a_mebibyte_is_read(name):
+    # Each would take minutes, some hours, if a step were quadratic in the length of the text or of a line.
+    for rule in ("answer", "program", "chat"):
+        assert len(extract(LONG[name], rule, wanted="double").code) <= MAX_TEXT
+
+
+def test_what_stands_beyond_the_cap_is_cut_off_and_that_is_recorded():
+    answer = DOUBLE + "#" * MAX_TEXT
+    for rule in set(RULES) - {"verbatim"}:
+        found = extract(answer, rule)
+        assert (found.code[: len(DOUBLE)], len(found.code), found.fired) == (DOUBLE, MAX_TEXT, ("cut",))
+    assert extract(answer, "verbatim").code == answer
+
+
+def test_the_rules_of_papers_do_not_change():
+    # Published numbers are compared with what these rules make of an answer.
+    assert {name: rule.version for name, rule in RULES.items()} == {
+        "verbatim": "1", "answer": "1", "done": "1", "continuation": "1", "program": "2", "chat": "2",
+    }  # fmt: skip
+
+
 def test_the_parser_survives_hostile_text_on_a_small_stack():
     # A crash of the parser in C would end the process, and this test with it, if it ran here.
     code = (
@@ -232,8 +272,14 @@ FRAGMENTS = [
     "~~~", "\n", "\r\n", "\r", " ", "    ", "\t", DOUBLE, "x = 1\n", "if x:\n", "(", ")", "]",
     '"""', "'''", "'", "\\", "@a\n", "else:\n", "#", "Sure", "Here it is:\n", "[BEGIN]", "[DONE]", "ANSWER:",
     "\nQUESTION:", "</s>", "<s>", "<pad>", "<|endoftext|>", "</think>", "<think>", PROMPT, "QUESTION:",
+    "def f(x):\n    pass\n", "print(double(1))\n", "x = input()\n", "assert double(1) == 2\n",
+    "import math\n",     "class Solution:\n    def f(self):\n        return x\n", "[/THINK]",
+    "<|channel|>final<|message|>", "<|end|>",     "python\n", "> ", "- ",
     "\0", "\f", "\u2028", "\ud800", "\ufeff", "é",
 ]  # fmt: skip
+WANTED = st.sampled_from(
+    [ANYTHING, Wanted(("double",)), Wanted(("f", "double"), in_solution=True), Wanted(script=True)]
+)
 TEXTS = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join))
 
 
@@ -248,19 +294,23 @@ def _is_subsequence(part: str, whole: str) -> bool:
     st.sampled_from(sorted(RULES)),
     st.sampled_from(["", PROMPT, "# begin of the file\n"]),
     st.booleans(),
+    WANTED,
 )
-def test_every_character_of_a_program_stands_in_its_answer_or_prompt(answer, rule, prompt, in_program):
-    found = extract(answer, rule, prompt=prompt, stop=("\nQUESTION:", "\nclass"), in_program=in_program)
+def test_every_character_of_a_program_stands_in_its_answer_or_prompt(
+    answer, rule, prompt, in_program, wanted
+):
+    stop = ("\nQUESTION:", "\nclass")
+    found = extract(answer, rule, prompt=prompt, stop=stop, in_program=in_program, wanted=wanted)
     assert _is_subsequence(found.code, (prompt if in_program else "") + answer)
     assert found.changed == (found.code != (prompt if in_program else "") + answer)
     assert bool(found.fired) >= found.changed
 
 
 @settings(max_examples=400, deadline=None)
-@given(TEXTS, st.sampled_from(sorted(RULES)), st.sampled_from(["", PROMPT]))
-def test_a_rule_leaves_its_own_output_alone(answer, rule, prompt):
-    once = extract(answer, rule, prompt=prompt, stop=("\nQUESTION:",))
-    again = extract(once.code, rule, prompt=prompt, stop=("\nQUESTION:",))
+@given(TEXTS, st.sampled_from(sorted(RULES)), st.sampled_from(["", PROMPT]), WANTED)
+def test_a_rule_leaves_its_own_output_alone(answer, rule, prompt, wanted):
+    once = extract(answer, rule, prompt=prompt, stop=("\nQUESTION:",), wanted=wanted)
+    again = extract(once.code, rule, prompt=prompt, stop=("\nQUESTION:",), wanted=wanted)
     assert (again.code, again.changed, again.fired) == (once.code, False, ())
 
 

@@ -71,7 +71,7 @@ def test_a_hash_is_the_formats_and_not_the_problems_nor_the_sources():
 
 
 def test_the_hash_of_chat_is_pinned_so_that_a_change_of_its_words_raises_its_version():
-    assert (CHAT.version, format_hash(CHAT)[:16]) == ("1", "0bd70c239dc56ba0")
+    assert (CHAT.version, format_hash(CHAT)[:16]) == ("2", "b289d1f7762de1bb")
 
 
 def test_a_prompt_is_its_pieces_in_order():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from harness.extraction import RULES
 from harness.report.runs import read_run
 from rltf import checkpoints
 from rltf.cli import main
@@ -142,6 +144,14 @@ def test_a_folder_with_another_run_is_refused_with_what_differs(straight, tiny_c
     assert "pass --resume to go on" in capsys.readouterr().err
     assert main([*command, "--resume", "--seed", "2"]) == 2
     assert "options.seed was 1, now it is 2" in capsys.readouterr().err
+
+
+def test_a_training_whose_programs_were_read_by_another_rule_is_refused_by_its_name(
+    straight, tiny_checkpoint, capsys, monkeypatch
+):
+    monkeypatch.setitem(RULES, "answer", replace(RULES["answer"], version="0"))
+    assert main([*arguments(straight, tiny_checkpoint("gpt2")), "--resume"]) == 2
+    assert "extraction was answer@1, now it is answer@0" in capsys.readouterr().err
 
 
 def test_a_model_is_needed_unless_the_preset_makes_one(tmp_path, capsys):
