@@ -43,8 +43,10 @@ def check_outcome_row(row: Any) -> None:
 def _check_measured(row: Mapping[str, Any], *names: str) -> None:
     for name in names:
         value = row.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        _expect(is_number and value >= 0 and math.isfinite(value), name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            _expect(False, name)
+        else:
+            _expect(value >= 0 and math.isfinite(value), name)
 
 
 def _check_error(row: Mapping[str, Any]) -> None:

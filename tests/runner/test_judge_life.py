@@ -1,4 +1,4 @@
-"""A judge ends with its host whatever either is doing, keeps to its memory, and is replaced when it is stuck."""
+"""A judge ends with its host whatever either is doing, keeps to its memory, is replaced when it is stuck."""
 
 import multiprocessing
 import os
@@ -132,7 +132,9 @@ def test_what_a_program_returns_does_not_take_more_memory_than_a_judge_may_have(
         }
         (judge,) = processes.judges(runner)
         peak = next(
-            int(line.split()[1]) for line in Path(f"/proc/{judge}/status").open() if line.startswith("VmHWM")
+            int(line.split()[1])
+            for line in Path(f"/proc/{judge}/status").read_text().splitlines()
+            if line.startswith("VmHWM")
         )
     assert outcomes[0].infrastructure_error is None
     assert outcomes[0].verdicts["strict"] is not Status.PASSED
