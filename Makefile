@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env demo demo-grading test lint types readme bench eval-peers learning real-data load kills parity gold clean
+.PHONY: help env demo demo-grading test lint types readme bench eval-peers learning real-data load kills soak parity gold clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -76,8 +76,11 @@ real-data: env  ## train a small CodeT5 on APPS, kill it, resume it, watch its m
 load: env  ## compare verdicts on an idle and on an overloaded machine
 	@$(BIN)/python tests/perf/load.py $(ARGS)
 
-kills: env  ## kill -9 at random moments, run again, and compare
+kills: env  ## end or stop processes at random moments, run again, and compare
 	@$(BIN)/python tests/perf/kills.py $(ARGS)
+
+soak: env  ## grade 200,000 programs, a tenth of them hostile, and see that nothing wears out
+	@$(BIN)/python tests/perf/soak.py $(ARGS)
 
 parity: env  ## compare verdicts with the reference grader's, on the data in RLTF_DATA
 	@$(BIN)/python tests/perf/parity.py $(ARGS)

@@ -25,7 +25,9 @@ BEAT_SECONDS = 1.0
 _STUCK_CPU_SECONDS = 60.0
 """CPU time without a result from a program or an answer to the host: far more than any comparison takes."""
 _PR_SET_PDEATHSIG = 1
-_M_ARENA_MAX = -8
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_MAPPED_BYTES = 256 << 10
+"""From this size on, memory goes back to the kernel as soon as it is free."""
 _T = TypeVar("_T")
 
 
@@ -56,7 +58,10 @@ class MemoryLimit:
 
     def __init__(self) -> None:
         # Else each thread reserves 64 MiB of its own, which counts.
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 1)
+        # Else it rises with the first large output, and those that follow leave holes in the heap for good.
+        libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
         with open("/proc/self/statm") as file:
             size, resident = (int(pages) * resource.getpagesize() for pages in file.read().split()[:2])
         self._soft = size - resident + (DATA_MIB << 20)

@@ -1,11 +1,13 @@
-"""`make kills`: kill -9 at random moments, run again, compare.
+"""`make kills`: end or stop processes at random moments, run again, compare.
 
     python tests/perf/kills.py [--rounds N] [--seed N] [--out FILE]
 
-Each round scores the same programs (three for each of some mini problems: right, wrong, raising) into a new
-run folder, and kills the host, a judge or a fork server at a random moment. A killed host is started again
-with the same command. Every round must end with the `metrics.json` of an undisturbed run, byte for byte, with
-one outcome for each program, and with no process left over. Exit status 1 if one does not.
+Each round scores the same programs (for each of some mini problems one that is right, one wrong, one raising,
+and for each kind of hostile program one) into a new run folder. At a random moment the host, a judge, a
+dispatcher or one of its processes gets SIGKILL or SIGTERM, or a judge SIGSTOP. A host that ended is started
+again with the same command. Every round must end with the `metrics.json` of an undisturbed run, all bytes,
+with one outcome for each program, and with no process left over: of a host that ended, two seconds after it.
+Exit status 1 if one does not.
 """
 
 from __future__ import annotations
@@ -28,8 +30,22 @@ from harness import environment, load_benchmark
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "results" / "reports" / "kills.md"
 PROBLEMS = 20
-VICTIMS = ("host", "judge", "server")
+ENDING = (signal.SIGKILL, signal.SIGTERM)
+VICTIMS = [(victim, number) for number in ENDING for victim in ("host", "judge", "dispatcher", "server")]
+VICTIMS.append(("judge", signal.SIGSTOP))
+HOSTILE = (
+    "while True:\n    print('x' * 65536)",
+    "held = []\nwhile True:\n    held.append(bytearray(1 << 28))",
+    "import os\nos.kill(os.getpid(), 9)",
+    "import os\nfor fd in range(3, 64):\n    try:\n        os.write(fd, b'x' * 5000)\n    except OSError:\n"
+    "        pass\nos._exit(0)",
+    "import os\nfor _ in range(500):\n    os.mkdir('d')\n    os.chdir('d')",
+)
+"""None that uses its whole time: a round is to be short."""
+PROGRAMS = (3 + len(HOSTILE)) * PROBLEMS
 PATIENCE_SECONDS = 20
+LEFT_OVER_SECONDS = 2
+"""After the end of the host, until all that it had started is gone."""
 
 
 def main() -> int:
@@ -50,11 +66,11 @@ def main() -> int:
         length = time.monotonic() - started
         rows = []
         for number in range(args.rounds):
-            victim = VICTIMS[number % len(VICTIMS)]
+            victim, sent = VICTIMS[number % len(VICTIMS)]
             moment = dice.uniform(0.2, length)
             run, straight = folder / f"round-{number}", folder / "straight"
-            held = play(programs, run, straight, victim=victim, moment=moment, dice=dice)
-            rows.append([victim, moment, *held])
+            held = play(programs, run, straight, victim=victim, number=sent, moment=moment, dice=dice)
+            rows.append([f"{victim}, {sent.name}", moment, *held])
             print(f"round {number + 1}: {victim} after {moment:.2f} s: {rows[-1][2:]}", flush=True)
     args.out.write_text(report(rows, args.seed, length))
     print(f"{args.out} written")
@@ -62,10 +78,10 @@ def main() -> int:
 
 
 def write_programs(path: Path) -> Path:
-    """Right, wrong and raising programs."""
+    """Right, wrong, raising and hostile programs."""
     with path.open("w") as file:
         for problem in load_benchmark("mini").problems[:PROBLEMS]:
-            for sample, code in enumerate((problem.solutions[0], "print(0)", "1 / 0")):
+            for sample, code in enumerate((problem.solutions[0], "print(0)", "1 / 0", *HOSTILE)):
                 row = {"task_id": problem.task_id, "sample_id": sample, "code": f"{code}\n# {sample}\n"}
                 file.write(json.dumps(row) + "\n")
     return path
@@ -85,31 +101,41 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 
 
 def play(
-    programs: Path, run: Path, straight: Path, *, victim: str, moment: float, dice: random.Random
+    programs: Path,
+    run: Path,
+    straight: Path,
+    *,
+    victim: str,
+    number: signal.Signals,
+    moment: float,
+    dice: random.Random,
 ) -> list[bool]:
     """One round: whether the metrics are the same, each program has one outcome, and nothing is left."""
     process = start(programs, run)
     time.sleep(moment)
     family = descendants(process.pid)
-    kill(process.pid, victim, dice)
+    kill(process.pid, victim, number, dice)
+    left = False
     if victim == "host":
         process.wait()
+        left = not all_gone(family, LEFT_OVER_SECONDS)
         finish(start(programs, run))
     else:
         finish(process)
     same = (run / "metrics.json").read_bytes() == (straight / "metrics.json").read_bytes()
     lines = (run / "outcomes.jsonl").read_text().splitlines()
     keys = {(row["task_id"], row["sample_id"]) for row in map(json.loads, lines)}
-    return [same, len(lines) == len(keys) == 3 * PROBLEMS, all_gone(family)]
+    return [same, len(lines) == len(keys) == PROGRAMS, not left and all_gone(family, PATIENCE_SECONDS)]
 
 
-def kill(host: int, victim: str, dice: random.Random) -> None:
-    """Kill one of the processes; no one if it has not come up or has ended."""
+def kill(host: int, victim: str, number: signal.Signals, dice: random.Random) -> None:
+    """Signal one of the processes; no one if it has not come up or has ended."""
     judges = [pid for pid in children(host) if children(pid)]
-    servers = [server for judge in judges for waiting in children(judge) for server in children(waiting)]
-    candidates = {"host": [host], "judge": judges, "server": servers}[victim]
+    dispatchers = [each for judge in judges for waiting in children(judge) for each in children(waiting)]
+    servers = [below for dispatcher in dispatchers for below in children(dispatcher)]
+    candidates = {"host": [host], "judge": judges, "dispatcher": dispatchers, "server": servers}[victim]
     with contextlib.suppress(ProcessLookupError, IndexError):
-        os.kill(dice.choice(candidates), signal.SIGKILL)
+        os.kill(dice.choice(candidates), number)
 
 
 def children(pid: int) -> list[int]:
@@ -127,9 +153,9 @@ def descendants(pid: int) -> set[int]:
     return {*below, *(deeper for child in below for deeper in descendants(child))}
 
 
-def all_gone(pids: set[int]) -> bool:
-    """Whether these processes come to their end."""
-    end = time.monotonic() + PATIENCE_SECONDS
+def all_gone(pids: set[int], seconds: float) -> bool:
+    """Whether these processes come to their end in that time."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         if not any(Path(f"/proc/{pid}").exists() for pid in pids):
             return True
@@ -144,10 +170,11 @@ def report(rows: list[list[object]], seed: int, length: float) -> str:
         "# Killed at random moments",
         "",
         f"Made by `make kills` on {date.today()}, commit {about['commit']}, seed {seed}:",
-        f"`rltf score` of {3 * PROBLEMS} programs on mini ({length:.1f} s undisturbed), one process",
-        "killed with -9 in each round, a killed host started again by the same command.",
+        f"`rltf score` of {PROGRAMS} programs on mini, {len(HOSTILE) * PROBLEMS} of them hostile,",
+        f"{length:.1f} s undisturbed, one process signalled in each round; a host that ended is started",
+        "again by the same command.",
         "",
-        "| round | killed | after | same `metrics.json`, all bytes | one outcome a program | nothing left |",
+        "| round | signal to | after | same `metrics.json` | one outcome a program | nothing left |",
         "|---|---|---|---|---|---|",
     ]
     for number, (victim, moment, *held) in enumerate(rows, 1):
