@@ -250,6 +250,9 @@ def summarise(
         left_out=coverage.left_out,
         skipped=run.manifest["skipped_samples"],
     ) | dict(more or {})
+    # What was noticed when the programs were read: a run that goes on does not read them again.
+    if notices := run.manifest.get("notices"):
+        metrics["notices"] = notices
     with run.samples.open("rb") as lines:
         if answers := recorded(lines):
             metrics["answers"] = answers

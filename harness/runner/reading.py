@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.compare import Opaque
 from harness.runner.sandbox.values import decode
+from harness.text import printable
 from harness.types import ErrorInfo, Status
 
 _from_json = json.JSONDecoder().decode  # json.loads looks for the encoding each time
@@ -65,8 +66,8 @@ def error_of(fields: Mapping[str, Any]) -> ErrorInfo | None:
 
 
 def _printable(text: str) -> str:
-    """Lone surrogates escaped: reports are written as UTF-8, whatever a program calls its errors."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Controls and lone surrogates escaped: this reaches terminals and reports, whatever a program says."""
+    return printable(text, keep="\n\t")
 
 
 def signal_name(number: int) -> str:
