@@ -68,8 +68,8 @@ class RowFile:
             pass
         if self._damaged:
             warnings.warn(
-                f"{self.final.parent}: {self._damaged:,} damaged rows in {self.final.stem} were dropped, and are"
-                " made again where they are missing; check the disk if no copy was interrupted",
+                f"{self.final.parent}: rows of {self.final.stem} damaged on disk: {self._damaged:,};"
+                " they were dropped, and are made again",
                 stacklevel=2,
             )
 

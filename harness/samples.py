@@ -151,8 +151,8 @@ class _BadProgram(ValueError):
 
 _EVALPLUS = {
     "mbpp": "The ids are EvalPlus' (Mbpp/N), which mean its tasks: sanitized ones with changed inputs, not"
-    " those of mbpp. Pass --benchmark mbpp-sanitized, which comes nearer, but is not EvalPlus' number either: that"
-    " needs mbpp-plus.",
+    " those of mbpp. Pass --benchmark mbpp-sanitized, which comes nearer, but is not EvalPlus' number either:"
+    " that needs mbpp-plus.",
     "mbpp-sanitized": "The ids are EvalPlus' (Mbpp/N), whose published numbers are on some of these problems"
     " with changed inputs: this is not EvalPlus' number, which needs mbpp-plus.",
 }
