@@ -251,6 +251,9 @@ def summarise(
         left_out=coverage.left_out,
         skipped=run.manifest["skipped_samples"],
     ) | dict(more or {})
+    # What was noticed when the programs were read: a run that goes on does not read them again.
+    if notices := run.manifest.get("notices"):
+        metrics["notices"] = notices
     with run.samples.open("rb") as lines:
         metrics["programs"] = count_unusable(lines, plan.benchmark)
     with run.samples.open("rb") as lines:

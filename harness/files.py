@@ -15,6 +15,8 @@ from typing import IO, Any
 
 from harness.errors import InputError
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
@@ -32,8 +34,10 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write `path` whole or not at all: a reader, or a run after a kill, never sees half a file."""
     temporary = path.with_name(path.name + ".tmp")
     with writing(path):
+        # Whatever lies there is removed, never opened: a link in a shared folder could lead anywhere.
+        temporary.unlink(missing_ok=True)
         try:
-            with temporary.open("wb") as stream:
+            with os.fdopen(os.open(temporary, _NEW, 0o666), "wb") as stream:
                 write(stream)
                 stream.flush()
                 os.fsync(stream.fileno())

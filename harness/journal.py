@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,6 +46,7 @@ class RowFile:
         self._key = key
         self._places: dict[Key, tuple[Path, int]] = {}
         self._ends: dict[Path, int] = {}
+        self._damaged = 0
         self._stream: IO[bytes] | None = None
         if read:
             self.scan()
@@ -62,9 +64,15 @@ class RowFile:
 
     def scan(self) -> None:
         """Read anew which rows are there, those that other processes wrote included."""
-        self._places, self._ends = {}, {}
+        self._places, self._ends, self._damaged = {}, {}, 0
         for _row in self.new_rows():
             pass
+        if self._damaged:
+            warnings.warn(
+                f"{self.final.parent}: rows of {self.final.stem} damaged on disk: {self._damaged:,};"
+                " they were dropped, and are made again",
+                stacklevel=2,
+            )
 
     def new_rows(self) -> Iterator[dict[str, Any]]:
         """The rows that came since the last reading, from all files; what is damaged or torn is left out."""
@@ -79,7 +87,9 @@ class RowFile:
                     place = self._ends.get(path, 0)
                     self._ends[path] = place + len(line)
                     row = self._parsed(line)
-                    if row is not None:
+                    if row is None:
+                        self._damaged += not line.endswith(_TORN)  # a kill is no damage
+                    else:
                         self._note(row, path, place)
                         yield row
 

@@ -1,7 +1,8 @@
 """Read JSON files of programs piece by piece: one row per line, or the elements of one large document.
 
-Covers: JSON Lines, one top-level array, one top-level object; each plain or gzip-compressed, told apart by
-content and never by file name; a line number for every piece; one clear error for whatever is not that.
+Covers: JSON Lines, one top-level array, one top-level object, the samples of inspect's log; each plain or
+gzip-compressed, told apart by content and never by file name; a line number for every piece; one clear error
+for whatever is not that.
 Does not cover: what a piece means (`harness.sample_rows`). No piece may exceed `MAX_PIECE` characters.
 """
 
@@ -27,6 +28,8 @@ MAX_PIECE = 256 * 1024 * 1024
 
 _CHUNK = 1 << 18
 _ID_KEY = re.compile(r'\s*\{\s*"(?:[\w.+-]+/)*\d+"\s*:')
+_LOG = re.compile(r'\s*\{\s*"version"\s*:\s*\d+\s*,\s*"(?:status|eval)"\s*:')
+"""How inspect's logs begin."""
 _BROKEN_TAIL = 16
 """A JSON error this near to the end of what was read may only mean that more has to be read."""
 
@@ -37,6 +40,7 @@ class Layout(StrEnum):
     LINES = "lines"
     ARRAY = "array"
     OBJECT = "object"
+    LOG = "log"
 
 
 class _Peekable(Protocol):
@@ -56,6 +60,10 @@ class Piece:
     key: str | int | None
     """Key in an object, index in an array, `None` for a line."""
     value: Any
+    source: Path | None = None
+    """The file it is from, where that is not the path that was asked for."""
+    sample_id: int | str | None = None
+    """By the name of its file."""
 
 
 def read_pieces(path: Path) -> Iterator[Piece]:
@@ -66,7 +74,12 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     """
     with _opened(path) as stream:
         layout = _layout(path, stream)
-        yield from _lines(path, stream) if layout is Layout.LINES else _elements(path, stream, layout)
+        if layout is Layout.LINES:
+            yield from _lines(path, stream)
+        elif layout is Layout.LOG:
+            yield from _log_samples(_Text(path, stream))
+        else:
+            yield from _elements(_Text(path, stream), layout)
 
 
 @contextmanager
@@ -99,6 +112,8 @@ def _layout(path: Path, stream: _Peekable) -> Layout:
     text = head.decode("utf-8", errors="replace").lstrip()
     if text.startswith("["):
         return Layout.ARRAY
+    if _LOG.match(text):
+        return Layout.LOG
     return Layout.OBJECT if _ID_KEY.match(text) else Layout.LINES
 
 
@@ -131,8 +146,38 @@ def _parse_line(where: str, line: bytes) -> Any:
         raise InputError(f"{where}: JSON that cannot be read ({error}); mend or delete the line") from None
 
 
-def _elements(path: Path, stream: _Peekable, layout: Layout) -> Iterator[Piece]:
-    text = _Text(path, stream)
+def _elements(text: _Text, layout: Layout) -> Iterator[Piece]:
+    yield from _inside(text, layout)
+    _end(text)
+
+
+def _end(text: _Text) -> None:
+    if text.peek():
+        raise text.error("more text after the end of the document; write one document, or one row per line")
+
+
+def _log_samples(text: _Text) -> Iterator[Piece]:
+    """The samples of one of inspect's logs; what else is in it is read and dropped."""
+    text.take("{")
+    first = True
+    while text.peek() != "}":
+        if not first:
+            text.take(",")
+            text.peek()
+        first = False
+        key = text.value()
+        text.take(":")
+        if key == "samples" and text.peek() == "[":
+            for piece in _inside(text, Layout.ARRAY):
+                yield Piece(piece.line, None, piece.value)
+        else:
+            text.peek()
+            text.value()
+    text.take("}")
+    _end(text)
+
+
+def _inside(text: _Text, layout: Layout) -> Iterator[Piece]:
     text.take("[{")
     closing = "]" if layout is Layout.ARRAY else "}"
     index = 0
@@ -149,8 +194,6 @@ def _elements(path: Path, stream: _Peekable, layout: Layout) -> Iterator[Piece]:
         yield Piece(line, key, text.value())
         index += 1
     text.take(closing)
-    if text.peek():
-        raise text.error("more text after the end of the document; write one document, or one row per line")
 
 
 class _Text:

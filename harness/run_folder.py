@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
@@ -94,7 +94,9 @@ class RunFolder:
             self._refuse_strangers()
             ranks = {problem.task_id: rank for rank, problem in enumerate(benchmark.problems)}
             digest = write_samples(self.samples, programs.read(benchmark), ranks)
-            self._begin(identity, programs.label, programs.skipped, digest, benchmark)
+            self._begin(
+                identity, programs.label, programs.skipped, digest, benchmark, notices=programs.notices
+            )
         self.keys = self._read_keys()
         with writing(self.path):
             self.outcomes = OutcomeFile(self.path / "outcomes.jsonl")
@@ -152,13 +154,21 @@ class RunFolder:
         return True
 
     def _begin(
-        self, identity: Mapping[str, Any], label: str, skipped: int, digest: str | None, benchmark: Benchmark
+        self,
+        identity: Mapping[str, Any],
+        label: str,
+        skipped: int,
+        digest: str | None,
+        benchmark: Benchmark,
+        *,
+        notices: Sequence[str] = (),
     ) -> None:
         self.manifest = {
             "format": FORMAT,
             "identity": _plain(identity),
             "programs": label,
             "skipped_samples": skipped,
+            "notices": list(notices),
             "samples_sha256": digest,
             "data_source": benchmark.source,
             "sessions": [],

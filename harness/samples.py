@@ -1,20 +1,23 @@
 """The programs to be graded: where they come from, checked one by one before any of them is run.
 
-Covers: files in every shape of `harness.sample_rows`, and a benchmark's own reference solutions. Reading
-streams: one piece of the file is held at a time, besides the ids. Every error names file, line and fix.
-Does not cover: extraction of a program from a model's answer; the code is taken as it stands.
+Covers: files and folders in every shape of `harness.sample_rows`, and a benchmark's own reference solutions.
+Reading streams: one piece is held at a time, besides the ids. Every error names file, line and fix.
+Does not cover: extraction of a program from a model's answer (`harness.answers_in_files`); unasked, the code
+is taken as it stands.
 """
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from harness.answers_in_files import Answers, described
 from harness.errors import InputError
-from harness.json_stream import read_pieces
+from harness.program_sources import fingerprint_of, pieces_of
 from harness.sample_rows import RawProgram, WrongShape, programs_in
 from harness.task_ids import TaskIndex, UnknownTask, WrongSplit
 from harness.types import Benchmark
@@ -42,6 +45,8 @@ class Programs(Protocol):
 
     skipped: int
     """Programs left out in the last reading, because they belong to no selected problem."""
+    notices: list[str]
+    """What the last reading noticed that is to be known beside the numbers; one sentence each."""
 
     @property
     def label(self) -> str:
@@ -64,44 +69,45 @@ class ProgramFile:
     1 MiB, instead of handing them to the runner as they stand."""
     skip_unselected: bool = False
     """Leave out rows of problems that the benchmark selection lacks, instead of refusing them."""
+    program_field: str | None = None
+    """Where each row has its program, by the user's word; else as `harness.row_fields` says."""
+    extract: bool = False
+    """Take the programs out of a model's answers, which the file holds."""
     skipped: int = field(default=0, init=False)
+    notices: list[str] = field(default_factory=list, init=False)
 
     @property
     def label(self) -> str:
         return self.path.name.split(".")[0] or self.path.name
 
     def fingerprint(self) -> str:
-        digest = sha256()
-        try:
-            with self.path.open("rb") as stream:
-                while chunk := stream.read(1 << 20):
-                    digest.update(chunk)
-        except FileNotFoundError:
-            raise InputError(f"{self.path} does not exist; name a file of programs, or 'gold'") from None
-        except IsADirectoryError:
-            raise InputError(f"{self.path} is a directory; name the file of programs inside it") from None
-        except OSError as error:
-            raise InputError(f"{self.path} cannot be read: {error.strerror or error}") from None
-        return f"file sha256 {digest.hexdigest()}"
+        kind = "folder" if self.path.is_dir() else "file"
+        parts = [f"{kind} sha256 {fingerprint_of(self.path)}"]
+        if self.program_field is not None:
+            parts.append(f"field {self.program_field}")
+        if self.extract:
+            parts.append(described())
+        return ", ".join(parts)
 
     def read(self, benchmark: Benchmark) -> Iterator[Sample]:
-        """Yield the file's programs in its order; see `Programs.read`."""
-        self.skipped = 0
-        book = _Book(benchmark, self.skip_unselected)
+        """Yield the file's programs in its order, and warn of what is noticed; see `Programs.read`."""
+        self.skipped, self.notices = 0, []
+        book, answers = _Book(benchmark, self.skip_unselected), Answers(self.extract)
         found = 0
-        for piece in read_pieces(self.path):
+        for piece in pieces_of(self.path):
             try:
-                for raw in programs_in(piece):
+                for raw in programs_in(piece, self.program_field):
                     found += 1
                     task_id = book.task(raw)
                     if task_id is None:
                         self.skipped += 1
                         continue
+                    code = answers.program(raw)
                     if self.refuse_bad:
-                        _check(raw.code)
-                    yield Sample(task_id, book.number(task_id, raw), raw.code)
+                        _check(code)
+                    yield Sample(task_id, book.number(task_id, raw), code)
             except (WrongShape, UnknownTask, WrongSplit, _BadProgram) as error:
-                raise InputError(f"{self.path}, line {piece.line}: {error}") from None
+                raise InputError(f"{piece.source or self.path}, line {piece.line}: {error}") from None
         if not found:
             raise InputError(f'{self.path} holds no programs; write one row per line, {{"task_id", "code"}}')
         if found == self.skipped:
@@ -109,6 +115,10 @@ class ProgramFile:
                 f"{self.path}: none of its {found} programs is for one of the {len(benchmark)} selected"
                 " problems; change --ids, --difficulty or --split"
             )
+        warned = [*book.warnings(), *answers.warnings()]
+        self.notices = [*book.left_out, *warned, *answers.done()]
+        for notice in warned:
+            warnings.warn(notice, stacklevel=2)
 
 
 @dataclass
@@ -118,6 +128,7 @@ class ReferenceSolutions:
     every: bool = False
     """All solutions of each problem, not the first alone."""
     skipped: int = field(default=0, init=False)
+    notices: list[str] = field(default_factory=list, init=False)
 
     @property
     def label(self) -> str:
@@ -138,6 +149,18 @@ class _BadProgram(ValueError):
     """Text that cannot be a Python program."""
 
 
+_EVALPLUS = {
+    "mbpp": "The ids are EvalPlus' (Mbpp/N), which mean its tasks: sanitized ones with changed inputs, not"
+    " those of mbpp. Pass --benchmark mbpp-sanitized, which comes nearer, but is not EvalPlus' number either:"
+    " that needs mbpp-plus.",
+    "mbpp-sanitized": "The ids are EvalPlus' (Mbpp/N), whose published numbers are on some of these problems"
+    " with changed inputs: this is not EvalPlus' number, which needs mbpp-plus.",
+}
+"""By the benchmark that is graded."""
+_EVALPLUS_ID = re.compile(r"\s*Mbpp[/_][0-9]+\s*")
+"""As EvalPlus, and nobody else, spells MBPP's problems."""
+
+
 class _Book:
     """Problems by every spelling, and the sample ids that each has been given."""
 
@@ -146,17 +169,43 @@ class _Book:
         self._index = TaskIndex(benchmark)
         self._skip = skip_unselected
         self._lines: dict[str, dict[int | str, int]] = {}
+        self._filter: str | None = None
+        self._evalplus = False
+        self.left_out: list[str] = []
+        """The sentence on programs that were left out, once there is one."""
+
+    def warnings(self) -> list[str]:
+        """What the ids warn of; one sentence each."""
+        known = self._evalplus and self._benchmark.name in _EVALPLUS
+        return [_EVALPLUS[self._benchmark.name]] if known else []
 
     def task(self, raw: RawProgram) -> str | None:
         """Task id, or `None` for a program to be left out."""
+        self._one_filter(raw)
+        self._evalplus |= isinstance(raw.task, str) and _EVALPLUS_ID.fullmatch(raw.task) is not None
         if raw.by_position:
             return self._at(int(raw.task))
         try:
             return self._index.resolve(raw.task, raw.split)
         except (UnknownTask, WrongSplit):
-            if self._skip:
-                return None
-            raise
+            if not self._skip:
+                raise
+            if not self.left_out:
+                self.left_out = [
+                    f"The first program left out is for {str(raw.task)[:80]!r} (line {raw.line}): not"
+                    f" selected, or not in {self._benchmark.name} at all."
+                ]
+            return None
+
+    def _one_filter(self, raw: RawProgram) -> None:
+        if raw.filter is None:
+            return
+        if self._filter not in (None, raw.filter):
+            raise WrongShape(
+                f"lm-eval's filter {raw.filter[:40]!r} after {str(self._filter)[:40]!r}: every answer would"
+                " count once for each; keep the rows of one filter"
+            )
+        self._filter = raw.filter
 
     def _at(self, position: int) -> str:
         problems = self._benchmark.problems

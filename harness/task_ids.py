@@ -1,6 +1,7 @@
 """Find a benchmark's problem by the spellings that other tools give its id.
 
-Covers: `mbpp/11`, `Mbpp/11`, `11`, the number 11, `0065`, and a split named beside the id.
+Covers: `mbpp/11`, `Mbpp/11`, `11`, the number 11, `0065`, `11.0` as pandas writes it, `mbpp_11_remove_Occ` as
+MultiPL-E does, and a split named beside the id.
 Does not cover: guessing. An id that two problems share is refused, with both of them named.
 """
 
@@ -40,6 +41,9 @@ class TaskIndex:
         spelling = _plain(str(name))
         self._check_split(spelling, split)
         found = self._by_spelling.get(spelling, [])
+        if not found and (multiple := re.fullmatch(r"([a-z]+)[_-]([0-9]{1,18})(?:_\w*)?", spelling)):
+            spelling = f"{multiple[1]}/{int(multiple[2])}"
+            found = self._by_spelling.get(spelling, [])
         if len(found) > 1 and split is not None:
             found = [task_id for task_id in found if f"/{split}/" in task_id]
         if len(found) == 1:
@@ -47,8 +51,8 @@ class TaskIndex:
         if found:
             raise UnknownTask(f"{name!r} may be {' or '.join(found)}; write the whole id")
         raise UnknownTask(
-            f"unknown problem {name!r}: {self._available()}; pass the right --benchmark and --split,"
-            " or delete the row"
+            f"unknown problem {str(name)[:60]!r}: {self._available()}; pass the right --benchmark and"
+            " --split, or delete the row"
         )
 
     def _check_split(self, spelling: str, split: str | None) -> None:
@@ -73,6 +77,7 @@ class TaskIndex:
 
 def _plain(name: str) -> str:
     *front, last = name.strip().lower().split("/")
+    last = re.sub(r"(?<=[0-9])\.0+\Z", "", last)
     # APPS folders are called 0065; numbers in JSON cannot be.
     return "/".join([*front, str(int(last)) if re.fullmatch("[0-9]{1,18}", last) else last])
 

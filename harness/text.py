@@ -1,29 +1,57 @@
-"""Text that others wrote, made fit to be shown: nothing in it moves a cursor, rings, hides or reverses.
+"""Text from elsewhere made safe to show: no control character reaches a terminal or a report.
 
-For whatever comes from a program, a server or a file and goes to a terminal or into a report.
+Covers: what a program, a server or a file wrote, on its way to a console, an error or a report. ESC could
+repaint a terminal, and a bidirectional override could make a line read as another; both are shown as escapes
+instead (`\\x1b`, `\\u202e`), so that the reader sees that they were there.
+Does not cover: mark-up, which each format escapes for itself; programs in `samples.jsonl`, which stay as they
+are.
 """
 
 from __future__ import annotations
 
-import re
+from typing import Any
+from unicodedata import category
 
-# C0 and C1 controls but for the line feed and the tab, DEL, marks and overrides of direction, separators of
-# lines that are none to a terminal, lone surrogates.
-_UNFIT = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+"""Categories of Unicode: control, format (the bidirectional ones among them), surrogate, private, unassigned,
+and the separators of lines and paragraphs."""
+_JOINER = "\u200d"
+"""Of emoji; it moves nothing."""
 
 
-def printable(text: str) -> str:
-    """The text with every unfit character written as an escape (`\\x1b`)."""
-    return _UNFIT.sub(_escaped, text)
+def printable(text: str, keep: str = "") -> str:
+    """`text` with every control and format character as an escape; those in `keep` stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or not _hidden(c) else _escape(c) for c in text)
 
 
 def one_line(text: str) -> str:
-    """The same in one line: runs of white space are one blank."""
+    """`text` on one line: white space of any kind becomes one blank, the other controls escapes."""
     return printable(" ".join(text.split()))
 
 
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+def shown(text: str) -> str:
+    """A text of several lines, such as a program, as a page may show it: line ends and tabs stay."""
+    return printable(text.replace("\r\n", "\n"), keep="\n\t")
+
+
+def printable_values(value: Any) -> Any:
+    """`value`, of plain JSON, with every string in it as `shown` gives it."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, list | tuple):
+        return [printable_values(each) for each in value]
+    if isinstance(value, dict):
+        return {printable_values(name): printable_values(each) for name, each in value.items()}
+    return value
+
+
+def _hidden(character: str) -> bool:
+    return not character.isprintable() and character != _JOINER and category(character) in _HIDDEN
+
+
+def _escape(character: str) -> str:
+    if ord(character) < 0x80:
+        return f"\\x{ord(character):02x}"
+    return character.encode("ascii", "backslashreplace").decode()

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from harness.errors import HarnessError, InputError
+from harness.text import one_line
 
 COMMANDS = (
     "harness.commands.eval",
@@ -62,7 +63,7 @@ def _run(command: list[str]) -> int:
         status: int = args.run(args, command)
         sys.stdout.flush()
     except HarnessError as error:
-        sys.stderr.write(f"rltf: error: {_one_line(error)}\n")
+        sys.stderr.write(f"rltf: error: {one_line(str(error))}\n")
         return BAD_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("\nrltf: interrupted; run the same command again to go on where it stood\n")
@@ -75,11 +76,7 @@ def _run(command: list[str]) -> int:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
-    sys.stderr.write(f"rltf: warning: {message}\n")
-
-
-def _one_line(error: HarnessError) -> str:
-    return " ".join(str(error).split())
+    sys.stderr.write(f"rltf: warning: {one_line(str(message))}\n")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -34,13 +34,19 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     """\
-FILE is recognised by content, gzip-compressed or not:
+FILE is recognised by content, gzip-compressed or not; --field names the program's field where it is not sure:
   our rows            {"task_id": "mbpp/11", "sample_id": 0, "code": "..."}   sample_id optional
   EvalPlus            {"task_id": "Mbpp/11", "solution": "..."}
   HumanEval           {"task_id": "mbpp/11", "completion": "..."}             the whole program
   dataset rows        {"problem_id": 65, "split": "test", "code": "..." or "codes": [...]}
   bigcode             [["...", ...], ...]                                     by place in the selection
   APPS                {"65": ["...", ...], ...}
+  RLTF, CodeRL        a folder of N.json, {"65": {"code": ["...", ...], "prompt": "..."}}
+  EvalPlus            a folder of programs, Mbpp_11/0.py
+  LiveCodeBench       [{"question_id": 11, "code_list": ["...", ...]}, ...]
+  lm-eval             samples_*.jsonl; inspect: .json and .eval logs; both hold answers: --extract
+  MapCoder, Reflexion {"name": "mbpp_11_...", "source_codes": [...] or "solution": "..."}
+  TRL                 completions_*.parquet with a column task_id (needs pyarrow)
 
 The run folder holds manifest.json, samples.jsonl, outcomes.jsonl, metrics.json, report.md and report.html. A
 run that was interrupted, or killed, goes on when the same command is given again.
@@ -74,6 +80,14 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         choices=("first", "all"),
         default="first",
         help="which solutions 'gold' means (default: first)",
+    )
+    parser.add_argument(
+        "--field", metavar="NAME", help="field of each row that holds the program (default: the sure one)"
+    )
+    parser.add_argument(
+        "--extract",
+        action="store_true",
+        help="the file holds a model's answers: take the programs out, as rltf eval does in chat formats",
     )
     missing = parser.add_mutually_exclusive_group()
     missing.add_argument(
@@ -133,8 +147,16 @@ def _programs(args: argparse.Namespace) -> Programs:
     from harness.samples import ProgramFile, ReferenceSolutions  # noqa: PLC0415
 
     if args.file == "gold":
+        if args.extract or args.field is not None:
+            raise InputError("--extract and --field are for files of programs; leave them out with 'gold'")
         return ReferenceSolutions(every=args.gold == "all")
     if args.gold != "first":
         raise InputError("--gold chooses among reference solutions; write 'gold' in place of the file")
     selected = args.ids is not None or args.difficulty is not None
-    return ProgramFile(Path(args.file), refuse_bad=args.bad_programs == "refuse", skip_unselected=selected)
+    return ProgramFile(
+        Path(args.file),
+        refuse_bad=args.bad_programs == "refuse",
+        skip_unselected=selected,
+        program_field=args.field,
+        extract=args.extract,
+    )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.errors import InputError
+from harness.text import one_line as text_on_one_line
 
 _SHOWN = 240
 """Characters of a server's own words that are shown; some answer with a whole page or a traceback."""
@@ -93,5 +94,5 @@ def server_words(error: Any) -> str:
 
 def one_line(text: str, limit: int = _SHOWN) -> str:
     """Text on one line, shortened."""
-    text = " ".join(text.split())
+    text = text_on_one_line(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -140,9 +140,14 @@ def _other_sampling(row: Published, run: Run) -> list[str]:
         if value is not None and known.get(name, value) != value:
             reasons.append(f"other sampling: {name} {known[name]}, published {value:g}")
     prompt = known.get("prompt")
-    if prompt is not None and _PROMPTS[row.benchmark] not in str(prompt):
+    if prompt is not None and _prompt_name(prompt) != _PROMPTS[row.benchmark]:
         reasons.append(f"other prompt: {prompt}")
     return reasons
+
+
+def _prompt_name(prompt: object) -> str:
+    """`zero-shot-tests` for `zero-shot-tests@2`: another format may be called by a longer name."""
+    return str(prompt).split("@", 1)[0]
 
 
 def _to_know(row: Published, run: Run) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.report.programs import LETTERS, cut, programs
 from harness.report.runs import Run
+from harness.text import printable_values
 from harness.types import Benchmark
 
 BUDGET = 16 * 2**20
@@ -122,4 +123,4 @@ def _rank(task_id: str) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(printable_values(value), separators=(",", ":"))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from harness.report.tables import TEXT_COLUMNS, Table, all_tables, remarks
 from harness.report.warnings import warnings
+from harness.text import one_line
 
 _PLAIN_WIDTH = 160
 """Columns where the output is no terminal: wide enough that a log never breaks a number."""
@@ -22,7 +23,10 @@ def show(metrics: Mapping[str, Any], report: Path, stream: IO[str]) -> None:
     console = Console(file=stream, width=None if stream.isatty() else _PLAIN_WIDTH, highlight=False)
     benchmark = metrics["benchmark"]
     console.print(
-        Text(f"\n{benchmark['name']} {benchmark['split']}, version {benchmark['version']}", style="bold")
+        Text(
+            "\n" + one_line(f"{benchmark['name']} {benchmark['split']}, version {benchmark['version']}"),
+            style="bold",
+        )
     )
     for warning in warnings(metrics):
         console.print(Text(warning, style="bold red"))
@@ -30,17 +34,20 @@ def show(metrics: Mapping[str, Any], report: Path, stream: IO[str]) -> None:
         console.print(_rich(table))
     for remark in remarks(metrics):
         console.print(
-            Text(remark, style="bold red" if remark.split(" ", 1)[-1].startswith("PROGRAMS") else "")
+            Text(
+                one_line(remark), style="bold red" if remark.split(" ", 1)[-1].startswith("PROGRAMS") else ""
+            )
         )
     console.print(
-        Text(f"Report: {report}; {report.with_suffix('.html').name} shows every program"), soft_wrap=True
+        Text(one_line(f"Report: {report}; {report.with_suffix('.html').name} shows every program")),
+        soft_wrap=True,
     )
 
 
 def _rich(table: Table) -> RichTable:
-    rich = RichTable(title=Text(table.title), title_justify="left", title_style="")
+    rich = RichTable(title=Text(one_line(table.title)), title_justify="left", title_style="")
     for name in table.header:
-        rich.add_column(Text(name), justify="left" if name in TEXT_COLUMNS else "right")
+        rich.add_column(Text(one_line(name)), justify="left" if name in TEXT_COLUMNS else "right")
     for row in table.rows:
-        rich.add_row(*map(Text, row))
+        rich.add_row(*(Text(one_line(cell)) for cell in row))
     return rich

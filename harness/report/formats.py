@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from harness.report.markdown import cell, table_text
 from harness.report.sections import Report
 from harness.report.tables import Table
+from harness.text import one_line, shown
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -69,18 +70,17 @@ FORMATS: Mapping[str, Callable[[Report], str]] = {"md": markdown, "csv": csv, "l
 
 
 def _latex(text: str) -> str:
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return "".join(_LATEX.get(c, c) for c in flat)
+    return "".join(_LATEX.get(c, c) for c in one_line(text))
 
 
 def _fenced(text: str) -> str:
-    return text.replace("```", "'''")
+    return shown(text).replace("```", "'''")
 
 
 def _inert(value: object) -> object:
     """Spreadsheets run such cells as formulas; a quote in front keeps them text ("+ coarse" is none)."""
     if isinstance(value, str):
-        value = "".join(c if c.isprintable() else " " for c in value)
+        value = one_line(value)
         formula = value.startswith(("=", "@")) or (value[:1] in ("+", "-") and value[1:2] not in ("", " "))
         return f"'{value}" if formula else value
     return value

@@ -10,6 +10,7 @@ from typing import Any
 from harness.report.tables import TEXT_COLUMNS, Table, about_run, all_tables, provenance, remarks, sampling
 from harness.report.warnings import warnings
 from harness.summary import is_unscorable
+from harness.text import one_line, shown
 from harness.types import Benchmark, Outcome
 
 _SLOWEST = 10
@@ -45,7 +46,8 @@ def markdown(
 
 def _heading(metrics: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
     benchmark = metrics["benchmark"]
-    return f"# {manifest['programs']} on {benchmark['name']} ({benchmark['split']})\n\n{about_run(metrics)}\n"
+    title = cell(f"{manifest['programs']} on {benchmark['name']} ({benchmark['split']})")
+    return f"# {title}\n\n{about_run(metrics)}\n"
 
 
 @dataclass
@@ -81,7 +83,7 @@ class _Notable:
 
 
 def _provenance(manifest: Mapping[str, Any]) -> str:
-    command = f"```sh\n{manifest['command']}\n```\n" if manifest["command"] else ""
+    command = f"```sh\n{fenced(manifest['command'])}\n```\n" if manifest["command"] else ""
     return table_text(provenance(manifest)) + "\n" + command
 
 
@@ -94,12 +96,17 @@ def table_text(table: Table) -> str:
 
 
 def _list(title: str, lines: Sequence[str]) -> str:
-    return f"## {title}\n\n" + "".join(f"- {line}\n" for line in lines) if lines else ""
+    return f"## {title}\n\n" + "".join(f"- {one_line(line)}\n" for line in lines) if lines else ""
 
 
 def cell(text: str) -> str:
     """Text that stays in its cell and is no markup, whatever a program's exception is called."""
+    text = one_line(text)
     for mark in ("\\", "|", "`", "](", "*"):
         text = text.replace(mark, f"\\{mark}")
-    text = text.replace("&", "&amp;").replace("<", "&lt;")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def fenced(text: str) -> str:
+    """Text that stays in its fence."""
+    return shown(text).replace("```", "'''")

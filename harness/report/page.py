@@ -20,6 +20,7 @@ from harness.report.charts import Chart, charts
 from harness.report.runs import Run
 from harness.report.series import RUN_COLOURS, STATUS_COLOURS
 from harness.report.tables import TEXT_COLUMNS, Table
+from harness.text import shown
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -100,7 +101,7 @@ def render(page: Page) -> str:
     """The whole file."""
     script = "".join(_asset(name) for name in ("sort.js", "program.js", "browser.js"))
     style = _asset("page.css") + _colours()
-    return _template().render(
+    text = _template().render(
         page=page,
         charts=[*charts(page.runs, page.profile), *page.figures],
         style=style,
@@ -111,6 +112,7 @@ def render(page: Page) -> str:
         ),
         kind=_kind,
     )
+    return shown(text)
 
 
 @cache

@@ -118,7 +118,7 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         "missing_problems": "{} problems had no program and count as failed.",
         "unscorable_problems": "{} problems have no tests: unscorable, in no number above.",
         "problems_left_out": "{} problems have no program (or reference solution): in no number above.",
-        "skipped_samples": "{} programs are for problems outside the selection, and were left out.",
+        "skipped_samples": "{} programs are for none of the selected problems, and were left out.",
         "infrastructure_errors": "{} PROGRAMS COULD NOT BE GRADED: the grader failed, not they. They are in"
         " no number above; run the same command again to try them once more.",
         "lost_programs": "{} programs cost the grader its processes whenever they ran, and count as failed;"
@@ -126,6 +126,7 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         "problems_lost_to_infrastructure": "{} problems are left without any graded program by that.",
     }
     found = [text.format(f"{counts[name]:,}") for name, text in sentences.items() if counts.get(name)]
+    found += metrics.get("notices", [])
     apart = {name.removeprefix("only_"): count for name, count in metrics["disagreements"].items()}
     if len(apart) > 1:
         parts = ", ".join(f"{count:,} pass under {name} only" for name, count in apart.items())

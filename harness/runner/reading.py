@@ -66,8 +66,13 @@ def error_of(fields: Mapping[str, Any]) -> ErrorInfo | None:
     match fields.get("error"):
         case [str(kind), str(message), int() | None as line]:
             true = line is None or (not isinstance(line, bool) and 0 < line < MOST_LINES)
-            return ErrorInfo(printable(kind[:100]), printable(message[:300]), line if true else None)
+            return ErrorInfo(_printable(kind[:100]), _printable(message[:300]), line if true else None)
     return None
+
+
+def _printable(text: str) -> str:
+    """Controls and lone surrogates escaped: this reaches terminals and reports, whatever a program says."""
+    return printable(text, keep="\n\t")
 
 
 def signal_name(number: int) -> str:

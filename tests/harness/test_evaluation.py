@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -289,6 +290,7 @@ def test_a_kill_inside_any_row_of_the_journal_changes_no_result(tmp_path, progra
 def test_programs_need_not_come_from_a_file(tmp_path):
     class Sampled:
         skipped = 0
+        notices: ClassVar[list[str]] = []
         label = "checkpoint-10"
 
         def fingerprint(self) -> str:

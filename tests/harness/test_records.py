@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -202,6 +203,7 @@ def test_a_full_disk_is_one_line_and_what_was_graded_is_kept(tmp_path):
 
 class _Given:
     skipped = 0
+    notices: ClassVar[list[str]] = []
     label = "given"
 
     def fingerprint(self) -> str:

@@ -11,6 +11,7 @@ from harness.report import browser, programs
 from harness.report.browser import browser_data
 from harness.report.run_page import write_page
 from harness.report.runs import read_run
+from harness.text import shown
 from harness.types import Benchmark, Problem, StdinTest, TestKind, TestSuite
 from rltf import cli
 
@@ -144,8 +145,8 @@ def test_hostile_text_is_text_wherever_it_stands(make_run, tmp_path):
     assert "49" not in page.headings[0]
     (problem,) = page.data["problems"]
     sample = problem["runs"][0]["samples"][0]
-    assert sample["code"] == problem["runs"][0]["prompt"] == HOSTILE
-    assert sample["completion"] == HOSTILE * 2
+    assert sample["code"] == problem["runs"][0]["prompt"] == shown(HOSTILE)
+    assert sample["completion"] == shown(HOSTILE) * 2
     assert "<" not in page.scripts[0]
 
 
@@ -153,7 +154,7 @@ def test_programs_that_are_no_unicode_are_shown_all_the_same(make_run):
     run = make_run("bad", {"mbpp/11": [P]})
     _write(run, "samples.jsonl", [row | {"code": "print('\ud800\x00')"} for row in _rows(run)])
     page = _Page(write_page(run).read_text(encoding="utf-8"))
-    assert page.data["problems"][0]["runs"][0]["samples"][0]["code"] == "print('\ud800\x00')"
+    assert page.data["problems"][0]["runs"][0]["samples"][0]["code"] == r"print('\ud800\x00')"
 
 
 # --- What goes in ------------------------------------------------------------------------------------------
@@ -187,11 +188,11 @@ def test_answers_are_kept_where_they_are_not_the_program(make_run):
     _write(run, "samples.jsonl", [first, second])
     _write(run, "prompts.jsonl", [{"task_id": "mbpp/11", "prompt": "Do it.", "shortened": False}])
     data = json.loads(browser_data([read_run(run)]))
-    shown = data["problems"][0]["runs"][0]
-    assert (shown["prompt"], shown["shortened"], shown["total"]) == ("Do it.", False, 2)
-    assert shown["samples"][0]["completion"].startswith("Sure!")
-    assert (shown["samples"][0]["finish"], shown["samples"][0]["tokens"]) == ("length", 12)
-    assert "completion" not in shown["samples"][1]
+    seen = data["problems"][0]["runs"][0]
+    assert (seen["prompt"], seen["shortened"], seen["total"]) == ("Do it.", False, 2)
+    assert seen["samples"][0]["completion"].startswith("Sure!")
+    assert (seen["samples"][0]["finish"], seen["samples"][0]["tokens"]) == ("length", 12)
+    assert "completion" not in seen["samples"][1]
 
 
 def test_the_statement_is_added_where_the_prompt_does_not_hold_all_of_it(make_run):
@@ -213,8 +214,8 @@ def test_long_texts_are_cut_and_say_so(make_run, monkeypatch):
     monkeypatch.setattr(programs, "_SAMPLES", 2)
     assert programs.cut("x" * 50, 40) == "x" * 40 + "\n[… 10 more characters]"
     run = make_run("r", {"mbpp/11": [P] * 5})
-    shown = json.loads(browser_data([read_run(run)]))["problems"][0]["runs"][0]
-    assert (len(shown["samples"]), shown["total"]) == (2, 5)
+    seen = json.loads(browser_data([read_run(run)]))["problems"][0]["runs"][0]
+    assert (len(seen["samples"]), seen["total"]) == (2, 5)
 
 
 # --- The budget --------------------------------------------------------------------------------------------
@@ -249,8 +250,8 @@ def test_two_runs_over_the_budget_show_problems_of_both(make_run):
 
 
 def test_one_problem_over_the_budget_is_shown_alone(make_run):
-    shown, of = _shown(make_run("r", {"mbpp/11": [P], "mbpp/12": [P]}), 10)
-    assert (len(shown), of) == (1, 2)
+    seen, of = _shown(make_run("r", {"mbpp/11": [P], "mbpp/12": [P]}), 10)
+    assert (len(seen), of) == (1, 2)
 
 
 # --- Mistakes ----------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class ChosenSolutions:
     numbers: Mapping[str, Sequence[int]]
     form: bool = False
     skipped: int = field(default=0, init=False)
+    notices: list[str] = field(default_factory=list, init=False)
 
     @property
     def label(self) -> str:
