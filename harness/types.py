@@ -95,6 +95,8 @@ class TestSuite:
     """Names that the benchmark promises to every program, run before it in the same namespace."""
     setup: str = ""
     """Code run after the program and before the tests (MBPP's `test_setup_code`)."""
+    exact_text: bool = False
+    """Whether the spelling of a number on standard output counts, and not its value alone."""
     cpu_factor: float = 1.0
     """Times `Limits.cpu_seconds`: above 1 where the benchmark's own solution comes near that limit."""
 
@@ -107,6 +109,7 @@ class TestSuite:
         entry_point: str | None = None,
         preamble: str = "",
         setup: str = "",
+        exact_text: bool = False,
         cpu_factor: float = 1.0,
     ) -> TestSuite:
         """Build a suite from unpacked tests, all of the type that `kind` names."""
@@ -122,7 +125,7 @@ class TestSuite:
         if len(rows) != len(tests):
             raise TypeError(f"tests of kind {kind} must all be of its own type, got {set(map(type, tests))}")
         packed = zlib.compress(json.dumps(rows).encode(), level=1)
-        return cls(kind, packed, len(rows), entry_point, preamble, setup, cpu_factor)
+        return cls(kind, packed, len(rows), entry_point, preamble, setup, exact_text, cpu_factor)
 
     def tests(self) -> list[Test]:
         """Unpack the tests, in the problem's order."""
@@ -139,6 +142,8 @@ class TestSuite:
         parts = [self.kind, self.entry_point or "", self.preamble, self.setup]
         if self.cpu_factor != 1:  # where it is, what was kept before there were factors holds
             parts.append(repr(self.cpu_factor))
+        if self.exact_text:
+            parts.append("exact text")
         return sha256("\0".join(parts).encode(errors="surrogatepass") + b"\0" + self.packed).hexdigest()
 
 

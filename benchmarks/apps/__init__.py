@@ -23,6 +23,9 @@ from harness.types import Benchmark, Problem, TestSuite
 VERSION = "1"
 """Raised whenever prompt, extraction or comparison changes scores; README.md logs why."""
 
+SPELLINGS = frozenset(("apps/test/578", "apps/test/808", "apps/test/3756"))
+"""Problems that ask how a number is written (a normal form, all digits, a rounding): close is wrong."""
+
 SPLITS = ("train", "test")
 
 _REQUIRED = ("question", "solutions", "input_output", "difficulty")
@@ -91,7 +94,8 @@ def _fields(row: dict[str, Any], place: str) -> dict[str, str]:
 
 
 def _problem(task_id: str, fields: dict[str, str], place: str) -> Problem:
-    packed = _Packed(make_suite(fields["input_output"], place), _pack_solutions(fields["solutions"], place))
+    suite = make_suite(fields["input_output"], place, exact_text=task_id in SPELLINGS)
+    packed = _Packed(suite, _pack_solutions(fields["solutions"], place))
     return Problem(
         task_id=task_id,
         question=fields["question"],

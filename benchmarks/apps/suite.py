@@ -34,12 +34,13 @@ from heapq import *
 """
 
 
-def make_suite(text: str, place: str) -> TestSuite:
+def make_suite(text: str, place: str, *, exact_text: bool = False) -> TestSuite:
     """Pack the tests of one row; a suite of `count` 0 where it has none that can be run.
 
     Args:
         text: the row's `input_output`: JSON, or empty where the problem has no tests.
         place: file and line of the row, for errors.
+        exact_text: whether the problem asks for the spelling of a number.
 
     Raises:
         DatasetError: If the text is broken JSON, lacks `inputs` or `outputs`, or pairs them unequally.
@@ -55,7 +56,8 @@ def make_suite(text: str, place: str) -> TestSuite:
     # An empty name means stdin, as it does to the reference's prompts; its grader would look for a
     # function called "". No row of the data has one.
     if not name:
-        return TestSuite.pack(TestKind.STDIN, _stdin_tests(inputs, outputs), preamble=PREAMBLE)
+        tests = _stdin_tests(inputs, outputs)
+        return TestSuite.pack(TestKind.STDIN, tests, preamble=PREAMBLE, exact_text=exact_text)
     if not isinstance(name, str):
         raise DatasetError(f"{place}: fn_name must be a name, got {name!r:.50}; get the file again")
     calls = [_call_test(args, out, place) for args, out in zip(inputs, outputs, strict=True)]

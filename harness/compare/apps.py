@@ -14,7 +14,7 @@ Differs from the reference: values were plain data when they got here, so a nump
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any
 
 from harness.compare.closeness import allclose
@@ -26,9 +26,9 @@ _LONG, _MOST_LINES = 1 << 20, 1_000_000
 would take the judge's memory. The longest expected output of APPS has a tenth of that."""
 
 
-def stdout_matches(output: str, expected: str, *, real_valued: bool = False) -> bool:
-    """Whether the reference grader takes `output` for `expected`; it has no use for `real_valued`."""
-    del real_valued
+def stdout_matches(output: str, expected: str, *, reals: Collection[int] | None = None) -> bool:
+    """Whether the reference grader takes `output` for `expected`; it has no use for `reals`."""
+    del reals
     if len(output) > _LONG and _lines(output) > _MOST_LINES and _lines(output) > 2 * _lines(expected):
         return False
     out = output.splitlines()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -15,7 +15,7 @@ from harness.errors import InputError
 class StdoutMatches(Protocol):
     """See `harness.compare.strict.stdout_matches`."""
 
-    def __call__(self, output: str, expected: str, *, real_valued: bool = False) -> bool: ...
+    def __call__(self, output: str, expected: str, *, reals: Collection[int] | None = None) -> bool: ...
 
 
 class ValueMatches(Protocol):
@@ -32,7 +32,7 @@ class Profile:
     version: str
     """Raised whenever a verdict may change; part of the cache key."""
     stdout_matches: StdoutMatches
-    """Of a stdin program's output; pass `real_valued=is_real_valued(all expected outputs)`."""
+    """Of a stdin program's output; pass `reals=real_positions(all expected outputs)`."""
     value_matches: ValueMatches
     """Of a call's return value; pass `wrapped=is_wrapped(all expected values)`."""
     assert_matches: Callable[[object, object], bool]
@@ -48,7 +48,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "strict": Profile(
             name="strict",
-            version="1",
+            version="2",
             stdout_matches=strict.stdout_matches,
             value_matches=strict.value_matches,
             assert_matches=assert_matches,

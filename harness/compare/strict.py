@@ -4,15 +4,16 @@ Standard output is a sequence of tokens between ASCII white space; line breaks d
 checkers that the APPS problems were judged with (testlib, Kattis, AtCoder read tokens). Order, number
 and letter case do count. A token must be the expected text, except that
 
-- where the *expected* token has a decimal point or an exponent, any plain decimal number within 1e-6
-  (absolute or relative) will do: `3`, `3.0` and `3.0000001` for `3.0`;
-- where the expected token is an integer it is exact text: not `4` or `3.0` for `3`, not `7` for `007`
-  (binary strings and codes are tokens too). In a *real-valued* problem, one with a decimal point
-  somewhere in its expected outputs, `50.0` will do for `50`: jury programs drop the point, and
-  reference solutions (those of APPS test/519, 678, 1943, 4360 among them) print it.
+- at a *real position*, one whose number within its line is that of a real number (with a decimal point or
+  an exponent) somewhere in the problem's expected outputs, any plain decimal number within 1e-6 (absolute
+  or relative) will do for a real one: `3`, `3.0` and `3.0000001` for `3.0`; and for an integer one with a
+  point: `50.0` for `50`, since jury programs drop the point and reference solutions (those of APPS
+  test/519, 678, 1943, 4360 among them) print it;
+- everywhere else it is exact text: not `4` or `3.0` for `3`, not `7` for `007` (binary strings and codes are
+  tokens too), and no `1000000008.0` for a count of `1000000007` that stands beside a mean.
 
-`inf`, `nan` and `1_000` are text. So is an expected token of more than 64 characters: no float is
-printed so long, and the problems that have one (test/578, test/808) ask for its digits.
+`inf`, `nan` and `1_000` are text. So is an expected token of more than 64 characters: no float is printed so
+long. A problem that asks for the spelling of a number has no real position (`TestSuite.exact_text`).
 
 Return values are compared as JSON data with types: a bool is no number, a string no number, a set no
 list; a tuple is a list, since JSON has no tuples. int and float are one type, number, as in JSON and in
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection, Iterable
 
 from harness.compare.closeness import is_near
 
@@ -55,13 +57,25 @@ def is_real(token: bytes) -> bool:
     )
 
 
-def stdout_matches(output: str, expected: str, *, real_valued: bool = False) -> bool:
+def real_positions(outputs: Iterable[str]) -> frozenset[int]:
+    """Numbers within their lines, from 0, of the real numbers in some expected outputs."""
+    return frozenset(
+        position
+        for output in outputs
+        for line in output.split("\n")
+        if "." in line or "e" in line or "E" in line
+        for position, token in enumerate(tokens(line))
+        if is_real(token)
+    )
+
+
+def stdout_matches(output: str, expected: str, *, reals: Collection[int] | None = None) -> bool:
     """Whether `output` is the expected output.
 
     Args:
         output: what the program wrote, at most the output limit long.
         expected: what the problem expects.
-        real_valued: the problem's answers are reals: some expected output of it has a decimal point.
+        reals: `real_positions` of all expected outputs of the problem; by default those of this one.
     """
     if output == expected:
         return True
@@ -70,15 +84,21 @@ def stdout_matches(output: str, expected: str, *, real_valued: bool = False) -> 
     given = tokens(output, len(wanted))
     if len(given) != len(wanted):
         return False
-    pairs = [(g, w) for g, w in zip(given, wanted, strict=True) if g != w]
-    if not pairs:
+    if given == wanted:
         return True
-    real_valued = real_valued or any(map(is_real, wanted))
-    return real_valued and all(_token_matches(g, w) for g, w in pairs)
+    if reals is None:
+        reals = real_positions([expected])
+    if not reals:
+        return False
+    positions = (position for line in expected.split("\n") for position in range(len(tokens(line))))
+    return all(
+        g == w or (position in reals and _token_matches(g, w))
+        for g, w, position in zip(given, wanted, positions, strict=True)
+    )
 
 
 def _token_matches(given: bytes, wanted: bytes) -> bool:
-    """Whether unequal tokens are the same number, in a real-valued problem."""
+    """Whether unequal tokens are the same number, at a real position."""
     # However long it is: reading 16 MB of digits as a float takes 10 ms (as an int, it would take hours).
     if NUMBER.fullmatch(given) is None:
         return False

@@ -140,7 +140,7 @@ class Judge:
                 expected = suite.expected[run.first]
                 for profile in self._profiles:
                     if profile.name not in statuses:
-                        right = profile.stdout_matches(output, expected, real_valued=suite.real_valued)
+                        right = profile.stdout_matches(output, expected, reals=suite.reals)
                         statuses[profile.name] = _graded(right)
         except (OverBudgetError, MemoryError) as error:
             missing = [profile.name for profile in self._profiles if profile.name not in statuses]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from harness.compare import is_real_valued, is_wrapped
+from harness.compare import is_wrapped, real_positions
 from harness.runner.asserts import Split, split
 from harness.runner.sandbox.values import encode
 from harness.types import AssertTest, CallTest, StdinTest, TestKind, TestSuite
@@ -51,7 +51,8 @@ class PreparedSuite:
     expected: list[Any]
     """By test: text, a value, a `Split` or an `Inside`."""
     wrapped: bool = False
-    real_valued: bool = False
+    reals: frozenset[int] = frozenset()
+    """`harness.compare.real_positions` of the expected outputs of a stdin problem."""
     imports: Preload = Preload.NOTHING
     """What the tests themselves import."""
 
@@ -94,7 +95,8 @@ def prepare(suite: TestSuite) -> PreparedSuite:
         return PreparedSuite(
             suite.digest, suite.kind, payload,
             [test.input.encode(errors="surrogateescape") for test in cases],
-            expected, real_valued=is_real_valued(expected), imports=brought,
+            expected, imports=brought,
+            reals=frozenset() if suite.exact_text else real_positions(expected),
         )  # fmt: skip
     if suite.kind is TestKind.CALL:
         calls = [test for test in tests if isinstance(test, CallTest)]
