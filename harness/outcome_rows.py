@@ -43,8 +43,9 @@ def check_outcome_row(row: Any) -> None:
 def _check_measured(row: Mapping[str, Any], *names: str) -> None:
     for name in names:
         value = row.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        _expect(is_number and value >= 0 and math.isfinite(value), name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ValueError(f"no outcome: {name} is not a number")
+        _expect(0 <= value < math.inf, name)
 
 
 def _check_error(row: Mapping[str, Any]) -> None:
