@@ -35,7 +35,7 @@ VICTIMS = [(victim, number) for number in ENDING for victim in ("host", "judge",
 VICTIMS.append(("judge", signal.SIGSTOP))
 HOSTILE = (
     "while True:\n    print('x' * 65536)",
-    "held = []\nwhile True:\n    held.append(bytearray(1 << 28))",
+    "held = bytearray(1 << 36)",
     "import os\nos.kill(os.getpid(), 9)",
     "import os\nfor fd in range(3, 64):\n    try:\n        os.write(fd, b'x' * 5000)\n    except OSError:\n"
     "        pass\nos._exit(0)",
