@@ -40,7 +40,9 @@ class Answers:
             self.fenced += _holds_fence(raw.code) and not parses(raw.code)
             self.continuing += _continues(raw)
             return raw.code
-        code = raw.prompt + raw.code if _continues(raw) else extract(raw.code, RULE, prompt=raw.prompt).code
+        # The row's prompt is not handed on: it is code in many files, and an answer that begins with it would
+        # lose its head as an echo.
+        code = raw.prompt + raw.code if _continues(raw) else extract(raw.code, RULE).code
         self.changed += code != raw.code
         return code
 

@@ -265,3 +265,9 @@ def test_ids_outside_a_selection_are_counted_and_the_first_is_named(tmp_path):
     _, source = _read(path, skip_unselected=True)
     assert source.skipped == 1
     assert "'HumanEval/5' (line 2)" in source.notices[0]
+
+
+def test_a_program_that_begins_with_its_rows_prompt_keeps_it(tmp_path):
+    prompt = "def f(number: int) -> int:\n"
+    path = _rows(tmp_path, {"task_id": 11, "prompt": prompt, "solution": prompt + "    return 2\n"})
+    assert _read(path, extract=True)[0] == [("mbpp/11", 0, prompt + "    return 2\n")]

@@ -1,6 +1,6 @@
 """Random rows, ids, file shapes and options of `rltf score`: a result or one line, never a traceback.
 
-Covers: reading (`ProgramFile`), with every program of a file accounted for; a few hundred examples, or as many
+Covers: reading (`ProgramFile`), every program of a file accounted for; a few hundred examples, or as many
 as `RLTF_FUZZ` says. Does not cover: grading.
 """
 
