@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.extraction import RULES, extract
+from harness.extraction import RULES, Wanted, extract
 from harness.extraction.parsing import parses
 from harness.sample_rows import RawProgram
+from harness.types import Problem
 
 RULE = "chat"
 """Of the chat formats of `rltf eval`."""
@@ -33,7 +34,7 @@ class Answers:
     continuing: int = 0
     changed: int = 0
 
-    def program(self, raw: RawProgram) -> str:
+    def program(self, raw: RawProgram, problem: Problem) -> str:
         """The program to grade."""
         self.total += 1
         if not self.extracting:
@@ -42,7 +43,11 @@ class Answers:
             return raw.code
         # The row's prompt is not handed on: it is code in many files, and an answer that begins with it would
         # lose its head as an echo.
-        code = raw.prompt + raw.code if _continues(raw) else extract(raw.code, RULE).code
+        code = (
+            raw.prompt + raw.code
+            if _continues(raw)
+            else extract(raw.code, RULE, wanted=Wanted.of(problem)).code
+        )
         self.changed += code != raw.code
         return code
 

@@ -7,8 +7,10 @@ Differences from `code_eval`, each on purpose:
 
 - programs run in the sandbox of `harness.runner`, so no `HF_ALLOW_CODE_EVAL=1` is asked for: that switch is
   the user's consent to run untrusted code with nothing in its way;
-- the verdict is the grader's: the assert's expected value does not enter the program's process, and neither
-  `sys.exit(0)` nor an object that equals everything passes;
+- the verdict is the grader's: the expected value of an assert that compares by `==` or `is` with a literal does
+  not enter the program's process, and neither `sys.exit(0)` nor an object that equals everything passes. Tests
+  of another form (`check(f)`, `abs(f(1) - 7) < 1e-6`) run inside as a whole, where a program could cheat: a
+  warning says which share, and each of them has `ran_inside`;
 - `k` beyond the number of programs of a task is refused, where `code_eval` silently leaves it out of the
   result; left alone, `k` means those of 1, 10 and 100 that fit;
 - a failure of the grader is neither right nor wrong: the program is left out, with a warning.
@@ -90,6 +92,7 @@ class ProgramsPass(evaluate.Metric):  # type: ignore[misc]  # evaluate has no ty
         limits = Limits(cpu_seconds=timeout, load_cpu_seconds=timeout)
         with Runner(workers=num_workers, limits=limits, profiles=(profile,)) as runner:
             outcomes = sorted(runner.run(_jobs(predictions, problems)), key=_place)
+        _warn_of_insiders(outcomes)
         details: dict[int, list[tuple[int, dict[str, Any]]]] = {task: [] for task in range(len(problems))}
         for outcome in outcomes:
             details[int(outcome.task_id)].append((int(outcome.sample_id), _details(outcome, profile)))
@@ -194,6 +197,17 @@ def _jobs(predictions: Sequence[Sequence[str]], problems: Sequence[Problem]) -> 
             yield Job(str(task), number, code, problem)
 
 
+def _warn_of_insiders(outcomes: Sequence[Outcome]) -> None:
+    tests = [test for outcome in outcomes for test in outcome.tests]
+    inside = sum(test.ran_inside for test in tests)
+    if inside:
+        warnings.warn(
+            f"{inside} of {len(tests)} tests ({inside / len(tests):.0%}) ran inside the program's process as a whole:"
+            " a program that means to could pass them unsolved; write `assert f(...) == literal` where that matters",
+            stacklevel=4,
+        )
+
+
 def _place(outcome: Outcome) -> tuple[int, int]:
     return int(outcome.task_id), int(outcome.sample_id)
 
@@ -204,6 +218,7 @@ def _details(outcome: Outcome, profile: str) -> dict[str, Any]:
         "passed": outcome.passed(profile),
         "result": outcome.infrastructure_error or _result(outcome, profile),
         "completion_id": int(outcome.sample_id),
+        "ran_inside": sum(test.ran_inside for test in outcome.tests),
         "outcome": outcome,
     }
 

@@ -93,6 +93,7 @@ class ProgramFile:
         """Yield the file's programs in its order, and warn of what is noticed; see `Programs.read`."""
         self.skipped, self.notices = 0, []
         book, answers = _Book(benchmark, self.skip_unselected), Answers(self.extract)
+        problems = benchmark.by_id()
         found = 0
         for piece in pieces_of(self.path):
             try:
@@ -102,7 +103,7 @@ class ProgramFile:
                     if task_id is None:
                         self.skipped += 1
                         continue
-                    code = answers.program(raw)
+                    code = answers.program(raw, problems[task_id])
                     if self.refuse_bad:
                         _check(code)
                     yield Sample(task_id, book.number(task_id, raw), code)

@@ -79,6 +79,15 @@ class AssertTest:
 Test = StdinTest | CallTest | AssertTest
 
 
+@dataclass(frozen=True, slots=True)
+class PreamblePart:
+    """Some of a preamble, which programs that have no use for it can do without."""
+
+    text: str
+    names: tuple[str, ...]
+    """All that it defines."""
+
+
 @dataclass(frozen=True, eq=False)
 class TestSuite:
     """The tests of one problem, packed: a benchmark's tests unpacked do not fit a small host's memory."""
@@ -91,8 +100,9 @@ class TestSuite:
     count: int
     entry_point: str | None = None
     """Function to call; `None` unless `kind` is `CALL`."""
-    preamble: str = ""
-    """Names that the benchmark promises to every program, run before it in the same namespace."""
+    preamble: str | tuple[PreamblePart, ...] = ""
+    """Names that the benchmark promises to every program, run before it in the same namespace, as it is. Of
+    one in parts, a program may be run without those whose names it does not have, if it can't tell."""
     setup: str = ""
     """Code run after the program and before the tests (MBPP's `test_setup_code`)."""
     exact_text: bool = False
@@ -107,7 +117,7 @@ class TestSuite:
         tests: Sequence[Test],
         *,
         entry_point: str | None = None,
-        preamble: str = "",
+        preamble: str | tuple[PreamblePart, ...] = "",
         setup: str = "",
         exact_text: bool = False,
         cpu_factor: float = 1.0,
@@ -136,10 +146,17 @@ class TestSuite:
             return [CallTest(_unpack_value(a), _unpack_value(e)) for a, e in rows]
         return [AssertTest(source) for source in rows]
 
+    @property
+    def preamble_text(self) -> str:
+        """The whole of it."""
+        if isinstance(self.preamble, str):
+            return self.preamble
+        return "".join(part.text for part in self.preamble)
+
     @cached_property
     def digest(self) -> str:
         """Hex SHA-256 of all that a verdict depends on here; part of the cache key."""
-        parts = [self.kind, self.entry_point or "", self.preamble, self.setup]
+        parts = [self.kind, self.entry_point or "", self.preamble_text, self.setup]
         if self.cpu_factor != 1:  # where it is, what was kept before there were factors holds
             parts.append(repr(self.cpu_factor))
         if self.exact_text:

@@ -11,11 +11,14 @@ from typing import Any
 
 from harness.datasource import parse_long_int, require
 from harness.errors import DatasetError
-from harness.types import CallTest, StdinTest, TestKind, TestSuite
+from harness.types import CallTest, PreamblePart, StdinTest, TestKind, TestSuite
 
 # The reference grader puts these imports before every program, and published solutions rely on them
-# (`deque`, `List`), so they belong to the benchmark. numpy has a line of its own: a runner may preload it.
-PREAMBLE = """\
+# (`deque`, `List`), so they belong to the benchmark. In parts, since numpy and what takes a module of the
+# library cost every process, and most programs have no use for them.
+PREAMBLE = (
+    PreamblePart(
+        """\
 import sys
 import time
 import itertools
@@ -27,11 +30,24 @@ import math
 from math import sqrt, sin, cos, tan, ceil, fabs, floor, gcd, exp, log, log2
 import fractions
 from typing import List, Tuple
-import numpy as np
+""",
+        (
+            "sys", "time", "itertools", "accumulate", "product", "permutations", "combinations",
+            "collections", "Counter", "OrderedDict", "deque", "defaultdict", "ChainMap", "lru_cache", "math",
+            "sqrt", "sin", "cos", "tan", "ceil", "fabs", "floor", "gcd", "exp", "log", "log2", "fractions", "List", "Tuple",
+        ),
+    ),
+    PreamblePart("import numpy as np\n", ("np", "numpy")),
+    PreamblePart(
+        """\
 import random
 import heapq
 from heapq import *
-"""
+""",
+        ("random", "heapq", "heappush", "heappop", "heapify", "heapreplace", "merge", "nlargest", "nsmallest",
+         "heappushpop"),
+    ),
+)  # fmt: skip
 
 
 def make_suite(text: str, place: str, *, exact_text: bool = False) -> TestSuite:

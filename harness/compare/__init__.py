@@ -8,6 +8,6 @@ raises nothing, and its cost is bounded by the sizes of what it compares.
 from harness.compare.plain import Opaque
 from harness.compare.problem import is_wrapped
 from harness.compare.profiles import PROFILES, Profile, get_profiles
-from harness.compare.strict import real_positions
+from harness.compare.strict import RealPositions, real_positions
 
-__all__ = ["PROFILES", "Opaque", "Profile", "get_profiles", "is_wrapped", "real_positions"]
+__all__ = ["PROFILES", "Opaque", "Profile", "RealPositions", "get_profiles", "is_wrapped", "real_positions"]

@@ -14,10 +14,11 @@ Differs from the reference: values were plain data when they got here, so a nump
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from harness.compare.closeness import allclose
+from harness.compare.strict import RealPositions
 
 _CHUNK = 1 << 17
 """Tokens of a line held in memory at once."""
@@ -26,7 +27,7 @@ _LONG, _MOST_LINES = 1 << 20, 1_000_000
 would take the judge's memory. The longest expected output of APPS has a tenth of that."""
 
 
-def stdout_matches(output: str, expected: str, *, reals: Collection[int] | None = None) -> bool:
+def stdout_matches(output: str, expected: str, *, reals: RealPositions | None = None) -> bool:
     """Whether the reference grader takes `output` for `expected`; it has no use for `reals`."""
     del reals
     if len(output) > _LONG and _lines(output) > _MOST_LINES and _lines(output) > 2 * _lines(expected):

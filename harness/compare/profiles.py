@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
 from harness.compare import apps, strict
 from harness.compare.asserts import assert_matches
+from harness.compare.strict import RealPositions
 from harness.errors import InputError
 
 
 class StdoutMatches(Protocol):
     """See `harness.compare.strict.stdout_matches`."""
 
-    def __call__(self, output: str, expected: str, *, reals: Collection[int] | None = None) -> bool: ...
+    def __call__(self, output: str, expected: str, *, reals: RealPositions | None = None) -> bool: ...
 
 
 class ValueMatches(Protocol):

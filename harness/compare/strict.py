@@ -4,11 +4,11 @@ Standard output is a sequence of tokens between ASCII white space; line breaks d
 checkers that the APPS problems were judged with (testlib, Kattis, AtCoder read tokens). Order, number
 and letter case do count. A token must be the expected text, except that
 
-- at a *real position*, one whose number within its line is that of a real number (with a decimal point or
-  an exponent) somewhere in the problem's expected outputs, any plain decimal number within 1e-6 (absolute
-  or relative) will do for a real one: `3`, `3.0` and `3.0000001` for `3.0`; and for an integer one with a
-  point: `50.0` for `50`, since jury programs drop the point and reference solutions (those of APPS
-  test/519, 678, 1943, 4360 among them) print it;
+- at a *real position*, a place in the line (or, where all outputs have the same few lines, a place in that
+  line) at which the problem's expected outputs somewhere have a decimal point or an exponent, any plain
+  decimal number within 1e-6 (absolute or relative) will do for a real one: `3`, `3.0` and `3.0000001` for
+  `3.0`; and for an integer one with a point: `50.0` for `50`, since jury programs drop the point and
+  reference solutions (those of APPS test/519, 678, 1943, 4360 among them) print it;
 - everywhere else it is exact text: not `4` or `3.0` for `3`, not `7` for `007` (binary strings and codes are
   tokens too), and no `1000000008.0` for a count of `1000000007` that stands beside a mean.
 
@@ -28,7 +28,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.compare.closeness import is_near
 
@@ -57,19 +58,48 @@ def is_real(token: bytes) -> bool:
     )
 
 
-def real_positions(outputs: Iterable[str]) -> frozenset[int]:
-    """Numbers within their lines, from 0, of the real numbers in some expected outputs."""
-    return frozenset(
-        position
-        for output in outputs
-        for line in output.split("\n")
-        if "." in line or "e" in line or "E" in line
-        for position, token in enumerate(tokens(line))
-        if is_real(token)
+@dataclass(frozen=True, slots=True)
+class RealPositions:
+    """Where in its outputs a problem has real numbers."""
+
+    places: frozenset[tuple[int, int]] = frozenset()
+    """Line and number within the line, both from 0; line -1 where lines don't mean anything of their own."""
+    by_line: bool = False
+    """Whether each line means something of its own."""
+
+    def __bool__(self) -> bool:
+        return bool(self.places)
+
+    def __contains__(self, place: tuple[int, int]) -> bool:
+        line, number = place
+        return (line if self.by_line else -1, number) in self.places
+
+
+def real_positions(outputs: Sequence[str]) -> RealPositions:
+    """Where the real numbers stand in a problem's expected outputs.
+
+    A token's place is its number within its line. Where many outputs all have the same few lines, each line
+    has a meaning of its own (a mean, then a count), and is a part of the place.
+    """
+    counts = {len(output.rstrip().split("\n")) for output in outputs}
+    by_line = len(counts) == 1 and max(counts) <= _FEW_LINES and len(outputs) >= _MANY_OUTPUTS
+    return RealPositions(
+        frozenset(
+            (line if by_line else -1, number)
+            for output in outputs
+            for line, text in enumerate(output.split("\n"))
+            if "." in text or "e" in text or "E" in text
+            for number, token in enumerate(tokens(text))
+            if is_real(token)
+        ),
+        by_line,
     )
 
 
-def stdout_matches(output: str, expected: str, *, reals: Collection[int] | None = None) -> bool:
+_FEW_LINES, _MANY_OUTPUTS = 4, 8
+
+
+def stdout_matches(output: str, expected: str, *, reals: RealPositions | None = None) -> bool:
     """Whether `output` is the expected output.
 
     Args:
@@ -90,10 +120,14 @@ def stdout_matches(output: str, expected: str, *, reals: Collection[int] | None 
         reals = real_positions([expected])
     if not reals:
         return False
-    positions = (position for line in expected.split("\n") for position in range(len(tokens(line))))
+    places = (
+        (line, number)
+        for line, text in enumerate(expected.split("\n"))
+        for number in range(len(tokens(text)))
+    )
     return all(
-        g == w or (position in reals and _token_matches(g, w))
-        for g, w, position in zip(given, wanted, positions, strict=True)
+        g == w or (place in reals and _token_matches(g, w))
+        for g, w, place in zip(given, wanted, places, strict=True)
     )
 
 

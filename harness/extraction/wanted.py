@@ -36,7 +36,7 @@ class Wanted:
     def of(cls, problem: Problem) -> Wanted:
         """What the tests of `problem` want."""
         suite = problem.suite
-        given = _bound(suite.preamble) | _bound(suite.setup)
+        given = _bound(suite.preamble_text) | _bound(suite.setup)
         if suite.kind is TestKind.STDIN:
             return cls(script=True, given=given)
         if suite.kind is TestKind.CALL:
@@ -78,7 +78,7 @@ def _names_of_asserts(suite: TestSuite) -> tuple[str, ...]:
     sources = [suite.setup, *(test.source for test in suite.tests() if isinstance(test, AssertTest))]
     parsed = [parse_tree(source) for source in sources]
     trees = [tree for tree in parsed if isinstance(tree, ast.Module)]
-    brought = _bound(suite.preamble) | _bound(suite.setup)
+    brought = _bound(suite.preamble_text) | _bound(suite.setup)
     lacking = Counter(name for tree in trees for name in facts.needs(tree) - brought)
     called = Counter(name for tree in trees for name in set(_called(tree)))
     modules = {name for tree in trees for name in _with_attributes(tree)} - called.keys()

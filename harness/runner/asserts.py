@@ -2,14 +2,15 @@
 
 `assert f(1) == [2]` becomes the expression `f(1)`, which goes in, and the value `[2]`, which stays with
 the judge. Splits: a comparison by `==` or `is` with a literal on one side, `assert f(x)` and
-`assert not f(x)`. Everything else (3 of MBPP's 2,938 asserts) must run inside, and is recorded so.
+`assert not f(x)` of the program's own function. Everything else (3 of MBPP's 2,938 asserts; a helper of the
+benchmark's that compares, as in `assert is_same(f(x), [1, 2])`) must run inside, and is recorded so.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +29,13 @@ class Split:
     """Whether the assert compares by identity (`is None`)."""
 
 
-def split(source: str) -> Split | None:
-    """Split one assert statement; `None` if it can't be."""
+def split(source: str, brought: Collection[str] = ()) -> Split | None:
+    """Split one assert statement; `None` if it can't be.
+
+    Args:
+        source: The statement.
+        brought: Names that the benchmark defines, and not the program: a call of one may be a comparison.
+    """
     try:
         (statement,) = ast.parse(source.strip()).body
     except (SyntaxError, ValueError):
@@ -41,7 +47,7 @@ def split(source: str) -> Split | None:
         return _split_comparison(test)
     negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
     inner = test.operand if isinstance(test, ast.UnaryOp) and negated else test
-    if _calls_program(inner):
+    if _calls_program(inner, brought):
         return Split(f"not not ({ast.unparse(inner)})", not negated)
     return None
 
@@ -81,8 +87,50 @@ def _literal(node: ast.expr) -> Any:
     return _NO_LITERAL
 
 
-def _calls_program(node: ast.expr) -> bool:
-    """Whether the expression is a call of the program's own function, and not of, say, `isclose` on it."""
+def _calls_program(node: ast.expr, brought: Collection[str]) -> bool:
+    """Whether the expression is a call of the program's own function, on plain values.
+
+    `isclose(f(1), 2.5)` compares, whoever brought `isclose`: of a call within a call, one holds what is
+    expected.
+    """
     return (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(builtins, node.func.id)
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id not in brought
+        and not hasattr(builtins, node.func.id)
+        and not any(_calls_more(part) for arg in _arguments(node) for part in ast.walk(arg))
     )
+
+
+def _calls_more(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and not (
+        isinstance(node.func, ast.Name) and node.func.id in _CONSTRUCTORS
+    )
+
+
+def _arguments(node: ast.Call) -> list[ast.expr]:
+    return [*node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def names_defined(source: str) -> frozenset[str]:
+    """Names that a set-up or a preamble binds at its margin; none if it is no Python.
+
+    `from x import *` binds what nobody can tell, so helpers that come so are not known here.
+    """
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    names: set[str] = set()
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(statement.name)
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            names.update((alias.asname or alias.name).partition(".")[0] for alias in statement.names)
+        else:
+            names.update(
+                part.id
+                for part in ast.walk(statement)
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+            )
+    return frozenset(names)

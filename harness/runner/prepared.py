@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from harness.compare import is_wrapped, real_positions
-from harness.runner.asserts import Split, split
+from harness.compare import RealPositions, is_wrapped, real_positions
+from harness.runner.asserts import Split, names_defined, split
 from harness.runner.sandbox.values import encode
-from harness.types import AssertTest, CallTest, StdinTest, TestKind, TestSuite
+from harness.types import AssertTest, CallTest, PreamblePart, StdinTest, TestKind, TestSuite
 
 _NUMPY = re.compile(r"\b(numpy|np)\b")
+_WORD = re.compile(r"\w+")
+_LOOKING = frozenset(
+    (
+        "__builtins__", "__dict__", "__globals__", "__import__", "__main__", "__module__", "_getframe",
+        "ctypes", "dir", "eval", "exec", "f_globals", "f_locals", "gc", "getattr", "globals", "hasattr", "importlib",
+        "inspect", "locals", "modules", "pdb", "runpy", "vars",
+    )
+)  # fmt: skip
+"""Words of programs that may find a name which they do not spell."""
 
 
 class Preload(IntEnum):
@@ -45,16 +54,17 @@ class PreparedSuite:
     digest: str
     kind: TestKind
     payload: dict[str, Any]
-    """For the fork server: JSON-able, without expected values."""
+    """For the server: JSON-able, without expected values, and without the preamble."""
     inputs: list[bytes]
     """Of a stdin problem; `payload["inputs"]` counts them."""
     expected: list[Any]
     """By test: text, a value, a `Split` or an `Inside`."""
     wrapped: bool = False
-    reals: frozenset[int] = frozenset()
+    reals: RealPositions = field(default_factory=RealPositions)
     """`harness.compare.real_positions` of the expected outputs of a stdin problem."""
     imports: Preload = Preload.NOTHING
     """What the tests themselves import."""
+    preamble: str | tuple[PreamblePart, ...] = ""
 
     @property
     def cpu_factor(self) -> float:
@@ -67,9 +77,17 @@ class PreparedSuite:
         """Bytes to send, roughly."""
         return sum(map(len, self.inputs)) + sum(len(str(test)) for test in self.payload.get("tests", ()))
 
+    def preamble_for(self, code: str) -> str:
+        """The preamble that a program is run with: all of it that the program could tell from nothing."""
+        if isinstance(self.preamble, str):
+            return self.preamble
+        words = set(_WORD.findall(code))
+        looks = not words.isdisjoint(_LOOKING) or not code.isascii()
+        return "".join(part.text for part in self.preamble if looks or not words.isdisjoint(part.names))
+
     def preload(self, code: str) -> Preload:
         """The server that a program starts soonest in."""
-        return max(self.imports, _imported(code))
+        return max(self.imports, _imported(code, self.preamble_for(code)))
 
 
 def _imported(*sources: str) -> Preload:
@@ -80,12 +98,10 @@ def _imported(*sources: str) -> Preload:
 
 def prepare(suite: TestSuite) -> PreparedSuite:
     """Unpack and split a suite."""
-    # Of a preamble that brings numpy all the same, only those programs have a use that say so.
     brought = Preload.LIBRARY if suite.preamble else Preload.NOTHING
     tests = suite.tests()
     payload: dict[str, Any] = {
         "kind": suite.kind.value,
-        "preamble": suite.preamble,
         "setup": suite.setup,
         "cpu_factor": suite.cpu_factor,
     }
@@ -95,26 +111,40 @@ def prepare(suite: TestSuite) -> PreparedSuite:
         return PreparedSuite(
             suite.digest, suite.kind, payload,
             [test.input.encode(errors="surrogateescape") for test in cases],
-            expected, imports=brought,
-            reals=frozenset() if suite.exact_text else real_positions(expected),
+            expected, imports=brought, preamble=suite.preamble,
+            reals=RealPositions() if suite.exact_text else real_positions(expected),
         )  # fmt: skip
     if suite.kind is TestKind.CALL:
         calls = [test for test in tests if isinstance(test, CallTest)]
         payload["tests"] = [["call", suite.entry_point, [encode(arg) for arg in test.args]] for test in calls]
         values = [test.expected for test in calls]
         return PreparedSuite(
-            suite.digest, suite.kind, payload, [], values, wrapped=is_wrapped(values), imports=brought
+            suite.digest,
+            suite.kind,
+            payload,
+            [],
+            values,
+            wrapped=is_wrapped(values),
+            imports=brought,
+            preamble=suite.preamble,
         )
-    asserts = [_prepare_assert(test.source) for test in tests if isinstance(test, AssertTest)]
+    brought_names = names_defined(suite.preamble_text) | names_defined(suite.setup)
+    asserts = [_prepare_assert(test.source, brought_names) for test in tests if isinstance(test, AssertTest)]
     payload["tests"] = [row for row, _ in asserts]
     imports = max(brought, _imported(suite.setup, *[row[1] for row, _ in asserts]))
     return PreparedSuite(
-        suite.digest, suite.kind, payload, [], [stays for _, stays in asserts], imports=imports
+        suite.digest,
+        suite.kind,
+        payload,
+        [],
+        [stays for _, stays in asserts],
+        imports=imports,
+        preamble=suite.preamble,
     )
 
 
-def _prepare_assert(source: str) -> tuple[list[Any], Split | Inside]:
-    halves = split(source)
+def _prepare_assert(source: str, brought: frozenset[str]) -> tuple[list[Any], Split | Inside]:
+    halves = split(source, brought)
     if halves is not None:
         return ["value", halves.expression], halves
     nonce = secrets.token_hex(8)

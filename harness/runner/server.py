@@ -119,7 +119,7 @@ class ForkServer:
             OSError: If there is no process to be had for it; nothing is left behind then.
             IsolationError: If programs could not run here as the user that they should run as.
         """
-        self._begin(preload)
+        self._begin()
         self._scratch = tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-")
         to_server, self._out = _pipe()
         self._in, from_server = _pipe()
@@ -168,11 +168,10 @@ class ForkServer:
         """Of the process that was started, which has the dispatcher and the template below it."""
         return 0 if self._process is None else self._process.pid
 
-    def _begin(self, preload: Preload) -> None:
-        self._known: OrderedDict[str, str] = OrderedDict()
-        """Names of the suites that the server has, by their digest, which stays here."""
+    def _begin(self) -> None:
+        self._known: OrderedDict[tuple[str, str], str] = OrderedDict()
+        """Names of the suites that the server has, by digest and preamble; the digest stays here."""
         self._numbers = count()
-        self._preload = preload
 
     def send(self, programs: list[ProgramRequest]) -> None:
         """Hand over programs, to be run in this order.
@@ -182,42 +181,33 @@ class ForkServer:
         suites: dict[str, Any] = {}
         blobs: list[bytes] = []
         rows = []
+        used = []
         for program in programs:
-            suite = program.suite
-            if suite.digest not in self._known:
-                self._known[suite.digest] = name = str(next(self._numbers))
-                suites[name] = self._suite_row(suite, blobs)
-            self._known.move_to_end(suite.digest)
+            preamble = program.suite.preamble_for(program.code)
+            key = program.suite.digest, preamble
+            used.append(key)
+            if key not in self._known:
+                self._known[key] = name = str(next(self._numbers))
+                suites[name] = _suite_row(program.suite, preamble, blobs)
+            self._known.move_to_end(key)
             rows.append(
                 {
                     "id": program.number,
                     "code": program.code,
-                    "suite": self._known[suite.digest],
+                    "suite": self._known[key],
                     "first": program.first,
                     "cpu": program.cpu,
                     "idle": program.idle,
                 }
             )
-        used = {program.suite.digest for program in programs}
         drop = []
-        while len(self._known) > max(_KEPT_SUITES, len(used)):
+        while len(self._known) > max(_KEPT_SUITES, len(set(used))):
             drop.append(self._known.popitem(last=False)[1])
         request = {"drop": drop, "suites": suites, "programs": rows}
         try:
             wire.write_frame(self._out, request, blobs)
         except BrokenPipeError:
             raise ServerLostError("the fork server closed its pipe") from None
-
-    def _suite_row(self, suite: PreparedSuite, blobs: list[bytes]) -> dict[str, Any]:
-        row = dict(suite.payload)
-        row.setdefault("tests", [])
-        row["inputs"] = list(range(len(blobs), len(blobs) + len(suite.inputs)))
-        blobs.extend(suite.inputs)
-        if self._preload is not Preload.NUMPY:
-            # Programs that never say "np" or "numpy" can't tell, and a fork without numpy is twice as fast.
-            lines = row["preamble"].splitlines()
-            row["preamble"] = "\n".join(line for line in lines if "numpy" not in line)
-        return row
 
     def results(self) -> Iterator[Result]:
         """What becomes of the programs, for ever.
@@ -273,6 +263,13 @@ class ForkServer:
             self._process.wait()
         scratch.remove(self._scratch)
         self._cgroup.close()
+
+
+def _suite_row(suite: PreparedSuite, preamble: str, blobs: list[bytes]) -> dict[str, Any]:
+    """What a server is told of a suite; its inputs are added to `blobs`."""
+    inputs = list(range(len(blobs), len(blobs) + len(suite.inputs)))
+    blobs.extend(suite.inputs)
+    return {"tests": [], **suite.payload, "preamble": preamble, "inputs": inputs}
 
 
 def _pipe() -> tuple[int, int]:

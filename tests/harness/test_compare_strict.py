@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import PROFILES, Opaque, get_profiles, is_wrapped, real_positions
+from harness.compare import PROFILES, Opaque, RealPositions, get_profiles, is_wrapped, real_positions
 from harness.errors import InputError
 
 stdout = PROFILES["strict"].stdout_matches
 value = PROFILES["strict"].value_matches
 holds = PROFILES["strict"].assert_matches
+
+FIRST = RealPositions(frozenset({(-1, 0)}))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,7 @@ holds = PROFILES["strict"].assert_matches
         ("0.00001", "1e-05"),
         ("2.5E-8", "0.0"),
         ("Case 1: 0.5", "Case 1: 0.50"),
-        ("2.0 0.5", "2 0.5"),
+        ("2.0\n0.5", "2\n0.5"),
         ("0.3333333333" + "3" * 200, "0.3333333333"),
         ("inf nan", "inf nan"),
         ("1_000", "1_000"),
@@ -104,29 +106,34 @@ def test_a_wrong_output_fails(output, expected):
 
 
 def test_a_real_valued_problem_takes_a_decimal_point_for_an_integer_but_never_another_integer():
-    assert stdout("50.0", "50", reals={0})
-    assert stdout("49.9999999\n", "50", reals={0})
-    assert not stdout("50.1", "50", reals={0})
-    assert not stdout("50.0", "fifty", reals={0})
-    assert not stdout("1000000008", "1000000007", reals={0})
+    assert stdout("50.0", "50", reals=FIRST)
+    assert stdout("49.9999999\n", "50", reals=FIRST)
+    assert not stdout("50.1", "50", reals=FIRST)
+    assert not stdout("50.0", "fifty", reals=FIRST)
+    assert not stdout("1000000008", "1000000007", reals=FIRST)
     assert not stdout("1000000008 0.5", "1000000007 0.5")
-    assert not stdout("050", "50", reals={0})
+    assert not stdout("050", "50", reals=FIRST)
 
 
 def test_a_count_beside_a_mean_is_exact_and_so_is_what_asks_for_a_spelling():
     reals = real_positions(["2.5 3", "1 1000000007"])
-    assert reals == {0}
+    assert reals == FIRST
     assert stdout("1.0000001 1000000007", "1 1000000007", reals=reals)
     assert not stdout("1.0 1000000008.0", "1 1000000007", reals=reals)
     assert stdout("2.50\n3", "2.5 3", reals=reals)
-    assert not stdout("984227318.2", "984227318.2031144445", reals=frozenset())
-    assert not stdout("1.0E0", "1.0", reals=frozenset())
-    assert stdout("1.0", "1.0", reals=frozenset())
+    assert not stdout("984227318.2", "984227318.2031144445", reals=RealPositions())
+    assert not stdout("1.0E0", "1.0", reals=RealPositions())
+    assert stdout("1.0", "1.0", reals=RealPositions())
+    lines = real_positions(["4.5\n1\n"] * 7 + ["1\n1125899906842623"])
+    assert lines == RealPositions(frozenset({(0, 0)}), by_line=True)
+    assert stdout("1.0\n7", "1\n7", reals=lines)
+    assert not stdout("1.0\n1125899906842624.0", "1\n1125899906842623", reals=lines)
+    assert stdout("1.5\n7.0", "1.5\n7", reals=real_positions(["1.5\n7"])), "one test tells nothing of lines"
 
 
 def test_a_position_is_real_if_a_real_number_stands_there_anywhere():
-    assert real_positions(["-1", "0.5"]) == {0}
-    assert real_positions(["3\n1e-7 x", "a b  2.5\n"]) == {0, 2}
+    assert real_positions(["-1", "0.5"]) == FIRST
+    assert real_positions(["3\n1e-7 x", "a b  2.5\n"]).places == {(-1, 0), (-1, 2)}
     assert not real_positions(["1", "2.x", "1.2.3", "e", ".", "0x1e", "nan"])
     assert not real_positions(["0." + "1" * 63])
     assert not real_positions([])
@@ -137,7 +144,7 @@ def test_a_number_longer_than_any_float_is_compared_by_its_digits():
     assert stdout(digits, digits + "\n")
     assert not stdout(digits[:-1] + "4", digits)
     assert not stdout("1.3333333", digits)
-    assert not stdout("9" * 70 + ".0", "9" * 70, reals={0})
+    assert not stdout("9" * 70 + ".0", "9" * 70, reals=FIRST)
 
 
 HUGE = 300_000
@@ -162,7 +169,7 @@ HUGE = 300_000
 @pytest.mark.parametrize("expected", ["1", "1.5", "1\n2\n3", "1 0.5"])
 def test_a_flood_of_output_is_a_wrong_answer_and_raises_nothing(output, expected):
     assert not stdout(output, expected)
-    assert not stdout(output, expected, reals={0})
+    assert not stdout(output, expected, reals=FIRST)
     # Under apps a repeated right line is right.
     repeats = output.startswith("1 ") or output.startswith("1.0\n")
     assert PROFILES["apps"].stdout_matches(output, expected) == (repeats and expected == "1")
@@ -182,7 +189,7 @@ def test_a_flood_of_tokens_is_not_split_beyond_what_is_expected():
     assert int(done.stdout) < 100  # MiB; 5 million tokens of 35 bytes and a pointer each are 200
 
 
-@given(st.text(), st.text(), st.sampled_from([None, frozenset(), frozenset({0, 1})]))
+@given(st.text(), st.text(), st.sampled_from([None, RealPositions(), FIRST]))
 def test_no_output_makes_a_comparison_raise(output, expected, reals):
     for profile in PROFILES.values():
         assert profile.stdout_matches(output, expected, reals=reals) in (True, False)

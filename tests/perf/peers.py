@@ -48,7 +48,7 @@ def measure(workers: int) -> Rates:
     tests = sum(problem.suite.count for problem in problems)
     with Runner(workers) as runner, TemporaryDirectory() as folder:
         plain = _write(problems, Path(folder), "")
-        full = _write(problems, Path(folder), PREAMBLE)
+        full = _write(problems, Path(folder), "".join(part.text for part in PREAMBLE))
         # As many tests for every way would be over in no time for ours: it grades the set several times.
         ways: dict[str, tuple[Callable[[int], None], int]] = {
             "runner": (lambda round_: _ours(runner, problems, round_), 10),

@@ -4,7 +4,7 @@
 import pytest
 
 from harness.compare import Opaque
-from harness.runner.asserts import split
+from harness.runner.asserts import names_defined, split
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ from harness.runner.asserts import split
         ("  assert f(1) == 2\n", "f(1)", 2),
         ("assert f(1)", "not not f(1)", True),
         ("assert not f(1)", "not not f(1)", False),
+        ("assert f(set([1]), [1, 2])", "not not f(set([1]), [1, 2])", True),
         ("assert(f(1) == b'x')", "f(1)", b"x"),
     ],
 )
@@ -55,11 +56,24 @@ def test_identity_is_kept(value):
         "assert f(1) == 1 == f(2)", "assert f(1) == 1 and f(2) == 2", "assert math.isclose(f(1), 0.5)", "assert abs(f(1) - 1) < 0.1",
         "assert isinstance(f(1), int)", "assert all(f(1))", "assert f(1) == x", "assert f(1) == 2 ** 3", "assert f(1) == [x for x in (1,)]",
         "assert f(1) == list(map(int, '12'))", "assert f(1) == float('x')", "assert f(1) == open('x')", "f(1) == 2", "x = 1; assert f(1) == 2",
+        "assert is_same(f(1), [1, 2])", "assert isclose(f(1), 2.5)", "assert same(sorted(f(1)), [1])", "assert check(f)(1)",
         "assert f(1) ==", "", "assert f(1) == '\0'", "assert f(1) == set([[]])",
     ],
 )  # fmt: skip
 def test_what_cannot_be_split_is_left_whole(source):
     assert split(source) is None
+
+
+SETUP = "import math\nfrom helpers import close as near\ndef is_same(a, b): return a == b\nlimit = other = 3"
+
+
+def test_names_that_the_benchmark_brings_are_no_functions_of_the_programs():
+    brought = names_defined(SETUP)
+    assert brought == {"math", "near", "is_same", "limit", "other"}
+    assert split("assert is_same(3, [1, 2])", brought) is None
+    assert split("assert is_same(3, [1, 2])") is not None
+    assert split("assert f(3)", brought) is not None
+    assert names_defined("def (") == names_defined("") == frozenset()
 
 
 def test_no_literal_is_no_value():

@@ -4,7 +4,7 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.runner import server as module
-from harness.runner.prepared import Preload, prepare
+from harness.runner.prepared import prepare
 from harness.runner.sandbox import wire
 from harness.runner.server import ForkServer, ProgramRequest
 from harness.types import AssertTest, CallTest, StdinTest, TestKind
@@ -36,7 +36,7 @@ def test_every_byte_sent_is_the_same_whatever_is_expected(kind, monkeypatch):
     )
     for suite in PAIRS[kind]:
         server = ForkServer.__new__(ForkServer)
-        server._begin(Preload.NOTHING)
+        server._begin()
         server._out = -1
         prepared = prepare(suite)
         server.send([ProgramRequest(1, "x = 1", prepared), ProgramRequest(2, "x = 2", prepared)])

@@ -4,7 +4,7 @@ import pytest
 
 from harness import TestSuite
 from harness.runner.prepared import Preload, prepare
-from harness.types import AssertTest, StdinTest, TestKind
+from harness.types import AssertTest, PreamblePart, StdinTest, TestKind
 
 
 def _asserts(source, **options):
@@ -45,3 +45,38 @@ def test_values_of_modules_that_the_server_has_not_imported_arrive_as_numbers(gr
     code = f"{module} = __builtins__.__dict__['__imp' + 'ort__']('{module}')\ndef f(): return {value}"
     outcome = grader.asserts(code, "assert f() == 0.5", "assert f() == 0.25")
     assert grader.statuses(outcome) == ["passed", "wrong_answer"]
+
+
+PARTS = (
+    PreamblePart("import numpy as np, math\nvalue = 3  # not numpy\n", ("np", "math", "value")),
+    PreamblePart("import random\n", ("random",)),
+)
+
+
+@pytest.mark.parametrize("preamble", ["".join(part.text for part in PARTS), PARTS])
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    [
+        ("print(math.floor(2.5) + value)", "5"),
+        ("print(np.arange(3).sum())", "3"),
+        ("random.seed(1)\nprint(value)", "3"),
+        ("print(eval('val' + 'ue'))", "3"),
+        ("print(len([n for n in dir() if n in ('np', 'math', 'value', 'random')]))", "4"),
+    ],
+)
+def test_a_preamble_is_run_as_it_is_given(grader, preamble, code, printed):
+    suite = TestSuite.pack(TestKind.STDIN, [StdinTest("", printed)], preamble=preamble)
+    outcome = grader.run(code, suite)
+    assert outcome.verdicts["strict"] == "passed", outcome
+
+
+def test_a_part_is_left_out_only_for_a_program_that_can_not_tell():
+    suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], preamble=PARTS))
+    assert suite.preamble_for("print(1)") == ""
+    assert suite.preamble_for("random = 1") == PARTS[1].text
+    assert suite.preamble_for("exec(x)") == PARTS[0].text + PARTS[1].text
+    assert suite.preload("print(1)") < suite.preload("np = 1")
+    whole = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], preamble="x = 1")
+    assert prepare(whole).preamble_for("print(1)") == "x = 1"
+    parts = (PreamblePart("x = 1", ("x",)),)
+    assert whole.digest == TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], preamble=parts).digest
