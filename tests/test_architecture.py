@@ -59,7 +59,7 @@ DANGEROUS_ON_PURPOSE = {
     "harness/runner/sandbox/suites.py": {"exec"},
     # Host and judge are both ours; what programs produce travels between them as JSON.
     "harness/runner/judge.py": {"pickle.loads"},
-    "harness/runner/workers.py": {"pickle.loads"},
+    "harness/runner/channels.py": {"pickle.loads"},
 }
 
 

@@ -185,6 +185,7 @@ BREAKS = [
     ("timed_out", None, "timed_out", "global", "ignore"),
     ("output_limit", None, "output_limit", "global", "ignore"),
     ("output_limit", "OSError", "output_limit", "global", "ignore"),
+    ("lost", "GraderLost", "lost", "ignore", "ignore"),
     ("out_of_memory", "MemoryError", "out_of_memory", "line", "line"),
     ("out_of_memory", "_ArrayMemoryError", "out_of_memory", "line", "line"),
     ("runtime_error", "RecursionError", "recursion", "global", "global"),
