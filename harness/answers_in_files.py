@@ -43,11 +43,10 @@ class Answers:
             return raw.code
         # The row's prompt is not handed on: it is code in many files, and an answer that begins with it would
         # lose its head as an echo.
-        code = (
-            raw.prompt + raw.code
-            if _continues(raw)
-            else extract(raw.code, RULE, wanted=Wanted.of(problem)).code
-        )
+        if _continues(raw):
+            code = raw.prompt + raw.code
+        else:
+            code = extract(raw.code, RULE, wanted=Wanted.of(problem)).code
         self.changed += code != raw.code
         return code
 

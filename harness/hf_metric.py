@@ -7,10 +7,10 @@ Differences from `code_eval`, each on purpose:
 
 - programs run in the sandbox of `harness.runner`, so no `HF_ALLOW_CODE_EVAL=1` is asked for: that switch is
   the user's consent to run untrusted code with nothing in its way;
-- the verdict is the grader's: the expected value of an assert that compares by `==` or `is` with a literal does
-  not enter the program's process, and neither `sys.exit(0)` nor an object that equals everything passes. Tests
-  of another form (`check(f)`, `abs(f(1) - 7) < 1e-6`) run inside as a whole, where a program could cheat: a
-  warning says which share, and each of them has `ran_inside`;
+- the verdict is the grader's: the expected value of an assert that compares by `==` or `is` with a literal
+  does not enter the program's process, and neither `sys.exit(0)` nor an object that equals everything passes.
+  Tests of another form (`check(f)`, `abs(f(1) - 7) < 1e-6`) run inside as a whole, where a program could
+  cheat: a warning says which share, and each of them has `ran_inside`;
 - `k` beyond the number of programs of a task is refused, where `code_eval` silently leaves it out of the
   result; left alone, `k` means those of 1, 10 and 100 that fit;
 - a failure of the grader is neither right nor wrong: the program is left out, with a warning.
@@ -202,8 +202,9 @@ def _warn_of_insiders(outcomes: Sequence[Outcome]) -> None:
     inside = sum(test.ran_inside for test in tests)
     if inside:
         warnings.warn(
-            f"{inside} of {len(tests)} tests ({inside / len(tests):.0%}) ran inside the program's process as a whole:"
-            " a program that means to could pass them unsolved; write `assert f(...) == literal` where that matters",
+            f"{inside} of {len(tests)} tests ({inside / len(tests):.0%}) ran inside the program's process"
+            " as a whole: a program that means to could pass them unsolved; write `assert f(...) == literal`"
+            " where that matters",
             stacklevel=4,
         )
 

@@ -34,7 +34,8 @@ from typing import List, Tuple
         (
             "sys", "time", "itertools", "accumulate", "product", "permutations", "combinations",
             "collections", "Counter", "OrderedDict", "deque", "defaultdict", "ChainMap", "lru_cache", "math",
-            "sqrt", "sin", "cos", "tan", "ceil", "fabs", "floor", "gcd", "exp", "log", "log2", "fractions", "List", "Tuple",
+            "sqrt", "sin", "cos", "tan", "ceil", "fabs", "floor", "gcd", "exp", "log", "log2", "fractions",
+            "List", "Tuple",
         ),
     ),
     PreamblePart("import numpy as np\n", ("np", "numpy")),

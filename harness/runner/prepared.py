@@ -18,8 +18,8 @@ _WORD = re.compile(r"\w+")
 _LOOKING = frozenset(
     (
         "__builtins__", "__dict__", "__globals__", "__import__", "__main__", "__module__", "_getframe",
-        "ctypes", "dir", "eval", "exec", "f_globals", "f_locals", "gc", "getattr", "globals", "hasattr", "importlib",
-        "inspect", "locals", "modules", "pdb", "runpy", "vars",
+        "ctypes", "dir", "eval", "exec", "f_globals", "f_locals", "gc", "getattr", "globals", "hasattr",
+        "importlib", "inspect", "locals", "modules", "pdb", "runpy", "vars",
     )
 )  # fmt: skip
 """Words of programs that may find a name which they do not spell."""

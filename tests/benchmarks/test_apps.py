@@ -225,12 +225,16 @@ def test_a_suites_digest_is_the_same_in_another_process(tmp_path):
     assert load(data_dir=tmp_path).problems[0].suite.digest == other
 
 
-def test_the_preamble_compiles_and_imports_numpy_on_a_line_of_its_own():
-    lines = PREAMBLE.splitlines()
-    assert all(line.startswith(("import ", "from ")) for line in lines)
-    assert [line for line in lines if "numpy" in line] == ["import numpy as np"]
+def test_the_preambles_parts_define_what_they_say_and_numpy_has_one_of_its_own():
+    text = "".join(part.text for part in PREAMBLE)
+    assert all(line.startswith(("import ", "from ")) for line in text.splitlines())
+    assert [part.text for part in PREAMBLE if "numpy" in part.text] == ["import numpy as np\n"]
+    for part in PREAMBLE:
+        defined: dict = {}
+        exec(part.text, defined)
+        assert set(defined) - {"__builtins__"} <= set(part.names)
     names: dict = {}
-    exec(PREAMBLE, names)
+    exec(text, names)
     promised = (
         "sys time itertools accumulate product permutations combinations collections Counter OrderedDict"
     )

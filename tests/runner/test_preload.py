@@ -21,7 +21,7 @@ def _asserts(source, **options):
         (_asserts("assert f(1) == 2"), "def f(x): return np.abs(x)", Preload.NUMPY),
         (_asserts("assert f(1) == 2", setup="import math"), "def f(x): return 2", Preload.LIBRARY),
         (_asserts("assert np.all(f(1) == 2)"), "def f(x): return 2", Preload.NUMPY),
-        (_asserts("assert f(1) == 2", preamble="import heapq\nimport numpy as np"), "x = 1", Preload.LIBRARY),
+        (_asserts("assert f(1) == 2", preamble="import heapq\nimport numpy as np"), "x = 1", Preload.NUMPY),
         (
             prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], preamble="import re")),
             "print(np)",
