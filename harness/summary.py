@@ -40,6 +40,8 @@ class _Tally:
     failed_to_grade: int = 0
     lost: int = 0
     """Of the graded: failed by costing the grader its processes."""
+    cut_short: int = 0
+    """Of the graded: failed, and too costly for all of their tests to be run."""
     unscorable: bool = False
     missing: bool = False
     passed: Counter[str] = field(default_factory=Counter)
@@ -54,6 +56,7 @@ class _Tally:
     def add(self, outcome: Outcome) -> None:
         self.graded += 1
         self.lost += outcome.lost
+        self.cut_short += outcome.cut_short
         self.tests += len(outcome.tests)
         for profile, verdict in outcome.verdicts.items():
             self.passed[profile] += verdict is Status.PASSED
@@ -144,6 +147,7 @@ class Summary:
                 "unscorable_problems": sum(tally.unscorable for tally in tallies),
                 "infrastructure_errors": sum(tally.failed_to_grade for tally in tallies),
                 "lost_programs": sum(tally.lost for tally in tallies),
+                "cut_short": sum(tally.cut_short for tally in tallies),
                 "problems_lost_to_infrastructure": sum(
                     tally.failed_to_grade > 0 and not tally.graded for tally in tallies
                 ),

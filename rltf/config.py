@@ -115,6 +115,9 @@ class RLTFConfig(TrainingArguments):
     """Programs graded at a time; `None` for one on each processor."""
     cpu_seconds: float = 4.0
     """Limit of each test (both)."""
+    cut_failing: bool = True
+    """Whether a program that has failed gets only a few more tests of those that use half a limit (ours; both
+    run them all). No reward is higher for it: tests that are not run count as not passed."""
 
     # --- Trainer's, with other defaults ----------------------------------------------------------
     report_to: str | list[str] = "none"

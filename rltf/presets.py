@@ -38,6 +38,7 @@ PAPER: Mapping[str, Any] = {
     "temperatures": (1.0,),  # Table 7: the best for training
     "mixing": "together",  # eq. 6: L = L_sl + L_coarse + L_fine + L_adaptive
     "buffer_rule": "queue",
+    "cut_failing": False,
 }
 
 RELEASED: Mapping[str, Any] = {
@@ -49,6 +50,7 @@ RELEASED: Mapping[str, Any] = {
     "mixing": "alternate",  # even micro-batches supervised, odd ones RL
     "sl_prompt_format": "training",
     "buffer_rule": "released",
+    "cut_failing": False,
 }
 
 MINI: Mapping[str, Any] = {

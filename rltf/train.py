@@ -119,7 +119,8 @@ def _identity(training: Training) -> dict[str, Any]:
 def _runner(training: Training) -> Runner:
     """The one runner of this training: its rewards and its evaluations are the same verdicts."""
     seconds = training.config.cpu_seconds
-    limits = Limits(cpu_seconds=seconds, load_cpu_seconds=seconds)
+    costly = Limits().costly_tests_after_failure if training.config.cut_failing else None
+    limits = Limits(cpu_seconds=seconds, load_cpu_seconds=seconds, costly_tests_after_failure=costly)
     # A cache is one process's; the others of a launch do without.
     cache = training.cache if training.config.process_index == 0 else None
     return Runner(training.config.graders, limits, tuple(PROFILES), cache)

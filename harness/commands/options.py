@@ -66,6 +66,11 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         help="end a program at its first failing test: the same verdicts and pass@k, sooner; no pass ratios",
     )
     parser.add_argument(
+        "--all-tests",
+        action="store_true",
+        help="run every test of slow programs that have failed: the same verdicts, later; exact pass ratios",
+    )
+    parser.add_argument(
         "--memory",
         type=positive_int,
         default=limits.memory_mib,
@@ -110,6 +115,7 @@ def limits_of(args: argparse.Namespace) -> Limits:
         program_cpu_seconds=args.limit_program,
         memory_mib=args.memory,
         stop_at_first_failure=args.first_failure,
+        costly_tests_after_failure=None if args.all_tests else Limits().costly_tests_after_failure,
     )
 
 

@@ -123,6 +123,9 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         " no number above; run the same command again to try them once more.",
         "lost_programs": "{} programs cost the grader its processes whenever they ran, and count as failed;"
         " run the same command again to try them once more.",
+        "cut_short": "{} programs had failed and were slow, so not all of their tests were run: their averages of"
+        " passed tests may be lower than with all of them, their verdicts and pass@k are not"
+        " (--all-tests runs them).",
         "problems_lost_to_infrastructure": "{} problems are left without any graded program by that.",
     }
     found = [text.format(f"{counts[name]:,}") for name, text in sentences.items() if counts.get(name)]

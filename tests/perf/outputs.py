@@ -63,11 +63,16 @@ class Outputs:
             self._server = ForkServer(self._limits, Preload.NUMPY, functions=True)
         self._number += 1
         self._server.send([ProgramRequest(self._number, code, suite)])
-        for _, run, last, following in self._server.results():
-            yield run
-            if following is not None:  # the server makes way; what is left of the program is not asked for
+        for result in self._server.results():
+            if result.so_far:
+                self._server.answer(go_on=True)
+                continue
+            yield result.run
+            if result.asks:
+                self._server.answer(go_on=True)
+            if result.retires:  # the server makes way; what is left of the program is not asked for
                 self._close()
-            if last or following is not None:
+            if result.last or result.retires:
                 return
 
 

@@ -85,9 +85,11 @@ class Parity:
 
 
 WAYS = (
-    Limits(),
-    Limits(program_cpu_seconds=GLOBAL_LIMIT_SECONDS),
-    Limits(program_cpu_seconds=GLOBAL_LIMIT_SECONDS, stop_at_first_failure=True),
+    Limits(costly_tests_after_failure=None),
+    Limits(program_cpu_seconds=GLOBAL_LIMIT_SECONDS, costly_tests_after_failure=None),
+    Limits(
+        program_cpu_seconds=GLOBAL_LIMIT_SECONDS, stop_at_first_failure=True, costly_tests_after_failure=None
+    ),
 )
 """An evaluation's limits; with the reference's for all tests of a program together; for the verdict only."""
 
@@ -178,7 +180,9 @@ def _confirm(programs: Sequence[Program], benchmark: Benchmark, workers: int) ->
         if each.causes and each.pair.reference != GLOBAL_LIMIT
     ]
     # The reference goes on after a time-out, so its form is run with that too.
-    with Runner(workers, limits=Limits(stop_at_first_timeout=False)) as runner:
+    with Runner(
+        workers, limits=Limits(stop_at_first_timeout=False, costly_tests_after_failure=None)
+    ) as runner:
         forms = {outcome.sample_id: outcome for outcome in runner.run(jobs)}
     return [
         _confirmed(each, forms[number]) if number in forms else each for number, each in enumerate(programs)
