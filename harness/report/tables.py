@@ -123,8 +123,8 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         " no number above; run the same command again to try them once more.",
         "lost_programs": "{} programs cost the grader its processes whenever they ran, and count as failed;"
         " run the same command again to try them once more.",
-        "cut_short": "{} programs had failed and were slow, so not all of their tests were run: their averages of"
-        " passed tests may be lower than with all of them, their verdicts and pass@k are not"
+        "cut_short": "{} programs had failed and were slow, so not all of their tests were run: their"
+        " averages of passed tests may be lower than with all of them, their verdicts and pass@k are not"
         " (--all-tests runs them).",
         "problems_lost_to_infrastructure": "{} problems are left without any graded program by that.",
     }
