@@ -21,7 +21,7 @@ _SPAWNING_SECONDS = 0.01
 
 
 class TemplateLostError(Exception):
-    """The template has ended, and no process can be made any more."""
+    """The template has ended or was stopped, and no process can be made any more."""
 
 
 class Ended(NamedTuple):
@@ -97,6 +97,8 @@ class Watch:
             self._heartbeat()
             pid = spawned()
             if not pid:
+                if os.waitid(os.P_PID, self._template, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+                    raise TemplateLostError  # stopped from outside, and nobody will let it go on
                 wait = _SPAWNING_SECONDS
                 continue
             if killed is None:
