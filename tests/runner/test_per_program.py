@@ -101,14 +101,16 @@ def test_no_lock_of_a_program_is_seen_by_another(grader_of):
     assert outcome.verdicts["strict"] == "passed", outcome
 
 
+# Without the word that would send it to another server than its neighbours.
 THIEF = """
-import gc, sys
 def texts():
-    frame = sys._getframe()
+    try:
+        1 / 0
+    except ZeroDivisionError as error:
+        frame = error.__traceback__.tb_frame
     while frame:
-        yield from (value for value in frame.f_locals.values() if isinstance(value, (str, dict, list, tuple)))
+        yield from list(frame.f_locals.values())
         frame = frame.f_back
-    yield from gc.get_objects()
 def sources(value, depth=0):
     if isinstance(value, str) and "def triple" in value and "def texts" not in value:
         yield value
