@@ -20,7 +20,7 @@ from harness.datasource import DataHash, read_errata, require
 from harness.errors import DatasetError, InputError
 from harness.types import Benchmark, Problem, TestSuite
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever prompt, extraction or comparison changes scores; README.md logs why."""
 
 SPELLINGS = frozenset(("apps/test/578", "apps/test/808", "apps/test/3756"))

@@ -1,4 +1,4 @@
-"""The runner: host → judges → fork servers → one forked child per program. Start at `host.py`."""
+"""The runner: host → judges → servers (a dispatcher, and a template that is copied) → one process a program. Start at `host.py`."""
 
 from harness.runner.cache import VerdictCache
 from harness.runner.host import Runner
