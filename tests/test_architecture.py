@@ -53,10 +53,12 @@ HEAVY_ON_PURPOSE = {
 # Calls that run text or bytes as code, each with its reason.
 DANGEROUS = {"eval", "exec", "marshal.loads", "marshal.load", "pickle.loads", "pickle.load"}
 DANGEROUS_ON_PURPOSE = {
-    # The program under test, in its own confined process.
-    "harness/runner/sandbox/program.py": {"eval", "exec", "marshal.loads"},
-    # The benchmark's own imports, in the confined fork server.
-    "harness/runner/sandbox/suites.py": {"exec"},
+    # The program under test, in its own confined process, and the benchmark's own preamble there.
+    "harness/runner/sandbox/program.py": {"eval", "exec"},
+    # Its tests, from the dispatcher; its own code, sealed by the compiler before it ran: both in that process.
+    "harness/runner/sandbox/child.py": {"marshal.loads"},
+    # A preamble that a benchmark promises to all programs, in the confined template.
+    "harness/runner/sandbox/template.py": {"exec"},
     # Host and judge are both ours; what programs produce travels between them as JSON.
     "harness/runner/judge.py": {"pickle.loads"},
     "harness/runner/channels.py": {"pickle.loads"},

@@ -1,4 +1,7 @@
-"""The runner: host → judges → servers (a dispatcher, and a template that is copied) → one process a program. Start at `host.py`."""
+"""The runner: host → judges → servers → one process for each program. Start at `host.py`.
+
+A server is a dispatcher, which reads and watches, and a template, which programs' processes are copies of.
+"""
 
 from harness.runner.cache import VerdictCache
 from harness.runner.host import Runner
