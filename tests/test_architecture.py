@@ -55,7 +55,7 @@ DANGEROUS = {"eval", "exec", "marshal.loads", "marshal.load", "pickle.loads", "p
 DANGEROUS_ON_PURPOSE = {
     # The program under test, in its own confined process, and the benchmark's own preamble there.
     "harness/runner/sandbox/program.py": {"eval", "exec"},
-    # Its tests, from the dispatcher; its own code, sealed by the compiler before it ran: both in that process.
+    # Its tests, from the dispatcher; its own code, sealed before it ran: both in that process.
     "harness/runner/sandbox/child.py": {"marshal.loads"},
     # A preamble that a benchmark promises to all programs, in the confined template.
     "harness/runner/sandbox/template.py": {"exec"},
