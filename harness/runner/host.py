@@ -4,10 +4,10 @@
         for outcome in runner.run(Job("mbpp/11", 0, code, problem) for …):
             print(outcome.verdicts["strict"])
 
-Host → judges → servers → one process for each program. Promises: an outcome for every job, in any order; jobs
-are taken from the iterable only as fast as they are graded; an identical program is graded once; a lost process
-of the grader's own is replaced and never shows as a wrong answer; when the block ends, by whatever cause,
-nothing is left running.
+Host → judges → servers → one process for each program. Promises: an outcome for every job, in any order;
+jobs are taken from the iterable only as fast as they are graded; an identical program is graded once; a lost
+process of the grader's own is replaced and never shows as a wrong answer; when the block ends, by whatever
+cause, nothing is left running.
 """
 
 from __future__ import annotations

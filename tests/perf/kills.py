@@ -29,7 +29,7 @@ from harness import environment, load_benchmark
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "results" / "reports" / "kills.md"
-PROBLEMS = 20
+PROBLEMS = 4
 ENDING = (signal.SIGKILL, signal.SIGTERM)
 VICTIMS = [(victim, number) for number in ENDING for victim in ("host", "judge", "dispatcher", "server")]
 VICTIMS.append(("judge", signal.SIGSTOP))
