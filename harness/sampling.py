@@ -155,7 +155,11 @@ class SampleFiles:
         """Record a sample, and its prompt if that is not recorded yet."""
         if (prompt.task_id, "prompt") not in self.prompts:
             self.prompts.append_row(
-                {"task_id": prompt.task_id, "prompt": prompt.text, "shortened": prompt.shortened}
+                {
+                    "task_id": prompt.task_id,
+                    "prompt": prompt.sent or prompt.text,
+                    "shortened": prompt.shortened,
+                }
             )
         self.samples.append_row(row)
 

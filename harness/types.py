@@ -204,6 +204,7 @@ class Problem:
     load_solutions: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
     """The benchmark's own solutions, possibly none."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """`shown_tests`: how many of the first asserts are public; prompts show no others."""
 
     @property
     def suite(self) -> TestSuite:

@@ -13,6 +13,7 @@ from transformers import TrainerCallback, set_seed
 
 from harness.errors import InputError
 from harness.evaluation import Grader
+from harness.generate.asking import format_of_model
 from harness.generate.local import LocalSampler
 from harness.prompts import find_format
 from harness.types import Benchmark, Problem, PromptFormat
@@ -56,10 +57,10 @@ def make_trainer(
     tokens = Tokens(
         model, tokenizer, max_prompt_tokens=config.max_prompt_tokens, max_target_tokens=config.max_new_tokens
     )
-    prompt_format = find_format(benchmark, config.prompt_format)
+    prompt_format = format_of_model(benchmark, model, tokenizer, name=config.prompt_format)
     solutions = Solutions(
         benchmark.problems[: config.sl_problems],
-        find_format(benchmark, config.sl_prompt_format or config.prompt_format),
+        find_format(benchmark, config.sl_prompt_format or prompt_format.name),
         tokens,
         seed=config.seed,
         per_problem=config.solutions_per_problem,

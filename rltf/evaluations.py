@@ -15,16 +15,17 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from harness.evaluation import Plan
+from harness.generate.asking import format_of_model
 from harness.generate.local import LocalSampler
 from harness.model_evaluation import evaluate_model
 from harness.presets import Settings
 from harness.processes import current_processes
-from harness.prompts import find_format
+from harness.prompts import formats_of
 from harness.report.sampling_progress import SamplingProgress
 from harness.runner import Runner
 from harness.runner.keys import grading_versions
 from harness.sampling import Sampling
-from harness.types import Benchmark
+from harness.types import Benchmark, PromptFormat
 from rltf.trainer import RLTFTrainer
 
 
@@ -41,6 +42,8 @@ class Evaluations:
     progress: Callable[[], SamplingProgress]
     """Makes one for each evaluation."""
     command: str = ""
+    prompt_format: str | None = None
+    """What the model is trained with; benchmarks that have no such format are asked as suits the model."""
 
     def run(self, model: Any, tokenizer: Any, when: str) -> dict[str, dict[str, Any]]:
         """Evaluate under `folder/<when>/<benchmark>`, or continue; the metrics by benchmark.
@@ -57,7 +60,7 @@ class Evaluations:
         )
         found = {}
         for benchmark in self.benchmarks:
-            prompt_format = find_format(benchmark, settings.format)
+            prompt_format = self._format(benchmark, model, tokenizer)
             plan = Plan(
                 benchmark=benchmark,
                 programs=Sampling(
@@ -82,6 +85,10 @@ class Evaluations:
             if metrics is not None:
                 found[benchmark.name] = metrics
         return found
+
+    def _format(self, benchmark: Benchmark, model: Any, tokenizer: Any) -> PromptFormat:
+        trained = self.prompt_format if self.prompt_format in formats_of(benchmark) else None
+        return format_of_model(benchmark, model, tokenizer, name=self.settings.format or trained)
 
     def first(self, count: int) -> Evaluations:
         """The same on the first `count` problems of each benchmark."""

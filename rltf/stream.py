@@ -36,7 +36,7 @@ class Stream:
     ) -> None:
         """`prompt_format`: of the prompts that the policy has answered."""
         self.buffer = buffer
-        self._format = prompt_format
+        self.prompt_format = prompt_format
         self._config = config
         self._tokens = tokens
         self._solutions = solutions
@@ -83,7 +83,7 @@ class Stream:
         if not count:
             return []
         drawn = self.buffer.draw(count)
-        rows = [self._tokens.experience_row(each, self._format) for each in drawn]
+        rows = [self._tokens.experience_row(each, self.prompt_format) for each in drawn]
         statistics = program_statistics("drawn", [(each.feedback, each.reward) for each in drawn])
         statistics |= {
             "drawn/tokens": sum(len(row.target) for row in rows) / count,

@@ -24,6 +24,7 @@ from harness.extraction import RULES
 from harness.generate.loading import Loaded, load
 from harness.presets import Settings
 from harness.prompts import find_format
+from harness.prompts.trained import note_trained
 from harness.report.sampling_progress import SamplingProgress, SilentSampling
 from harness.runner import Runner
 from harness.types import Benchmark, Limits, Problem
@@ -185,6 +186,7 @@ def _evaluations(training: Training, runner: Runner, start: str) -> Evaluations:
         model_name=training.model or Path(start).name,
         progress=training.progress,
         command=training.command,
+        prompt_format=training.config.prompt_format,
     )
 
 
@@ -231,6 +233,8 @@ def _run(trainer: RLTFTrainer, config: RLTFConfig, say: Callable[[str], None]) -
     trainer.train(None if checkpoint is None else str(checkpoint))
     with checkpoints.saving(out / MODEL), _whole_folder(out / MODEL, write=config.should_save) as folder:
         trainer.save_model(str(folder))
+        if config.should_save:
+            note_trained(folder, trainer.prompt_format)
     trainer.accelerator.wait_for_everyone()
 
 

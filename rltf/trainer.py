@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, set_seed
 
+from harness.types import PromptFormat
 from rltf import checkpoints
 from rltf.callbacks import MetricsFile, Refresh, Seconds
 from rltf.config import RLTFConfig
@@ -63,6 +64,11 @@ class RLTFTrainer(Trainer):
         self.meter = meter
         self._source = source
         self._causal = not self.accelerator.unwrap_model(model).config.is_encoder_decoder
+
+    @property
+    def prompt_format(self) -> PromptFormat:
+        """That the model is trained with."""
+        return self._stream.prompt_format
 
     # --- data ------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from harness.commands.score import show_metrics
 from harness.errors import InputError
 
 if TYPE_CHECKING:
+    from harness.generate.asking import Asked
     from harness.generate.types import Sampler
     from harness.presets import Settings
     from harness.sampling import Sampling
@@ -41,7 +43,7 @@ _SETTINGS = (
     "n", "temperature", "top_p", "top_k", "max_new_tokens", "source_tokens", "truncation", "format",
 )  # fmt: skip
 """Options that a preset may set."""
-_LOCAL = ("revision", "dtype", "device", "adapter", "trust_remote_code", "batch_size")
+_LOCAL = ("revision", "dtype", "device", "adapter", "trust_remote_code", "batch_size", "gguf_file")
 _SERVER = ("api_model", "concurrency", "tokenizer")
 
 _EPILOG = (
@@ -71,7 +73,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="hub id or folder; with --base-url just a name")
+    parser.add_argument(
+        "model", metavar="MODEL", help="hub id, folder or .gguf file; with --base-url just a name"
+    )
     add_selection(parser)
     _add_prompting(parser)
     _add_decoding(parser)
@@ -83,13 +87,17 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_prompting(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", metavar="NAME", help="prompt format (default: the benchmark's first)")
+    parser.add_argument(
+        "--format",
+        metavar="NAME",
+        help="prompt format (default: 'chat' for a chat model, else the benchmark's first)",
+    )
     parser.add_argument(
         "--chat",
         choices=("auto", "on", "off"),
         default="auto",
-        help="the model's own chat template: for chat formats (auto), always (on; the format is then 'chat'"
-        " unless named), never (off)",
+        help="ask as a chat model, through its own template: if the token that closes an answer there is one"
+        " of the model's end tokens (auto), always (on), never (off)",
     )
     parser.add_argument(
         "--source-tokens", type=int, metavar="N", help="shorten prompts to this many tokens; 0: no limit"
@@ -130,6 +138,9 @@ def _add_local(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--adapter", metavar="NAME", help="PEFT adapter over the model: hub id or folder")
     parser.add_argument(
+        "--gguf-file", metavar="NAME", help="the file of a folder or hub id that is the model"
+    )
+    parser.add_argument(
         "--trust-remote-code", action="store_true", default=None, help="run code that the model brings along"
     )
     parser.add_argument(
@@ -159,7 +170,9 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
 
     processes = current_processes()  # before a model is loaded: it says on which GPU
     benchmark = selected(args)
-    sampling = _sampling(args, benchmark)
+    sampling, asked = _sampling(args, benchmark)
+    if processes.leads:
+        _say(asked)
     folder = args.out or default_folder(
         benchmark, sampling.label, (sampling.fingerprint(), sampling.identity(), limits_of(args))
     )
@@ -180,10 +193,16 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     return 0 if metrics is None else show_metrics(metrics, folder)
 
 
-def _sampling(args: argparse.Namespace, benchmark: Benchmark) -> Sampling:
+def _say(asked: Asked) -> None:
+    sys.stderr.write(f"rltf: {asked.line()}\n")
+    if asked.warning is not None:
+        warnings.warn(asked.warning, stacklevel=2)
+
+
+def _sampling(args: argparse.Namespace, benchmark: Benchmark) -> tuple[Sampling, Asked]:
     """All that needs no model is checked before one is loaded."""
+    from harness.generate.asking import format_for, named_format  # noqa: PLC0415 - nothing heavy at import
     from harness.presets import settings  # noqa: PLC0415 - nothing heavy before a command runs
-    from harness.prompts import find_format  # noqa: PLC0415 - the same
     from harness.sampling import Sampling  # noqa: PLC0415 - the same
 
     chosen = settings(
@@ -193,9 +212,12 @@ def _sampling(args: argparse.Namespace, benchmark: Benchmark) -> Sampling:
         raise InputError(
             f"pass@{max(args.k)} needs {max(args.k)} samples of every problem; pass --n {max(args.k)}"
         )
-    form = find_format(benchmark, chosen.format or ("chat" if args.chat == "on" else None))
+    asked = named_format(benchmark, name=chosen.format, preset=args.preset, chat=args.chat)
     sampler = _server(args, chosen) if args.base_url else _local(args, chosen)
-    return Sampling(args.model, sampler, form, chosen.decoding, chosen.n, chosen.record)
+    if asked is None:
+        asked = format_for(benchmark, sampler, None if args.base_url else Path(args.model))
+    record = chosen.record | asked.record()
+    return Sampling(args.model, sampler, asked.form, chosen.decoding, chosen.n, record), asked
 
 
 def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Covers: a prompt encoded or prefilled once for all its samples; rows that leave. Models whose cache cannot be
 taken apart row by row (recurrent states, caches of remote code) are asked without one: slower, the same
-samples.
+samples, and `cached` says so.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ class Batch:
         self._cache: Any = None
         self._mask: Tensor | None = None
 
+    @property
+    def cached(self) -> bool:
+        """Whether what was computed is kept for the next token; known once `first` was called."""
+        return self._cache is not None
+
     def first(self) -> Tensor:
         """Logits `[B, V]` of each row's first token; call it once, before all else."""
         logits = self._start(self._unique)
@@ -39,8 +44,8 @@ class Batch:
             logits = logits[self._places(self._owner)]
         return logits
 
-    def after(self, tokens: Tensor) -> Tensor:
-        """Logits `[B, V]` after `tokens`, `[B, T]`: all tokens of each row so far, one more than before."""
+    def after(self, newest: Tensor) -> Tensor:
+        """Logits `[B, V]` after `newest`, `[B, 1]`: each row's token that is not read yet."""
         raise NotImplementedError
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -79,17 +84,17 @@ class CausalBatch(Batch):
 
     def _start(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         self._ids = self._padded(prompts, left=True)
-        outputs = self._forward.causal(self._ids, self._mask, None, use_cache=True)
-        self._cache = _divisible(outputs)
+        outputs = self._forward.causal(self._ids, self._mask, None, use_cache=self._forward.cacheable)
+        self._cache = _divisible(outputs) if self._forward.cacheable else None
         return last_logits(outputs)
 
-    def after(self, tokens: Tensor) -> Tensor:
+    def after(self, newest: Tensor) -> Tensor:
         if self._mask is not None:
-            self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(newest), 1)], dim=1)
         if self._cache is None:
-            ids = torch.cat([self._ids, tokens], dim=1)
-            return last_logits(self._forward.causal(ids, self._mask, None, use_cache=False))
-        outputs = self._forward.causal(tokens[:, -1:], self._mask, self._cache, use_cache=True)
+            self._ids = torch.cat([self._ids, newest], dim=1)
+            return last_logits(self._forward.causal(self._ids, self._mask, None, use_cache=False))
+        outputs = self._forward.causal(newest, self._mask, self._cache, use_cache=True)
         self._cache = outputs.past_key_values
         return last_logits(outputs)
 
@@ -103,20 +108,23 @@ class EncodedBatch(Batch):
     def _start(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         ids = self._padded(prompts, left=False)
         self._encoded = self._forward.encode(ids, self._mask)
-        start = torch.full((len(prompts), 1), self._forward.start or 0, device=ids.device)
-        outputs = self._forward.decoder(self._encoded, self._mask, start, None, use_cache=True)
-        self._cache = _divisible(outputs)
+        self._ids = torch.full((len(prompts), 1), self._forward.start or 0, device=ids.device)
+        cacheable = self._forward.cacheable
+        outputs = self._forward.decoder(self._encoded, self._mask, self._ids, None, use_cache=cacheable)
+        self._cache = _divisible(outputs) if cacheable else None
         return last_logits(outputs)
 
-    def after(self, tokens: Tensor) -> Tensor:
+    def after(self, newest: Tensor) -> Tensor:
         cached = self._cache is not None
-        start = tokens.new_full((len(tokens), 1), self._forward.start or 0)
-        ids = tokens[:, -1:] if cached else torch.cat([start, tokens], dim=1)
+        if not cached:
+            self._ids = torch.cat([self._ids, newest], dim=1)
+        ids = newest if cached else self._ids
         outputs = self._forward.decoder(self._encoded, self._mask, ids, self._cache, use_cache=cached)
         self._cache = outputs.past_key_values if cached else None
         return last_logits(outputs)
 
     def _select(self, places: Tensor) -> None:
+        self._ids = self._ids[places]
         states = self._encoded.last_hidden_state[places]
         self._encoded = type(self._encoded)(last_hidden_state=states)
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
-
 from harness.generate.endings import Endings
 from harness.prompts import Prompt
 
@@ -62,11 +60,3 @@ def _row_tokens(rows: Sequence[Row]) -> int:
 def in_order(rows: Sequence[Row]) -> list[Row]:
     """Longest prompts first, so that memory runs out early or not at all; equal prompts together."""
     return sorted(rows, key=lambda row: (-len(row.ids), row.prompt.task_id, row.sample_id))
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on a GPU or in the host."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    signs = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)

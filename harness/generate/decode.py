@@ -64,6 +64,11 @@ class Session:
             row.tokens.clear()
         self._logits: Tensor | None = None
 
+    @property
+    def cached(self) -> bool:
+        """Whether what was computed of a text is kept for its next token."""
+        return self._batch.cached
+
     @torch.no_grad()  # not inference_mode: buffers that a model makes on the way would be unfit for training
     def advance(self) -> list[Row]:
         """Go on until at least one row ends; those that have."""
@@ -86,11 +91,9 @@ class Session:
 
     def _next(self) -> Tensor:
         self._shrink()
-        length = len(self.rows[0].tokens)
-        filler = [0] * length
-        return self._batch.after(
-            self._forward.tensor([row.tokens if row is not None else filler for row in self._held])
-        )
+        # The newest token alone: handing over whole rows at each step grows with the square of their length.
+        newest = [[0 if row is None else row.tokens[-1]] for row in self._held]
+        return self._batch.after(self._forward.tensor(newest))
 
     def _chosen(self, logits: Tensor) -> list[int]:
         if not bool(torch.isfinite(logits.amax(dim=-1)).all()):

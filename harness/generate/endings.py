@@ -23,6 +23,10 @@ class Endings:
     def __init__(self, tokenizer: Any, end_ids: frozenset[int], stop: Sequence[str]) -> None:
         self._tokenizer = tokenizer
         self._end_ids = end_ids
+        # Models have embeddings to spare, and may write a token that the tokenizer has no text for. A fast
+        # one leaves that out by itself.
+        fast = getattr(tokenizer, "is_fast", True)
+        self._known = None if fast else frozenset(tokenizer.get_vocab().values())
         self._stop = tuple(text for text in stop if text)
         # A token gives at least a byte of text, or none if it is special; the latter are found at the end.
         self._window = max((len(text.encode()) for text in self._stop), default=0) + 4
@@ -58,7 +62,10 @@ class Endings:
         return "\ufffd" in piece or any(last.isspace() or last in piece for last in self._lasts)
 
     def _decode(self, tokens: Sequence[int]) -> str:
+        known = self._known
         text: str = self._tokenizer.decode(
-            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            [each for each in tokens if known is None or each in known],
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
         )
         return text

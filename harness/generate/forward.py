@@ -14,6 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.errors import InputError
+from harness.generate.library import cause, of_a_device, out_of_memory
+from harness.generate.positions import first_position, inner_model
+from harness.generate.virtual import Virtual
+
 
 class Forward:
     """How a model is asked; knows what its `forward` accepts."""
@@ -22,10 +27,13 @@ class Forward:
         """`start`: the decoder's first token, for encoder-decoder models; None for causal ones."""
         self.model = model
         self.start = start
-        # A PEFT model forwards everything; the model in it says what it takes.
-        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self._virtual = Virtual(model)
+        # A PEFT model forwards everything; the model in it says what it takes, and is asked itself where an
+        # adapter puts tokens in front: PEFT would put them there at each step.
+        inner = inner_model(model)
+        self._asked = inner if self._virtual.count else model
         accepted = inspect.signature(inner.forward).parameters
-        self._positions = "position_ids" in accepted
+        self._positions = first_position(model) if "position_ids" in accepted else None
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 
     @property
@@ -34,32 +42,59 @@ class Forward:
         device: torch.device = self.model.device
         return device
 
+    @property
+    def cacheable(self) -> bool:
+        """Whether what was computed of a text may be kept for its next token."""
+        return not self._virtual.uncached
+
     def causal(self, ids: Tensor, mask: Tensor | None, cache: Any, *, use_cache: bool) -> Any:
         """Outputs for `ids` `[B, T]`; `mask` `[B, past + T]`, None where nothing is padded."""
-        given: dict[str, Any] = {"input_ids": ids, "use_cache": use_cache, **self._last_only}
+        begins = cache is None
+        given: dict[str, Any] = self._virtual.inputs(ids) if begins else {"input_ids": ids}
+        mask = self._virtual.mask(mask)
         if mask is not None:
             given["attention_mask"] = mask
-            if self._positions:
-                given["position_ids"] = (mask.cumsum(-1) - 1).clamp_(min=0)[:, -ids.shape[1] :]
+            if self._positions is not None:
+                read = given["inputs_embeds"].shape[1] if "inputs_embeds" in given else ids.shape[1]
+                counted = (mask.cumsum(-1) - 1).clamp_(min=0)[:, -read:]
+                given["position_ids"] = counted + self._positions
         if cache is not None:
             given["past_key_values"] = cache
-        return self.model(**given, return_dict=True)
+        return self._ask(self._asked, **given, use_cache=use_cache, **self._last_only)
 
     def encode(self, ids: Tensor, mask: Tensor | None) -> Any:
         """The encoder's outputs for `[B, S]`."""
-        return self.model.get_encoder()(input_ids=ids, attention_mask=mask, return_dict=True)
+        given = self._virtual.encoder_inputs(ids)
+        return self._ask(self._asked.get_encoder(), **given, attention_mask=self._virtual.encoder_mask(mask))
 
     def decoder(self, encoded: Any, mask: Tensor | None, ids: Tensor, cache: Any, *, use_cache: bool) -> Any:
         """The decoder's outputs for `ids` `[B, T]`."""
+        if cache is None:
+            cache = self._virtual.decoder_cache(len(ids))
         given: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
-        return self.model(
+        return self._ask(
+            self._asked,
             encoder_outputs=encoded,
-            attention_mask=mask,
+            attention_mask=self._virtual.encoder_mask(mask),
             decoder_input_ids=ids,
             use_cache=use_cache,
-            return_dict=True,
             **given,
         )
+
+    @staticmethod
+    def _ask(model: Any, **given: Any) -> Any:
+        """One forward pass; a model that cannot do it is said in one line, the library's error as the cause.
+
+        Raises:
+            InputError: If the model fails, other than by a want of memory, which a smaller batch may mend.
+        """
+        try:
+            return model(**given, return_dict=True)
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            which = "the device failed" if of_a_device(error) else "the model failed"
+            raise InputError(f"{which} while it was asked for a token: {cause(error)}") from error
 
     def alone(self, prompt: Sequence[int], tokens: Sequence[int]) -> Tensor:
         """Logits `[1, V]` after `prompt` and `tokens`: no batch, no padding, no cache, one thread.

@@ -1,16 +1,14 @@
 """A checkpoint's model and tokenizer, from the hub or a folder; what cannot write text is refused.
 
-Covers: causal and encoder-decoder checkpoints, told apart by their config; PEFT adapters; tokenizers whose
-files the library stumbles over. Does not cover: quantised loading and several devices for one model, which
-are for a server to do.
+Covers: causal and encoder-decoder checkpoints, told apart by their config; GGUF files as transformers reads
+them; PEFT adapters, with tokenizers and templates of their own; tokenizers whose files the library stumbles
+over. Does not cover: quantised loading and several devices for one model, which are for a server to do.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,12 @@ import transformers
 from transformers.utils.hub import cached_file
 
 from harness.errors import InputError
+from harness.generate.adapters import adapter_file, with_adapter
+from harness.generate.checkpoint_files import Source, digest, has_tokenizer, source_of
+from harness.generate.library import asked
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """`auto`: float32 on a CPU, the checkpoint's own elsewhere."""
-_WEIGHTS = (".safetensors", ".bin", ".pt", ".json", ".model", ".txt", ".jinja", ".py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +43,71 @@ def load(
     device: str = "auto",
     adapter: str | None = None,
     trust_remote_code: bool = False,
+    gguf_file: str | None = None,
 ) -> Loaded:
-    """The model `name` (a hub id or a folder) on `device` (`auto`: a GPU if there is one), in eval mode.
+    """The model `name` on `device` (`auto`: a GPU if there is one), in eval mode.
+
+    Args:
+        name: a hub id, a folder, a GGUF file, or the folder of an adapter that names its base.
+        revision: of a hub id.
+        dtype: one of `DTYPES`.
+        device: as torch names it.
+        adapter: a PEFT adapter over the model, hub id or folder.
+        trust_remote_code: run code that the model brings along.
+        gguf_file: the file in the folder or repository that holds the model.
 
     Raises:
         InputError: If it is not there, cannot be read, or does not write text.
     """
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}; available: {', '.join(DTYPES)}")
-    where = torch.device(_found_device() if device == "auto" else device)
+    where = _device(device)
     if dtype == "auto" and where.type == "cpu":
         dtype = "float32"
-    options = {"revision": revision, "trust_remote_code": trust_remote_code}
-    config = _asked(name, transformers.AutoConfig.from_pretrained, name, **options)
-    _refuse_encoders(name, config)
+    source = source_of(name, adapter=adapter, gguf_file=gguf_file)
+    options = _options(source, revision, trust_remote_code)
+    config = load_config(source, options)
+    tokenizer = tokenizer_of(source, options)
+
+    def base() -> Any:
+        return _model(source.model, config, dtype, options)
+
+    model = base() if source.adapter is None else with_adapter(base, source.adapter)
+    model = asked(name, model.to, where).eval()
+    return Loaded(model, tokenizer, _described(name, source, revision, config))
+
+
+def _options(source: Source, revision: str | None, trust_remote_code: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"revision": revision, "trust_remote_code": trust_remote_code}
+    # Absent where it is not wanted: not every class of the library knows the word.
+    return found if source.gguf_file is None else {**found, "gguf_file": source.gguf_file}
+
+
+def load_config(source: Source, options: dict[str, Any]) -> Any:
+    """The config of a checkpoint that writes text.
+
+    Raises:
+        InputError: If it cannot be read, or is an encoder's.
+    """
+    config = asked(source.model, transformers.AutoConfig.from_pretrained, source.model, **options)
+    _refuse_encoders(source.model, config)
     # CodeRL's checkpoints of CodeT5 say false, which T5's own classes then stumble over; before the model is
     # made, because its encoder and decoder have copies.
     config.return_dict = True
-    tokenizer = load_tokenizer(name, **options)
-    model = _model(name, config, dtype, options)
-    description = _description(name, revision, config)
-    if adapter is not None:
-        model = _with_adapter(model, adapter)
-        description["adapter"] = _description(adapter, None, None)
-    model = _asked(name, model.to, where).eval()
-    return Loaded(model, tokenizer, description)
+    return config
+
+
+def tokenizer_of(source: Source, options: dict[str, Any]) -> Any:
+    """The adapter's tokenizer if it has one, else the model's, with the adapter's template if it has that."""
+    if source.adapter is not None:
+        own = Path(source.adapter).is_dir() and has_tokenizer(source.adapter)
+        if own or (not Path(source.adapter).is_dir() and adapter_file(source.adapter, "tokenizer.json")):
+            return load_tokenizer(source.adapter, trust_remote_code=options["trust_remote_code"])
+    tokenizer = load_tokenizer(source.model, **options)
+    template = None if source.adapter is None else adapter_file(source.adapter, "chat_template.jinja")
+    if template is not None:
+        tokenizer.chat_template = template.read_text(encoding="utf-8")
+    return tokenizer
 
 
 def load_tokenizer(name: str, **options: Any) -> Any:
@@ -75,20 +115,34 @@ def load_tokenizer(name: str, **options: Any) -> Any:
 
     CodeT5's `special_tokens_map.json` writes its additional tokens as tables without the mark that
     transformers 5 needs to read them, and it stops with a TypeError; they are read here then.
+
+    Raises:
+        InputError: If there is none, or it cannot be read.
     """
     try:
-        return _asked(name, transformers.AutoTokenizer.from_pretrained, name, **options)
-    except TypeError:
+        return asked(name, transformers.AutoTokenizer.from_pretrained, name, **options)
+    except InputError as error:
+        tokens = _tables(name, options) if isinstance(error.__cause__, TypeError) else []
+        if not tokens:
+            raise
+    return asked(
+        name,
+        transformers.AutoTokenizer.from_pretrained,
+        name,
+        additional_special_tokens=tokens,
+        **options,
+    )
+
+
+def _tables(name: str, options: dict[str, Any]) -> list[Any]:
+    """The additional tokens of a special_tokens_map.json that writes them as tables; none of any other."""
+    try:
         file = cached_file(name, "special_tokens_map.json", revision=options.get("revision"))
         table = json.loads(Path(str(file)).read_text(encoding="utf-8"))
-        tokens = [_token(each) for each in table.get("additional_special_tokens", [])]
-        return _asked(
-            name,
-            transformers.AutoTokenizer.from_pretrained,
-            name,
-            additional_special_tokens=tokens,
-            **options,
-        )
+        listed = table.get("additional_special_tokens", [])
+        return [_token(each) for each in listed] if any(isinstance(each, dict) for each in listed) else []
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
 
 
 def _token(each: Any) -> Any:
@@ -98,37 +152,17 @@ def _token(each: Any) -> Any:
     return transformers.AddedToken(**{flag: each[flag] for flag in flags if flag in each}, special=True)
 
 
+def _device(name: str) -> torch.device:
+    try:
+        return torch.device(_found_device() if name == "auto" else name)
+    except RuntimeError as error:
+        raise InputError(f"unknown device {name!r}; name one as torch does: cpu, cuda, cuda:1") from error
+
+
 def _found_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _asked(name: str, call: Any, *args: Any, **options: Any) -> Any:
-    """What the library gives, its complaints about files and the hub in one line."""
-    try:
-        return call(*args, **options)
-    except torch.OutOfMemoryError as error:
-        raise InputError(
-            f"{name} does not fit on the device ({_line(error)}); try --dtype bfloat16"
-        ) from None
-    except ImportError as error:
-        raise InputError(f"{name} needs a package that is not installed: {_line(error)}") from None
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        if "trust_remote_code" in str(error):
-            raise InputError(
-                f"{name} brings code of its own; read it, then run again with --trust-remote-code"
-            ) from None
-        if Path(name).exists():
-            raise InputError(f"{name}: not a checkpoint that can be loaded: {_line(error)}") from None
-        raise InputError(
-            f"{name}: no such folder, and the hub did not give it: {_line(error)}; check the name and the"
-            " network, and HF_TOKEN if the model is gated"
-        ) from None
-
-
-def _line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _refuse_encoders(name: str, config: Any) -> None:
@@ -144,41 +178,37 @@ def _refuse_encoders(name: str, config: Any) -> None:
 def _model(name: str, config: Any, dtype: str, options: dict[str, Any]) -> Any:
     seq2seq = getattr(config, "is_encoder_decoder", False)
     family = transformers.AutoModelForSeq2SeqLM if seq2seq else transformers.AutoModelForCausalLM
-    model, info = _asked(
+    model, info = asked(
         name, family.from_pretrained, name, config=config, dtype=dtype, output_loading_info=True, **options
     )
     missing = sorted(info["missing_keys"])
     if missing:
+        instead = sorted(info.get("unexpected_keys") or [])
         raise InputError(
             f"{name}: {len(missing)} weights of {type(model).__name__} are not in the checkpoint"
             f" ({', '.join(missing[:3])}): it has no head that predicts words, or is damaged"
+            + (f"; it has {', '.join(instead[:3])} instead" if instead else "")
         )
     return model
 
 
-def _with_adapter(model: Any, adapter: str) -> Any:
-    try:
-        peft = import_module("peft")
-    except ImportError:
-        raise InputError("--adapter needs the package peft; pip install peft") from None
-    adapted = _asked(adapter, peft.PeftModel.from_pretrained, model, adapter)
-    # One matrix instead of three at each layer; prompt-like adapters cannot be merged.
-    return adapted.merge_and_unload() if hasattr(adapted.base_model, "merge_and_unload") else adapted
+def _described(name: str, source: Source, revision: str | None, config: Any) -> dict[str, Any]:
+    if source.adapter == name:  # an adapter's folder as MODEL: its base is what it names
+        base = _description(source.model, None, config, source.gguf_file)
+    else:
+        base = _description(source.model, revision, config, source.gguf_file)
+    if source.gguf_file is not None:
+        base["gguf_file"] = source.gguf_file
+    if source.adapter is not None:
+        base["adapter"] = _description(source.adapter, None, None)
+    return base
 
 
-def _description(name: str, revision: str | None, config: Any) -> dict[str, Any]:
+def _description(
+    name: str, revision: str | None, config: Any, gguf_file: str | None = None
+) -> dict[str, Any]:
     """By content for a folder, by commit for the hub."""
     folder = Path(name)
     if folder.is_dir():
-        return {"name": name, "revision": None, "sha256": _digest(folder)}
+        return {"name": name, "revision": None, "sha256": digest(folder, gguf_file)}
     return {"name": name, "revision": revision, "commit": getattr(config, "_commit_hash", None)}
-
-
-def _digest(folder: Path) -> str:
-    """Over the names and contents of a checkpoint's files, those of an optimiser left out."""
-    total = sha256()
-    for file in sorted(folder.iterdir()):
-        if file.suffix in _WEIGHTS and not file.name.startswith(("optimizer", "scheduler", "trainer")):
-            with file.open("rb") as opened:
-                total.update(file.name.encode() + file_digest(opened, "sha256").digest())
-    return total.hexdigest()

@@ -11,6 +11,7 @@ penalty, forced tokens or a top-k that a checkpoint brings along are not: what d
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,12 +19,16 @@ from typing import Any
 import torch
 
 from harness.errors import InputError
-from harness.generate.batches import CPU_TOKENS, GPU_TOKENS, Budget, Row, in_order, out_of_memory
+from harness.generate.batches import CPU_TOKENS, GPU_TOKENS, Budget, Row, in_order
 from harness.generate.decode import Precision, Session
+from harness.generate.end_tokens import chat_choice, end_ids, generation_of
 from harness.generate.endings import Endings
 from harness.generate.forward import Forward
+from harness.generate.library import out_of_memory
 from harness.generate.noise import row_key
-from harness.generate.prompting import Context, Prompting
+from harness.generate.positions import Context, embedding_rows, inner_model, is_seq2seq
+from harness.generate.prompting import Prompting
+from harness.generate.templates import ChatChoice, Template, special_ids
 from harness.generate.types import Completion, Decoding, Request
 
 SAMPLER_VERSION = "1"
@@ -63,17 +68,22 @@ class LocalSampler:
         self._model = model
         self._tokenizer = tokenizer
         self._description = dict(description or {"name": type(model).__name__})
-        seq2seq = bool(model.config.is_encoder_decoder)
-        self._ends = _end_ids(model, tokenizer)
-        self._forward = Forward(model, _decoder_start(model) if seq2seq else None)
+        self._ends = end_ids(generation_of(model), model.config, tokenizer)
+        self._forward = Forward(model, _decoder_start(model) if is_seq2seq(model) else None)
         self._context = Context.of(model)
         self._prompting = Prompting(
-            tokenizer, self._context, chat=chat, truncation=truncation, source_tokens=source_tokens
+            tokenizer,
+            self._context,
+            chat=chat,
+            truncation=truncation,
+            source_tokens=source_tokens,
+            known_tokens=embedding_rows(model),
         )
         self._settings = {"chat": chat, "truncation": truncation, "source_tokens": source_tokens}
         start = CPU_TOKENS if self._forward.device.type == "cpu" else GPU_TOKENS
         self._budget = Budget(batch_tokens or start, batch_size)
-        self._endings_by_stop: dict[tuple[str, ...], Endings] = {}
+        self._endings_by_stop: dict[tuple[tuple[str, ...], bool], Endings] = {}
+        self._uncached: str | None = None
         self._precision = Precision(exact=model.dtype == torch.float32)
 
     @classmethod
@@ -86,6 +96,7 @@ class LocalSampler:
         device: str = "auto",
         adapter: str | None = None,
         trust_remote_code: bool = False,
+        gguf_file: str | None = None,
         **options: Any,
     ) -> LocalSampler:
         """A sampler of the checkpoint `name`, a hub id or a folder; `options` as for the class.
@@ -102,6 +113,7 @@ class LocalSampler:
             device=device,
             adapter=adapter,
             trust_remote_code=trust_remote_code,
+            gguf_file=gguf_file,
         )
         return cls(found.model, found.tokenizer, description=found.description, **options)
 
@@ -116,6 +128,14 @@ class LocalSampler:
             batch = waiting[: self._budget.take(waiting)]
             left = yield from self._run(batch, decoding)
             waiting = left + waiting[len(batch) :]
+
+    def chat_choice(self) -> ChatChoice:
+        """Whether the model is to be asked as a chat model where nobody says how.
+
+        Raises:
+            InputError: If it has a chat template that cannot be used.
+        """
+        return chat_choice(self._model, self._tokenizer)
 
     def describe(self) -> Mapping[str, Any]:
         """As `Sampler.describe`; `measured` changes while sampling goes on, the rest does not."""
@@ -136,20 +156,28 @@ class LocalSampler:
                 "largest_difference": precision.largest_seen,
                 "tolerance": precision.tolerance if precision.exact else None,
                 "batch_tokens": self._budget.tokens,
+                **({"uncached": self._uncached} if self._uncached else {}),
             },
         }
 
     def _rows(self, request: Request, decoding: Decoding) -> Iterator[Row]:
         encoded = self._prompting.encode(request.prompt, decoding.max_new_tokens)
-        endings = self._endings((*decoding.stop, *request.prompt.format.stop))
+        endings = self._endings((*decoding.stop, *request.prompt.format.stop), chat=encoded.chat)
         for number in request.sample_ids:
             key = row_key(decoding.seed, request.task_id, number)
             yield Row(encoded.prompt, encoded.ids, number, key, encoded.limit, endings)
 
-    def _endings(self, stop: tuple[str, ...]) -> Endings:
-        if stop not in self._endings_by_stop:
-            self._endings_by_stop[stop] = Endings(self._tokenizer, self._ends, stop)
-        return self._endings_by_stop[stop]
+    def _endings(self, stop: tuple[str, ...], *, chat: bool) -> Endings:
+        key = (stop, chat)
+        if key not in self._endings_by_stop:
+            ends = self._ends | self._turn_ends() if chat else self._ends
+            self._endings_by_stop[key] = Endings(self._tokenizer, ends, stop)
+        return self._endings_by_stop[key]
+
+    def _turn_ends(self) -> frozenset[int]:
+        """What closes a turn in the template ends an answer to it, of a base model's too."""
+        close = Template(self._tokenizer).closing(self._ends | special_ids(self._tokenizer))
+        return frozenset() if close is None else frozenset({close})
 
     def _run(self, batch: Sequence[Row], decoding: Decoding) -> Generator[Completion, None, list[Row]]:
         """Completions of a batch as they end; returns the rows that memory did not suffice for."""
@@ -160,6 +188,7 @@ class LocalSampler:
                 with _evaluating(self._model):
                     session = session or Session(batch, self._forward, decoding, self._precision)
                     ended = session.advance()
+                    self._say_uncached(session)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -173,6 +202,16 @@ class LocalSampler:
             self._budget.halve(batch)
             _free_memory()
         return left
+
+    def _say_uncached(self, session: Session) -> None:
+        """Once: without a cache each token costs as much as the whole text before it."""
+        if session.cached or self._uncached:
+            return
+        self._uncached = (
+            f"what {type(inner_model(self._model)).__name__} has computed of a text cannot be kept row by"
+            " row, so all of it is computed again for each token: slower, the same samples"
+        )
+        warnings.warn(self._uncached, stacklevel=2)
 
     def _refuse_if_alone(self, batch: Sequence[Row]) -> None:
         if len(batch) == 1:
@@ -213,18 +252,12 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    """All tokens that end an answer: a chat model has several. None at all for a model without."""
-    named = [getattr(model.generation_config, "eos_token_id", None), model.config.eos_token_id]
-    named.append(getattr(tokenizer, "eos_token_id", None))
-    ids = [each if isinstance(each, list | tuple) else [each] for each in named]
-    return frozenset(int(each) for group in ids for each in group if each is not None)
-
-
 def _decoder_start(model: Any) -> int:
-    for settings in (model.generation_config, model.config):
+    for settings in (generation_of(model), model.config, getattr(model.config, "decoder", None)):
         for name in ("decoder_start_token_id", "bos_token_id"):
             found = getattr(settings, name, None)
-            if found is not None:
-                return int(found)
+            if isinstance(found, list | tuple) and len(found) == 1:
+                found = found[0]
+            if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+                return found
     raise InputError("the model's config names no decoder_start_token_id; it cannot start an answer")

@@ -8,31 +8,19 @@ beside the new tokens that are asked for, and at least half. A prompt that does 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import InputError
+from harness.generate.positions import Context
+from harness.generate.templates import Template, token_text
 from harness.prompts import Prompt, fit
 
+__all__ = ["CHAT", "Context", "Encoded", "Prompting"]
+
 CHAT = ("auto", "on", "off")
-"""`auto`: prompts of a chat format go through the tokenizer's template if it has one; `on`: all do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a model can take in."""
-
-    tokens: int | None
-    """Positions; None for models without a limit (T5)."""
-    shared: bool
-    """Prompt and answer share them (causal models); otherwise each has as many."""
-
-    @classmethod
-    def of(cls, model: Any) -> Context:
-        """A model's, by its config; models with relative positions (T5) have no limit."""
-        found = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        limit = found if isinstance(found, int) and found > 0 else None
-        return cls(limit, shared=not model.config.is_encoder_decoder)
+"""`auto`: prompts of a chat format go through the tokenizer's template if it has one; `on`: all do. Which
+format a model is asked in where nobody names one is for `harness.generate.templates.choose_chat`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +31,8 @@ class Encoded:
     ids: tuple[int, ...]
     limit: int
     """On new tokens."""
+    chat: bool = False
+    """Through the chat template."""
 
 
 class Prompting:
@@ -56,16 +46,26 @@ class Prompting:
         chat: str = "auto",
         truncation: str = "end",
         source_tokens: int | None = None,
+        known_tokens: int | None = None,
     ) -> None:
-        """`source_tokens`: most tokens of a prompt, special ones too; None for what the context takes."""
+        """
+        Args:
+            tokenizer: the model's.
+            context: the model's.
+            chat: one of `CHAT`.
+            truncation: one of `harness.prompts.TRUNCATIONS`.
+            source_tokens: most tokens of a prompt, special ones too; None for what the context takes.
+            known_tokens: how many tokens the model has embeddings of; None if that is not known.
+        """
         if chat not in CHAT:
             raise InputError(f"unknown chat setting {chat!r}; available: {', '.join(CHAT)}")
-        template = getattr(tokenizer, "chat_template", None)
-        if chat == "on" and not template:
+        self._template = Template(tokenizer)
+        if chat == "on" and not self._template:
             raise InputError("chat is on, and the model's tokenizer has no chat template; use --chat off")
         self._tokenizer = tokenizer
         self._context = context
-        self._chat = chat if template else "off"
+        self._known_tokens = known_tokens
+        self._chat = chat if self._template else "off"
         self._truncation = truncation
         self._source_tokens = source_tokens
 
@@ -75,11 +75,10 @@ class Prompting:
         Raises:
             InputError: If what may not be cut leaves no room, or the prompt has no tokens at all.
         """
-        whole = self._context.tokens
-        room = None if whole is None or not self._context.shared else max(whole - max_new_tokens, whole // 2)
-        if whole is not None and not self._context.shared:
-            room = whole
-        most = min((each for each in (room, self._source_tokens) if each is not None), default=None)
+        most = min(
+            (each for each in (self._room(max_new_tokens), self._source_tokens) if each is not None),
+            default=None,
+        )
         fitted = prompt if most is None else self._fit(prompt, most)
         ids = self._ids(fitted)
         if not ids:
@@ -87,13 +86,34 @@ class Prompting:
                 f"{prompt.task_id}: the prompt has no tokens, and the model has no token to start from;"
                 " choose another prompt format"
             )
-        return Encoded(fitted, ids, self._limit(len(ids), max_new_tokens))
+        self._refuse_unknown(fitted, ids)
+        chat = self._through_template(fitted)
+        if chat:
+            fitted = replace(fitted, sent=self._template.of_user(fitted.text))
+        return Encoded(fitted, ids, self._limit(len(ids), max_new_tokens), chat)
+
+    def _room(self, max_new_tokens: int) -> int | None:
+        """How many tokens of the context a prompt may take; None for any number."""
+        whole = self._context.tokens
+        if whole is None or not self._context.shared:
+            return whole
+        return max(whole - max_new_tokens, whole // 2, 1)
+
+    def _refuse_unknown(self, prompt: Prompt, ids: Sequence[int]) -> None:
+        highest = max(ids)
+        if self._known_tokens is not None and highest >= self._known_tokens:
+            raise InputError(
+                f"{prompt.task_id}: the tokenizer writes the prompt with the token {highest}"
+                f" ({token_text(self._tokenizer, highest)!r}), and the model knows {self._known_tokens}: they"
+                " do not belong together"
+            )
 
     def _limit(self, used: int, max_new_tokens: int) -> int:
-        if self._context.tokens is None:
-            return max_new_tokens
-        left = self._context.tokens - (used if self._context.shared else 0)
-        return min(max_new_tokens, left)
+        if not self._context.shared:
+            own = self._context.for_answer
+            return max_new_tokens if own is None else min(max_new_tokens, own)
+        whole = self._context.tokens
+        return max_new_tokens if whole is None else min(max_new_tokens, max(whole - used, 1))
 
     def _fit(self, prompt: Prompt, most: int) -> Prompt:
         try:
@@ -120,8 +140,10 @@ class Prompting:
 
     def _ids(self, prompt: Prompt) -> tuple[int, ...]:
         if self._through_template(prompt):
-            message = [{"role": "user", "content": prompt.text}]
-            text = self._tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+            try:
+                text = self._template.of_user(prompt.text)
+            except InputError as error:
+                raise InputError(f"{prompt.task_id}: {error}") from error
             # The template writes the special tokens itself.
             return tuple(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
         return tuple(self._plain(prompt.text))

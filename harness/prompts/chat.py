@@ -2,11 +2,14 @@
 
 No system message: templates differ in whether they have one, and some add their own. The words are ours;
 the manner, a plain request with the statement in it and one fenced block to answer in, is that of every
-benchmark that reads chat models.
+benchmark that reads chat models. Of tests, only those are shown that a benchmark calls public
+(`Problem.metadata["shown_tests"]`, how many of the first asserts): what decides must not be in the question.
 """
 
 from __future__ import annotations
 
+import ast
+import builtins
 from collections.abc import Sequence
 
 from harness.types import AssertTest, Piece, Problem, PromptFormat, TestKind
@@ -27,14 +30,44 @@ def _pieces(problem: Problem) -> Sequence[Piece]:
     if suite.kind is TestKind.CALL:
         task = f"Write Python 3 code that solves this problem. It must define `{suite.entry_point}`, which is"
         return _message(f"{task} called with each test's arguments and returns the answer.", problem, "")
-    asserts = [test.source for test in suite.tests() if isinstance(test, AssertTest)]
-    # A benchmark may hold tests that its protocol does not show (MBPP's challenge tests).
-    tests = "\n".join(asserts[: problem.metadata.get("shown_tests")])
-    return _message(
-        "Write Python 3 code that solves this task.",
-        problem,
-        f"Your code must pass these tests:\n\n```python\n{tests}\n```\n\n",
-    )
+    shown = _shown(problem)
+    task = "Write Python 3 code that solves this task."
+    if shown:
+        tests = "\n".join(shown)
+        return _message(task, problem, f"Your code must pass these tests:\n\n```python\n{tests}\n```\n\n")
+    name = suite.entry_point or _called(problem)
+    return _message(f"{task} It must define `{name}`." if name else task, problem, "")
+
+
+def _shown(problem: Problem) -> list[str]:
+    """The asserts that a benchmark shows to models; none unless it says how many."""
+    count = problem.metadata.get("shown_tests")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        return []
+    return _asserts(problem)[:count]
+
+
+def _asserts(problem: Problem) -> list[str]:
+    return [test.source for test in problem.suite.tests() if isinstance(test, AssertTest)]
+
+
+def _called(problem: Problem) -> str | None:
+    """The function that hidden asserts call: without its name no program could pass. The one that every
+    assert names, builtins left out; None if they do not agree on one."""
+    names: set[str] | None = None
+    for source in _asserts(problem):
+        called = _calls(source)
+        names = called if names is None else names & called
+    left = (names or set()) - set(dir(builtins))
+    return next(iter(left)) if len(left) == 1 else None
+
+
+def _calls(source: str) -> set[str]:
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 
 
 def _message(task: str, problem: Problem, tests: str) -> Sequence[Piece]:

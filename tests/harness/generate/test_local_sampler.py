@@ -91,7 +91,8 @@ class Scarce:
 
             def after(batch, tokens, honest=honest):
                 self.sizes.append(len(tokens))
-                if len(tokens) > rows and tokens.shape[1] == 5:
+                batch.steps = getattr(batch, "steps", 0) + 1
+                if len(tokens) > rows and batch.steps == 5:
                     raise error
                 return honest(batch, tokens)
 
