@@ -24,7 +24,7 @@ from harness.generate.endings import Endings
 from harness.generate.forward import Forward
 from harness.generate.noise import row_key
 from harness.generate.prompting import Context, Prompting
-from harness.generate.types import Completion, Decoding, Request
+from harness.generate.types import Completion, Decoding, Request, Trace
 
 SAMPLER_VERSION = "1"
 """Raised whenever another token may be chosen for some logits and key: runs of two versions do not mix."""
@@ -48,6 +48,7 @@ class LocalSampler:
         truncation: str = "end",
         source_tokens: int | None = None,
         description: Mapping[str, Any] | None = None,
+        trace: bool = False,
     ) -> None:
         """
         Args:
@@ -59,6 +60,7 @@ class LocalSampler:
             truncation: one of `harness.prompts.TRUNCATIONS`.
             source_tokens: most tokens of a prompt; None for what the model's context allows.
             description: which model it is, for `describe`.
+            trace: give each completion's tokens and their log-probabilities, for training.
         """
         self._model = model
         self._tokenizer = tokenizer
@@ -70,6 +72,7 @@ class LocalSampler:
         self._prompting = Prompting(
             tokenizer, self._context, chat=chat, truncation=truncation, source_tokens=source_tokens
         )
+        self._trace = trace
         self._settings = {"chat": chat, "truncation": truncation, "source_tokens": source_tokens}
         start = CPU_TOKENS if self._forward.device.type == "cpu" else GPU_TOKENS
         self._budget = Budget(batch_tokens or start, batch_size)
@@ -158,7 +161,9 @@ class LocalSampler:
         while left:
             try:
                 with _evaluating(self._model):
-                    session = session or Session(batch, self._forward, decoding, self._precision)
+                    session = session or Session(
+                        batch, self._forward, decoding, self._precision, log_probs=self._trace
+                    )
                     ended = session.advance()
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
@@ -185,7 +190,11 @@ class LocalSampler:
     def _completion(self, row: Row) -> Completion:
         prompt = row.ids if self._context.shared else ()
         text, finish = row.endings.read(prompt, row.tokens)
-        return Completion(row.prompt, row.sample_id, text, finish, len(row.tokens))
+        trace = None
+        if self._trace:
+            spans = row.endings.spans(prompt, row.tokens, text)
+            trace = Trace(row.ids, tuple(row.tokens), tuple(row.log_probs), spans)
+        return Completion(row.prompt, row.sample_id, text, finish, len(row.tokens), trace)
 
 
 _INDEPENDENCE = {
