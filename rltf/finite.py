@@ -52,15 +52,14 @@ class Finite(TrainerCallback):
             self._overflows = 0
             return
         step = state.global_step + 1
-        if not are_finite(losses):
-            values = {name: float(term) for each in terms for name, term in each.items()}
-            bad = [f"{name} {value}" for name, value in values.items() if not math.isfinite(value)]
-            raise _stopped(args, step, f"the loss is not finite ({', '.join(bad) or 'in an earlier part'})")
+        values = [(name, float(term)) for each in terms for name, term in each.items()]
+        bad = [f"{name} {value}" for name, value in values if not math.isfinite(value)]
+        if bad:
+            raise _stopped(args, step, f"the loss is not finite ({', '.join(dict.fromkeys(bad))})")
         self._overflows += 1
-        if args.fp16 and self._overflows < _PATIENCE:
-            return
-        first = next(name for name, each in gradients.items() if not are_finite([each]))
-        raise _stopped(args, step, f"the gradient is not finite (first in {first})")
+        if not args.fp16 or self._overflows >= _PATIENCE:
+            loss = sum(value for _, value in values)
+            raise _stopped(args, step, f"the gradient is not finite (of a loss of {loss:.4g})")
 
     def on_step_end(
         self,
