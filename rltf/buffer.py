@@ -7,6 +7,9 @@ Does not cover: where programs come from (`rltf.rollout`), or what is trained on
 
 from __future__ import annotations
 
+import sys
+from array import array
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,14 +27,20 @@ class Experience:
     """One program of the policy, graded."""
 
     task_id: str
-    prompt: str
-    """As the model read it."""
-    text: str
-    """What the model wrote, up to the end of its program: what is trained on."""
-    ended: bool
-    """The model ended it, so that an end token belongs to it; otherwise the length limit did."""
+    prompt: tuple[int, ...]
+    """Token ids that the model read."""
+    ids: tuple[int, ...]
+    """Token ids that the model wrote, as they were sampled: what is trained on. They end with what ended the
+    answer (the end token, a stop string's tokens), or with the program where more than that followed it."""
+    log_probs: tuple[float, ...]
+    """Of each token under the policy that wrote it, at temperature 1 and without top-p or top-k (the model's
+    own distribution, which is the one that is trained); nats, float32."""
+    span: tuple[bool, ...]
+    """Per token, whether the fine-grained reward goes to it."""
+    truncated: bool
+    """The length limit ended the answer."""
     feedback: Feedback
-    """Of the runner; its line is a line of `text`."""
+    """Of the runner; its line is a line of the answer."""
     reward: Reward
     """Baseline subtracted."""
     temperature: float
@@ -58,6 +67,8 @@ class OnlineBuffer:
         self._seed = seed
         self._refreshes: list[list[Experience]] = []
         """Oldest first."""
+        self.neutral = 0
+        """Programs so far that were left out, since their rewards were all nought."""
         self._shuffles = 0
         self._order: list[int] = []
         """Places in the view that are still to be handed out, the next last."""
@@ -65,8 +76,14 @@ class OnlineBuffer:
     def __len__(self) -> int:
         return len(self._view())
 
-    def add(self, new: Sequence[Experience]) -> None:
-        """Take in one refresh; whatever was left to be drawn is shuffled anew with it."""
+    def add(self, new: Sequence[Experience], *, neutral: int = 0) -> None:
+        """Take in one refresh; whatever was left to be drawn is shuffled anew with it.
+
+        Args:
+            new: Programs.
+            neutral: How many more there were, of which nothing could be learned.
+        """
+        self.neutral += neutral
         if not new:
             return
         if self.rule == "queue":
@@ -83,6 +100,12 @@ class OnlineBuffer:
             InputError: If the buffer is empty.
         """
         view = self._view()
+        if not view and self.neutral:
+            raise InputError(
+                f"all {self.neutral} programs so far earned what they are compared with, so nothing can be"
+                " learned from them: all rewards are equal; take easier problems, more programs of each, a"
+                " better model (warm start), or rl_share below 1 to learn from solutions meanwhile"
+            )
         if not view:
             raise InputError("no program could be graded, so nothing can be learned; see `rltf doctor`")
         drawn = []
@@ -100,7 +123,8 @@ class OnlineBuffer:
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
         return {
-            "refreshes": [[asdict(each) for each in refresh] for refresh in self._refreshes],
+            "refreshes": [[row_of(each) for each in refresh] for refresh in self._refreshes],
+            "neutral": self.neutral,
             "shuffles": self._shuffles,
             "left": len(self._order),
         }
@@ -108,6 +132,7 @@ class OnlineBuffer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Become the buffer whose `state` this is; capacity, rule and seed must be the same."""
         self._refreshes = [[experience_of(each) for each in refresh] for refresh in state["refreshes"]]
+        self.neutral = state["neutral"]
         self._order, self._shuffles = [], state["shuffles"]
         if state["left"]:
             self._shuffles -= 1
@@ -133,9 +158,44 @@ class OnlineBuffer:
             self._refreshes[0] = oldest[count:]
 
 
+def row_of(experience: Experience) -> dict[str, Any]:
+    """Plain JSON values; sequences over tokens are packed, since a buffer holds millions of them."""
+    packed = {name: _packed(code, getattr(experience, name)) for name, code in _PACKED.items()}
+    kept = {name: getattr(experience, name) for name in _PLAIN}
+    return {
+        **kept,
+        **packed,
+        "feedback": asdict(experience.feedback),
+        "reward": asdict(experience.reward),
+    }
+
+
 def experience_of(row: Mapping[str, Any]) -> Experience:
-    """An experience from the plain values that `dataclasses.asdict` made of it."""
-    return Experience(**{**row, "feedback": feedback_of(row["feedback"]), "reward": Reward(**row["reward"])})
+    """An experience from the plain values that `row_of` made of it."""
+    values: dict[str, Any] = {name: row[name] for name in _PLAIN}
+    values |= {name: _unpacked(code, row[name]) for name, code in _PACKED.items()}
+    values["span"] = tuple(map(bool, values["span"]))
+    return Experience(**values, feedback=feedback_of(row["feedback"]), reward=Reward(**row["reward"]))
+
+
+_PLAIN = ("task_id", "truncated", "temperature", "step")
+_PACKED = {"prompt": "i", "ids": "i", "log_probs": "f", "span": "b"}
+"""Codes of `array`: 4-byte integers, 4-byte floats, bytes."""
+
+
+def _packed(code: str, values: Sequence[float]) -> str:
+    packed = array(code, values)
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return b64encode(packed.tobytes()).decode("ascii")
+
+
+def _unpacked(code: str, text: str) -> tuple[Any, ...]:
+    packed = array(code)
+    packed.frombytes(b64decode(text))
+    if sys.byteorder == "big":
+        packed.byteswap()
+    return tuple(packed)
 
 
 def feedback_of(row: Mapping[str, Any]) -> Feedback:

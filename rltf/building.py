@@ -19,10 +19,11 @@ from harness.prompts import find_format
 from harness.types import Benchmark, Problem, PromptFormat
 from rltf.buffer import OnlineBuffer
 from rltf.config import RLTFConfig
-from rltf.data import Solutions, Tokens
+from rltf.data import Tokens
 from rltf.meter import Meter
 from rltf.rollout import Rollouts, Sampling
 from rltf.sampler_process import SamplerProcess
+from rltf.solutions import Solutions
 from rltf.source import Beside, Inline, Overlapped, Source
 from rltf.stream import Stream
 from rltf.trainer import RLTFTrainer
@@ -67,7 +68,7 @@ def make_trainer(
         share=(config.process_index, config.world_size),
     )
     buffer = OnlineBuffer(config.buffer_size, rule=config.buffer_rule, seed=config.seed)
-    stream = Stream(config, tokens, solutions, buffer, prompt_format=prompt_format, meter=meter)
+    stream = Stream(config, tokens, solutions, buffer, meter=meter)
     source = None
     if config.method == "rltf":
         rollouts = _rollouts(config, rewarding, prompt_format)
@@ -78,6 +79,7 @@ def make_trainer(
         config,
         stream=stream,
         meter=meter,
+        prompt_format=prompt_format,
         source=source,
         processing_class=tokenizer,
         callbacks=callbacks,
@@ -165,6 +167,7 @@ def _source(
     options: dict[str, Any] = {
         "source_tokens": config.max_prompt_tokens,
         "batch_size": config.sample_batch_size,
+        "trace": True,
     }
     if config.sampler == "process":
         process = SamplerProcess(model, tokenizer, device=config.sampler_device, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,13 @@ class Refresh(TrainerCallback):
     def _take(self, step: int) -> None:
         with self._meter.seconds("waiting"):
             collected = self._source.collect()
-        self._buffer.add(collected.experiences)
+        self._buffer.add(collected.experiences, neutral=collected.neutral)
+        if collected.neutral and not len(self._buffer):
+            warnings.warn(
+                f"after step {step} all {collected.neutral} new programs earned what they are compared with:"
+                " rewards are equal, and until some differ nothing is learned from programs",
+                stacklevel=2,
+            )
         self._meter.means("sampled", collected.metrics)
         for name, value in collected.seconds.items():
             self._meter.add(f"seconds/{name}", value)

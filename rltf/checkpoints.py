@@ -7,6 +7,7 @@ Does not cover: model, optimiser, scheduler and random states, which Trainer wri
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import Any
 from harness.errors import InputError
 from harness.files import replace_file
 
-FORMAT = 1
+FORMAT = 2
 """Raised when our state changes its meaning."""
 
 _TRAINER_STATE = "trainer_state.json"
@@ -45,8 +46,8 @@ def is_whole(checkpoint: Path) -> bool:
 
 def write_state(checkpoint: Path, state: Mapping[str, Any], process: int) -> None:
     """Write our state of one process; it says how many `processes` there are."""
-    checkpoint.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"format": FORMAT, **state}, allow_nan=False)
+    checkpoint.mkdir(parents=True, exist_ok=True)
     replace_file(checkpoint / _name(process), lambda stream: stream.write(text.encode("ascii")))
 
 
@@ -70,7 +71,9 @@ def read_state(checkpoint: Path, process: int) -> dict[str, Any]:
 
 @contextmanager
 def saving(checkpoint: Path) -> Iterator[None]:
-    """Turn a full disk into one line; torch and safetensors have errors of their own for it.
+    """Turn a failure to write into one line; torch and safetensors have errors of their own for it.
+
+    Other errors (of the device, of the sampler, bugs) are none of writing, and go on as they are.
 
     Raises:
         InputError: If the checkpoint cannot be written; the one before it is as it was.
@@ -78,12 +81,32 @@ def saving(checkpoint: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, OSError | RuntimeError) and type(error).__name__ != "SafetensorError":
+        if not _is_of_writing(error):
             raise
+        remedy = "make room" if _is_full(error) else "mend that"
         raise InputError(
-            f"{checkpoint} cannot be written: {error}; make room, then run the same command with --resume:"
+            f"{checkpoint} cannot be written: {error}; {remedy}, then run the same command with --resume:"
             " the checkpoint before it is whole"
         ) from error
+
+
+def _is_of_writing(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return not isinstance(error, ConnectionError | TimeoutError | ChildProcessError)
+    if type(error).__name__ == "SafetensorError":
+        return True
+    # What torch.save raises has no class of its own, and the device's errors have the same.
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _TORCH_WRITING)
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    # Torch says of a disk that is full only how far it came.
+    return isinstance(error, RuntimeError) or "No space left" in str(error)
+
+
+_TORCH_WRITING = ("PytorchStreamWriter", "inline_container", "iostream", "file write failed")
 
 
 def _name(process: int) -> str:

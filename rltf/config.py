@@ -127,6 +127,8 @@ class RLTFConfig(TrainingArguments):
     """The stream's own place is in the checkpoint; there is nothing to skip."""
     ddp_find_unused_parameters: bool | None = False
     """Every weight is used in every step; looking for others costs a pass over the graph."""
+    logging_nan_inf_filter: bool = False
+    """A loss that is not finite ends training (`rltf.finite`); the filter waits for the device to hide it."""
     restore_callback_states_from_checkpoint: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:

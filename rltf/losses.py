@@ -185,27 +185,25 @@ def policy_gradient_terms(
 def entropy(logits: Tensor, labels: Tensor, *, causal: bool = False) -> Tensor:
     """Mean entropy of the predictions at target positions, in nats; scalar, for the log: no gradient.
 
+    Sequence by sequence, and without waiting for the device.
+
     Args:
         logits: `[B, T, V]`.
         labels: `[B, T]`.
         causal: Position t predicts label t+1.
     """
     _check_shapes(logits, labels)
-    labels = _predicted(labels) if causal else labels
+    wanted = (_predicted(labels) if causal else labels) != IGNORE
     with torch.no_grad():
-        total = torch.stack(
-            [
-                _row_entropy(row[targets != IGNORE])
-                for row, targets in zip(logits.unbind(0), labels.unbind(0), strict=True)
-            ]
-        ).sum()
-        return total / (labels != IGNORE).sum().clamp(min=1)
+        rows = zip(logits.unbind(0), wanted.unbind(0), strict=True)
+        total = torch.stack([torch.where(mask, _entropies(row), 0.0).sum() for row, mask in rows]).sum()
+        return total / wanted.sum().clamp(min=1)
 
 
-def _row_entropy(logits: Tensor) -> Tensor:
-    log_probs = functional.log_softmax(_full_precision(logits), dim=-1)
-    total: Tensor = torch.special.entr(log_probs.exp()).sum()
-    return total
+def _entropies(logits: Tensor) -> Tensor:
+    probabilities = torch.softmax(_full_precision(logits), dim=-1)
+    found: Tensor = torch.special.entr(probabilities).sum(dim=-1)
+    return found
 
 
 def _targets(labels: Tensor, *, causal: bool) -> Tensor:

@@ -11,20 +11,22 @@ Every draw is a function of seed and count, so the sampler's place in a checkpoi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harness.evaluation import Grader
-from harness.generate import Decoding, Finish, Request, Sampler
+from harness.generate import Decoding, Finish, Request, Sampler, Trace
 from harness.prompts import Prompt, make_prompt
 from harness.types import Outcome, Problem, PromptFormat
-from rltf.buffer import Experience, feedback_of
+from rltf.buffer import Experience, experience_of, feedback_of, row_of
 from rltf.chance import shuffled
 from rltf.feedback import Feedback, Scope, feedback
-from rltf.placing import place
+from rltf.placing import Place, place
 from rltf.programs import Key, Program, grade_beside, read_program
 from rltf.rewards import PAPER, Reward, RewardConfig, best, group_mean, raw_rewards, rewards
+from rltf.spans import feedback_mask
 from rltf.statistics import program_statistics
 
 
@@ -50,6 +52,17 @@ class Collected:
     """Means over the new programs."""
     seconds: dict[str, float]
     """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
+    neutral: int = 0
+    """Programs that were graded and left out, since their rewards are all nought."""
+
+    def row(self) -> dict[str, Any]:
+        """Plain JSON values, for a checkpoint."""
+        return asdict(replace(self, experiences=[])) | {"experiences": list(map(row_of, self.experiences))}
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Collected:
+        """From the plain values that `row` made."""
+        return cls(**{**row, "experiences": list(map(experience_of, row["experiences"]))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +118,8 @@ class Rollouts:
     ) -> Collected:
         sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
         told = {program.key: (program, self._told(program, outcome)) for program, outcome in sound}
-        experiences = [
-            each
-            for visit in visits
-            for each in self._experiences(visit, told, step)
-            if self.keep_neutral or not each.reward.neutral
-        ]
+        made = [each for visit in visits for each in self._experiences(visit, told, step)]
+        kept = [each for each in made if self.keep_neutral or not each.reward.neutral]
         sampled = [(each.completion, said) for each, said in told.values() if each.temperature is not None]
         rewarded = [(said, raw_rewards(said, self.rewards)) for _, said in sampled]
         metrics = program_statistics("sampled", rewarded) | {
@@ -118,8 +127,9 @@ class Rollouts:
             "sampled/tokens": _mean([completion.tokens for completion, _ in sampled]),
             "sampled/truncated": _mean([each.finish is Finish.LENGTH for each, _ in sampled]),
             "sampled/infrastructure_errors": len(graded) - len(sound),
+            "sampled/neutral": _mean([each.reward.neutral for each in made]),
         }
-        return Collected(experiences, metrics, seconds)
+        return Collected(kept, metrics, seconds, neutral=len(made) - len(kept))
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
@@ -205,22 +215,42 @@ class Rollouts:
 
 
 def _experience(program: Program, said: Feedback, reward: Reward, step: int) -> Experience:
-    completion = program.completion
+    completion, trace = program.completion, program.completion.trace
+    if trace is None:
+        raise ValueError("the sampler gives no tokens to learn from; make it with trace=True")
     prompt, text = completion.prompt, completion.text
     found = place(text, program.code, prompt.text if prompt.format.in_program else "")
     if said.scope is Scope.LINE:
         line = found and said.line and found.lines_before + said.line
         said = replace(said, line=line) if line and line > 0 else replace(said, scope=Scope.IGNORE, line=None)
+    kept = _kept(trace, text, found)
     return Experience(
         task_id=completion.task_id,
-        prompt=prompt.text,
-        text=text[: found.end] if found else text,
-        ended=completion.finish is Finish.STOP,
+        prompt=trace.prompt,
+        ids=trace.ids[:kept],
+        log_probs=trace.log_probs[:kept],
+        span=tuple(feedback_mask(said, text, trace.spans[:kept])),
+        truncated=completion.finish is Finish.LENGTH,
         feedback=said,
         reward=reward,
         temperature=program.temperature or 0.0,
         step=step,
     )
+
+
+_ENDS_PROGRAM = re.compile(r"\s*(?:`{3,}|~{3,})?\s*")
+"""What may follow a program without being anything else: blanks, the end of its fence."""
+
+
+def _kept(trace: Trace, text: str, found: Place | None) -> int:
+    """How many of the tokens are learned from: all, unless something else follows the program.
+
+    The reward is the program's and says nothing of what the model went on to write (prose, another question),
+    end token and all; what ended the program itself was the model's choice as its lines were.
+    """
+    if found is None or _ENDS_PROGRAM.fullmatch(text, found.end):
+        return len(trace.ids)
+    return next((i for i, (first, _) in enumerate(trace.spans) if first >= found.end), len(trace.ids))
 
 
 def _mean(values: Sequence[float]) -> float:

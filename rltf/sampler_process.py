@@ -1,7 +1,9 @@
 """A process beside training that samples, and takes new weights without being started anew.
 
 The weights lie in memory that both processes share: `publish` copies the model's into it, while the process
-is idle. Covers: a clean end, and an end with the trainer, whatever ends it (`kill -9` included).
+is idle. Each answer carries its question's number, so that one which nobody waits for any more is never taken
+for the next. Covers: a clean end, an end with the trainer, whatever ends it (`kill -9` included), and errors:
+they come over with their cause, and those that are no bug of ours as one line.
 Does not cover: other machines, or when to ask (`rltf.source`).
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import os
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -16,7 +19,7 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from harness.errors import HarnessError, InfrastructureError, InputError
+from harness.errors import HarnessError, InfrastructureError
 from harness.generate import Completion, Decoding, Request
 from harness.generate.local import LocalSampler
 from harness.runner.sandbox.isolation import die_with_parent
@@ -43,6 +46,7 @@ class SamplerProcess:
         given = {"parent": os.getpid(), "tokenizer": tokenizer, "device": where, "options": options}
         self._process = context.Process(target=_serve, args=(other, self._shared), kwargs=given, daemon=True)
         self._process.start()
+        self._asked = 0
         other.close()
 
     def publish(self) -> None:
@@ -52,20 +56,28 @@ class SamplerProcess:
                 shared.copy_(own)
 
     def complete(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[Completion]:
-        """As `Sampler.complete`.
+        """As `Sampler.complete`; where it is left before its end, the process stops at the next completion.
 
         Raises:
             InputError: As the sampler's, from the process.
-            InfrastructureError: If the process has ended.
+            InfrastructureError: If the process has ended, or its device or memory failed.
         """
-        answer = self._ask("complete", (list(requests), decoding))
-        while answer is not None:
-            yield from answer
-            answer = self._answer()
+        number = self._ask("complete", (list(requests), decoding))
+        ended = False
+        try:
+            while (completion := self._answer(number)) is not None:
+                yield completion
+            ended = True
+        except HarnessError:
+            ended = True
+            raise
+        finally:
+            if not ended:
+                self._leave(number)
 
     def describe(self) -> Mapping[str, Any]:
         """As `Sampler.describe`."""
-        described: Mapping[str, Any] = self._ask("describe", ())
+        described: Mapping[str, Any] = self._answer(self._ask("describe", ()))
         return described
 
     def close(self) -> None:
@@ -82,19 +94,35 @@ class SamplerProcess:
     def _tensors(model: Any) -> list[torch.Tensor]:
         return [*model.parameters(), *model.buffers()]
 
-    def _ask(self, question: str, arguments: tuple[Any, ...]) -> Any:
+    def _ask(self, question: str, arguments: tuple[Any, ...]) -> int:
+        """Put a question; its number."""
+        self._asked += 1
         with suppress(OSError):  # an end shows when the answer is read
-            self._connection.send((question, arguments))
-        return self._answer()
+            self._connection.send((self._asked, question, arguments))
+        return self._asked
 
-    def _answer(self) -> Any:
-        try:
-            answer = self._connection.recv()
-        except (EOFError, OSError):
-            raise InfrastructureError("the sampler process has ended; start again with --resume") from None
-        if isinstance(answer, HarnessError):
+    def _answer(self, number: int) -> Any:
+        """The next message of the answer to question `number`."""
+        while True:
+            try:
+                of, kind, answer = self._connection.recv()
+            except (EOFError, OSError):
+                raise InfrastructureError(
+                    "the sampler process has ended; start again with --resume"
+                ) from None
+            if of == number:
+                break
+        if kind == "error":
             raise answer
+        if kind == "bug":
+            raise RuntimeError(f"in the sampler process:\n{answer}")
         return answer
+
+    def _leave(self, number: int) -> None:
+        """Have the process stop answering, and wait until it has."""
+        left = self._ask("leave", ())
+        with suppress(HarnessError, RuntimeError):
+            self._answer(left)
 
 
 def _serve(
@@ -102,19 +130,49 @@ def _serve(
 ) -> None:
     """Answer questions until the trainer closes the connection or ends."""
     die_with_parent(parent)
-    own = shared if device == "cpu" else copy.deepcopy(shared).to(device)
-    sampler = LocalSampler(own, tokenizer, **options)
+    answers: _Answers | None = None
     with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
-            question, arguments = connection.recv()
+            number, question, arguments = connection.recv()
             try:
-                if question == "describe":
-                    connection.send(dict(sampler.describe()))
-                    continue
-                if own is not shared:
-                    own.load_state_dict(shared.state_dict())
-                for completion in sampler.complete(*arguments):
-                    connection.send([completion])
-                connection.send(None)
-            except InputError as error:
-                connection.send(error)
+                answers = answers or _Answers(shared, tokenizer, device, options)
+                for answer in answers.to(question, arguments):
+                    connection.send((number, "answer", answer))
+                    if connection.poll():  # nobody waits for the rest: the next question is there
+                        break
+            except Exception as error:  # told to the trainer, which raises it
+                connection.send((number, *_told(error)))
+
+
+class _Answers:
+    """The process's copy of the model, and what it says."""
+
+    def __init__(self, shared: Any, tokenizer: Any, device: str, options: Mapping[str, Any]) -> None:
+        self._shared = shared
+        self._own = shared if device == "cpu" else copy.deepcopy(shared).to(device)
+        self._sampler = LocalSampler(self._own, tokenizer, **options)
+
+    def to(self, question: str, arguments: tuple[Any, ...]) -> Iterator[Any]:
+        """The messages of an answer."""
+        if question == "describe":
+            yield dict(self._sampler.describe())
+        elif question == "leave":
+            yield None
+        else:
+            if self._own is not self._shared:
+                self._own.load_state_dict(self._shared.state_dict())
+            yield from self._sampler.complete(*arguments)
+            yield None
+
+
+def _told(error: Exception) -> tuple[str, Any]:
+    """An error as the trainer gets it: a user's as it is, a device's in a line, a bug with its trace."""
+    if isinstance(error, HarnessError):
+        return "error", error
+    if isinstance(error, RuntimeError | MemoryError | OSError):
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        return "error", InfrastructureError(
+            f"the sampler process failed: {cause}; start again with --resume, with another sampler_device or"
+            " a smaller sample_batch_size if it fails again"
+        )
+    return "bug", traceback.format_exc()

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from harness.evaluation import Grader
 from harness.generate import Sampler
-from rltf.buffer import experience_of
 from rltf.rollout import Collected, Rollouts
 from rltf.sampler_process import SamplerProcess
 
@@ -115,16 +114,15 @@ class Overlapped:
     def state(self) -> dict[str, Any]:
         """See `Source.state`."""
         self.settle()
-        ready = None if self._under_way is None else asdict(self._under_way.result())
+        ready = None if self._under_way is None else self._under_way.result().row()
         return {"rollouts": self._rollouts.state(), "ready": ready}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Source.restore`."""
         self._rollouts.restore(state["rollouts"])
         if (ready := state["ready"]) is not None:
-            experiences = [experience_of(row) for row in ready["experiences"]]
             self._under_way = Future()
-            self._under_way.set_result(Collected(experiences, ready["metrics"], ready["seconds"]))
+            self._under_way.set_result(Collected.of(ready))
 
     def close(self) -> None:
         """See `Source.close`."""

@@ -1,14 +1,13 @@
 """From a line of a program to the tokens that wrote it.
 
-Works on offsets, pairs of characters `(start, end)` per token as a fast tokenizer gives them for the very
-text that was tokenised (`tokenizer(text, return_offsets_mapping=True)`); never by searching for the line's
-content, so repeated lines are told apart. Pure Python, and no tokenizer in sight.
+Works on offsets, pairs of characters `(start, end)` of the answer per token, as `harness.generate.offsets`
+gives them for the tokens that were sampled; never by searching for the line's content, so repeated lines are
+told apart. Pure Python, and no tokenizer in sight.
 
 A line's span is what stands between its indentation and its end, trailing blanks left out; a token belongs to
 it if it holds a character of that span. So a token that merges the end of the line with the newline, or the
 newline with the next line's beginning, counts to the line whose text it holds, and to both if it holds text
-of both. Does not cover: offsets of text that was changed after it was tokenised, or of a slow tokenizer,
-which has none.
+of both. Does not cover: where a program's lines stand in the answer (`rltf.placing`).
 """
 
 from __future__ import annotations
@@ -43,26 +42,22 @@ def line_spans(code: str) -> list[tuple[int, int]]:
     return spans
 
 
-def line_mask(
-    text: str, offsets: Offsets, line: int, *, start: int = 0, end: int | None = None
-) -> list[bool]:
-    """Which tokens wrote a line of a program.
+def line_mask(text: str, offsets: Offsets, line: int) -> list[bool]:
+    """Which tokens wrote a line of an answer.
 
     Args:
-        text: What was tokenised.
-        offsets: Per token, its characters in `text`; special tokens and padding have `(0, 0)`. May be cut
-            short.
-        line: 1-based, within the program.
-        start: Character of `text` at which the program begins: behind the prompt, for a causal model.
-        end: Character at which it ends; `None` for the end of `text`.
+        text: The answer.
+        offsets: Per token, its characters in `text`; special tokens have none: the same place twice. May be
+            cut short.
+        line: 1-based, within the answer.
 
     Returns:
         As long as `offsets`; all False for a line that is blank, cut off, or not there.
     """
-    spans = line_spans(text[start:end])
+    spans = line_spans(text)
     if not 1 <= line <= len(spans):
         return [False] * len(offsets)
-    first, last = (start + position for position in spans[line - 1])
+    first, last = spans[line - 1]
     content = text[first:last]
     if not content.strip():
         # Else a token of two newlines would hold the point between them.
@@ -73,22 +68,18 @@ def line_mask(
     return [a < last and b > first if a < b else first < a < last for a, b in offsets]
 
 
-def feedback_mask(
-    feedback: Feedback, text: str, offsets: Offsets, *, start: int = 0, end: int | None = None
-) -> list[bool]:
+def feedback_mask(feedback: Feedback, text: str, offsets: Offsets) -> list[bool]:
     """Which tokens the fine-grained reward of a program goes to.
 
     Args:
-        feedback: What is said of the program.
-        text: What was tokenised.
+        feedback: What is said of the program; its line is one of the answer.
+        text: The answer.
         offsets: As in `line_mask`.
-        start: As in `line_mask`.
-        end: As in `line_mask`.
 
     Returns:
-        As long as `offsets`. For a global scope all True, special tokens, prompt and padding too: labels of
-        -100 take out what is no target, so that the span's length is T and α is 1.
+        As long as `offsets`. For a global scope all True, special tokens too, so that the span's length is T
+        and α is 1.
     """
     if feedback.scope is Scope.LINE and feedback.line is not None:
-        return line_mask(text, offsets, feedback.line, start=start, end=end)
+        return line_mask(text, offsets, feedback.line)
     return [feedback.scope is Scope.GLOBAL] * len(offsets)

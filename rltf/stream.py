@@ -13,11 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
-from harness.types import PromptFormat
 from rltf.buffer import OnlineBuffer
 from rltf.config import RLTFConfig
-from rltf.data import Row, Solutions, Tokens, collate
+from rltf.data import Row, Tokens, collate, experience_row
 from rltf.meter import Meter
+from rltf.solutions import Solutions
 from rltf.statistics import program_statistics
 
 
@@ -31,12 +31,9 @@ class Stream:
         solutions: Solutions,
         buffer: OnlineBuffer,
         *,
-        prompt_format: PromptFormat,
         meter: Meter,
     ) -> None:
-        """`prompt_format`: of the prompts that the policy has answered."""
         self.buffer = buffer
-        self.prompt_format = prompt_format
         self._config = config
         self._tokens = tokens
         self._solutions = solutions
@@ -65,10 +62,23 @@ class Stream:
     def _next(self) -> dict[str, Tensor]:
         with self._meter.seconds("batching"):
             rl = self._rl_rows()
+            supervised = self._batch_size - rl
             self._drawn += 1
+            if rl and self._only_solutions:
+                rl, supervised = 0, supervised or rl
             # Supervised rows first: each kind is then a slice of the batch, and no copy of its logits.
-            rows = self._solutions.draw(self._config.per_device_train_batch_size - rl) + self._experiences(rl)
+            rows = self._solutions.draw(supervised) + self._experiences(rl)
             return collate(rows, pad_id=self._tokens.pad_id, seq2seq=self._tokens.seq2seq)
+
+    @property
+    def _only_solutions(self) -> bool:
+        """No program has anything to teach, since all rewards are equal, and solutions are learned anyway."""
+        mixed = self._config.mixing == "alternate" or self._config.rl_rows < self._batch_size
+        return mixed and bool(self.buffer.neutral) and not len(self.buffer)
+
+    @property
+    def _batch_size(self) -> int:
+        return self._config.per_device_train_batch_size
 
     def _rl_rows(self) -> int:
         """RL rows in the next micro-batch."""
@@ -76,18 +86,18 @@ class Stream:
         if config.method == "sft":
             return 0
         if config.mixing == "alternate":
-            return config.per_device_train_batch_size * (self._drawn % 2)
+            return self._batch_size * (self._drawn % 2)
         return config.rl_rows
 
     def _experiences(self, count: int) -> list[Row]:
         if not count:
             return []
         drawn = self.buffer.draw(count)
-        rows = [self._tokens.experience_row(each, self.prompt_format) for each in drawn]
+        rows = [experience_row(each) for each in drawn]
         statistics = program_statistics("drawn", [(each.feedback, each.reward) for each in drawn])
         statistics |= {
             "drawn/tokens": sum(len(row.target) for row in rows) / count,
-            "drawn/truncated": sum(not each.ended for each in drawn) / count,
+            "drawn/truncated": sum(each.truncated for each in drawn) / count,
         }
         self._meter.means("drawn", statistics)
         return rows

@@ -233,7 +233,7 @@ def _run(trainer: RLTFTrainer, config: RLTFConfig, say: Callable[[str], None]) -
     trainer.train(None if checkpoint is None else str(checkpoint))
     with checkpoints.saving(out / MODEL), _whole_folder(out / MODEL, write=config.should_save) as folder:
         trainer.save_model(str(folder))
-        if config.should_save:
+        if config.should_save and trainer.prompt_format is not None:
             note_trained(folder, trainer.prompt_format)
     trainer.accelerator.wait_for_everyone()
 

@@ -9,17 +9,20 @@ Does not cover: loading models and problems, or evaluation (`rltf.train`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, set_seed
 
 from harness.types import PromptFormat
 from rltf import checkpoints
+from rltf.accumulation import Normalizers, normalizers
 from rltf.callbacks import MetricsFile, Refresh, Seconds
 from rltf.config import RLTFConfig
+from rltf.finite import Finite
 from rltf.losses import entropy, policy_gradient_terms, supervised_loss
 from rltf.meter import Meter
 from rltf.source import Source
@@ -30,8 +33,8 @@ class RLTFTrainer(Trainer):
     """Trains a causal or a seq2seq model on the stream's rows; a source refreshes the stream's buffer."""
 
     args: RLTFConfig
-    loss_is_scaled_for_ga = False
-    """Each micro-batch gives a mean; Trainer divides by the number of them."""
+    loss_is_scaled_for_ga = True
+    """Each micro-batch gives its part of the step's loss (`rltf.accumulation`); Trainer divides nothing."""
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class RLTFTrainer(Trainer):
         *,
         stream: Stream,
         meter: Meter,
+        prompt_format: PromptFormat | None = None,
         source: Source | None = None,
         processing_class: Any = None,
         callbacks: Iterable[TrainerCallback] = (),
@@ -50,25 +54,23 @@ class RLTFTrainer(Trainer):
             args: All options.
             stream: Of micro-batches.
             meter: Collects what is logged.
+            prompt_format: What the policy is asked with, to be noted beside the model.
             source: Of new programs; `None` for supervised training.
             processing_class: The tokenizer, saved with each checkpoint.
             callbacks: Run after ours.
         """
-        ours: list[TrainerCallback] = [Seconds(meter), MetricsFile()]
+        self._finite = Finite()
+        ours: list[TrainerCallback] = [self._finite, Seconds(meter), MetricsFile()]
         if source is not None:
-            ours.insert(1, Refresh(args, stream.buffer, source, meter))
+            ours.insert(2, Refresh(args, stream.buffer, source, meter))
         super().__init__(
             model=model, args=args, processing_class=processing_class, callbacks=[*ours, *callbacks]
         )
+        self.prompt_format = prompt_format
         self._stream = stream
         self.meter = meter
         self._source = source
         self._causal = not self.accelerator.unwrap_model(model).config.is_encoder_decoder
-
-    @property
-    def prompt_format(self) -> PromptFormat:
-        """That the model is trained with."""
-        return self._stream.prompt_format
 
     # --- data ------------------------------------------------------------------------------------
 
@@ -76,30 +78,67 @@ class RLTFTrainer(Trainer):
         """The stream itself: each process draws its own rows, one micro-batch at a time."""
         return self._stream
 
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Mapping[str, Any]], num_batches: int, device: Any
+    ) -> tuple[list[Any], Any]:
+        """A step's micro-batches, and what their losses are divided by."""
+        batches = [next(epoch_iterator) for _ in range(num_batches)]
+        return batches, self._normalizers(batches, mean=self._mean_over_processes)
+
+    def _normalizers(self, batches: Sequence[Mapping[str, Any]], **options: Any) -> Normalizers:
+        rl = self.args.rewards.reduction
+        return normalizers(batches, supervised=rl if self._online else "mean", rl=rl, **options)
+
+    def _mean_over_processes(self, values: Sequence[float]) -> Sequence[float]:
+        if self.accelerator.num_processes == 1:
+            return values
+        given = torch.tensor(values, dtype=torch.float32, device=self.args.device)
+        found: list[float] = self.accelerator.reduce(given, "mean").tolist()
+        return found
+
+    @property
+    def _online(self) -> bool:
+        return self.args.method == "rltf"
+
     # --- loss ------------------------------------------------------------------------------------
 
     def compute_loss(
         self,
         model: nn.Module,
-        inputs: Mapping[str, Tensor],
+        inputs: Mapping[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
+        num_items_in_batch: Any = None,
     ) -> Any:
-        """L = L_sl + L_coarse + L_fine + L_adaptive (the paper's eq. 6) of one micro-batch; each is logged.
+        """L = L_sl + L_coarse + L_fine + L_adaptive (the paper's eq. 6): a micro-batch's part of it, logged.
 
         Args:
             model: Perhaps wrapped.
             inputs: As `rltf.data.collate` makes them.
             return_outputs: Give the model's outputs too.
-            num_items_in_batch: Not used; see `loss_is_scaled_for_ga`.
+            num_items_in_batch: `Normalizers` of the step; `None` where the micro-batch is all of it.
         """
+        over: Normalizers = num_items_in_batch or self._normalizers([inputs])
         outputs = self._predict(model, inputs)
-        terms = self._terms(outputs.logits, inputs)
-        for name, term in terms.items():
-            self.meter.mean(f"loss/{name}", term.detach())
-        self.meter.mean("entropy", entropy(outputs.logits, inputs["labels"], causal=self._causal))
+        terms = self._terms(outputs.logits, inputs, over)
+        seen = {name: term.detach() for name, term in terms.items()}
+        self._finite.saw(seen)
+        for name, term in seen.items():
+            self.meter.mean(
+                f"loss/{name}", term * over.micro_batches
+            )  # so that their mean is the step's loss
+        if self._is_logged:
+            self.meter.mean("entropy", entropy(outputs.logits, inputs["labels"], causal=self._causal))
         loss = sum(terms.values())
         return (loss, outputs) if return_outputs else loss
+
+    @property
+    def _is_logged(self) -> bool:
+        """Whether the step under way ends with a line of the log."""
+        if self.args.logging_strategy != "steps":
+            return False
+        every = self.args.logging_steps if self.args.logging_steps >= 1 else self.state.logging_steps
+        step = self.state.global_step + 1
+        return step % max(1, int(every)) == 0 or (self.args.logging_first_step and step == 1)
 
     def _predict(self, model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
         given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
@@ -108,18 +147,13 @@ class RLTFTrainer(Trainer):
             given["decoder_input_ids"] = shift(labels=inputs["labels"])
         return model(**given)
 
-    def _terms(self, logits: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _terms(self, logits: Tensor, inputs: Mapping[str, Any], over: Normalizers) -> dict[str, Tensor]:
         """The loss of each kind of row that there is; supervised rows come first."""
-        rewards, labels, rl = self.args.rewards, inputs["labels"], inputs["is_rl"]
-        supervised = int((~rl).sum())
-        online = self.args.method == "rltf"
+        rewards, labels, supervised = self.args.rewards, inputs["labels"], inputs["supervised"]
         terms: dict[str, Tensor] = {}
         if supervised:
-            terms["supervised"] = (self.args.sl_weight if online else 1.0) * supervised_loss(
-                logits[:supervised],
-                labels[:supervised],
-                causal=self._causal,
-                reduction=rewards.reduction if online else "mean",
+            terms["supervised"] = (self.args.sl_weight if self._online else 1.0) * supervised_loss(
+                logits[:supervised], labels[:supervised], causal=self._causal, normalizer=over.supervised
             )
         if supervised < len(labels):
             terms |= policy_gradient_terms(
@@ -129,7 +163,7 @@ class RLTFTrainer(Trainer):
                 inputs["spans"][supervised:],
                 causal=self._causal,
                 alpha=rewards.fine_alpha,
-                reduction=rewards.reduction,
+                normalizer=over.rl,
             )
         return terms
 
@@ -165,8 +199,9 @@ class RLTFTrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         # Our state first: Trainer ends a checkpoint with its own, and then deletes older checkpoints.
         folder = Path(str(self.args.output_dir), f"checkpoint-{self.state.global_step}")
+        state = self._state()  # waits for what is under way, whose errors are its own
         with checkpoints.saving(folder):
-            checkpoints.write_state(folder, self._state(), self.args.process_index)
+            checkpoints.write_state(folder, state, self.args.process_index)
             self.accelerator.wait_for_everyone()
             super()._save_checkpoint(model, trial)
 

@@ -3,6 +3,6 @@
 Importing this package does not import torch.
 """
 
-from harness.generate.types import Completion, Decoding, Finish, Request, Sampler
+from harness.generate.types import Completion, Decoding, Finish, Request, Sampler, Trace
 
-__all__ = ["Completion", "Decoding", "Finish", "Request", "Sampler"]
+__all__ = ["Completion", "Decoding", "Finish", "Request", "Sampler", "Trace"]

@@ -33,6 +33,8 @@ class Row:
     endings: Endings
     tokens: list[int] = field(default_factory=list)
     """New ones so far."""
+    log_probs: list[float] = field(default_factory=list)
+    """Of the new tokens, where they are wanted; see `harness.generate.types.Trace`."""
 
 
 @dataclass(slots=True)

@@ -50,18 +50,23 @@ class Session:
         forward: Forward,
         decoding: Decoding,
         precision: Precision,
+        *,
+        log_probs: bool = False,
     ) -> None:
+        """`log_probs`: note each token's in its row."""
         self.rows = list(rows)
         """Not ended yet."""
         self._forward = forward
         self._decoding = decoding
         self._chooser = Chooser(decoding)
         self._precision = precision
+        self._log_probs = log_probs
         self._batch = start_batch(forward, [row.ids for row in rows])
         self._held: list[Row | None] = list(rows)
         """The batch's rows; None where one has ended and is still computed."""
         for row in rows:
             row.tokens.clear()
+            row.log_probs.clear()
         self._logits: Tensor | None = None
 
     @property
@@ -83,8 +88,12 @@ class Session:
         places = [place for place, row in enumerate(self._held) if row is not None]
         if len(places) < len(self._held):
             logits = logits[torch.tensor(places, device=logits.device)]
-        for row, token in zip(self.rows, self._chosen(logits), strict=True):
+        chosen = self._chosen(logits)
+        for row, token in zip(self.rows, chosen, strict=True):
             row.tokens.append(token)
+        if self._log_probs:
+            for row, value in zip(self.rows, _log_probs(logits, chosen), strict=True):
+                row.log_probs.append(value)
         ended = [row for row in self.rows if self._ends(row)]
         self._drop(ended)
         return ended
@@ -135,3 +144,11 @@ class Session:
             return
         self._batch.keep([place for place, row in enumerate(self._held) if row is not None])
         self._held = list(self.rows)
+
+
+def _log_probs(logits: Tensor, tokens: Sequence[int]) -> list[float]:
+    """Of each row's token, from logits `[B, V]`."""
+    places = torch.tensor(tokens, device=logits.device)[:, None]
+    logits = logits.float()
+    found: list[float] = (logits.gather(1, places)[:, 0] - logits.logsumexp(dim=-1)).tolist()
+    return found

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from harness.generate.offsets import Span, TokenSpans
 from harness.generate.types import Finish
 
 _CONTEXT = 8
@@ -32,6 +33,7 @@ class Endings:
         self._window = max((len(text.encode()) for text in self._stop), default=0) + 4
         self._lasts = frozenset(text[-1] for text in self._stop)
         self._may_complete = lru_cache(maxsize=None)(self._completes)
+        self._spans: TokenSpans | None = None
 
     def ended(self, tokens: Sequence[int]) -> bool:
         """Whether the last of `tokens` ended the completion."""
@@ -45,12 +47,27 @@ class Endings:
     def read(self, prompt: Sequence[int], tokens: Sequence[int]) -> tuple[str, Finish]:
         """The text of a completion that has ended, and why it has; `prompt` is empty for a decoder's own."""
         written = tokens[:-1] if tokens[-1] in self._end_ids else tokens
-        text = self._added(prompt[-_CONTEXT:], written)
+        text = self.added(prompt, written)
         first = min((text.find(stop) for stop in self._stop if stop in text), default=None)
         stopped = first is not None or len(written) < len(tokens)
         return text[:first], Finish.STOP if stopped else Finish.LENGTH
 
-    def _added(self, prompt: Sequence[int], tokens: Sequence[int]) -> str:
+    def spans(self, prompt: Sequence[int], tokens: Sequence[int], text: str) -> tuple[Span, ...]:
+        """Per token of a completion that has ended, its characters in `text`, which `read` gave of it.
+
+        Tokens that wrote none have the same place twice: special ones, and a stop string's behind the text.
+        """
+        if self._spans is None:
+            anchor = self._tokenizer("a", add_special_tokens=False, verbose=False).input_ids
+            self._spans = TokenSpans(self._decode, self._tokenizer.convert_ids_to_tokens, anchor[-1:])
+        written = tokens[:-1] if tokens[-1] in self._end_ids else tokens
+        found = self._spans.find(prompt[-_CONTEXT:], written, self.added(prompt, written))
+        behind = [(len(text), len(text))] * (len(tokens) - len(written))
+        return (*((min(a, len(text)), min(b, len(text))) for a, b in found), *behind)
+
+    def added(self, prompt: Sequence[int], tokens: Sequence[int]) -> str:
+        """What `tokens` add to the text of `prompt`, which is empty for a decoder's own."""
+        prompt = prompt[-_CONTEXT:]
         before, both = self._decode(prompt), self._decode([*prompt, *tokens])
         # Not so where the prompt ends within a character.
         return both[len(before) :] if both.startswith(before) else self._decode(tokens)

@@ -29,7 +29,7 @@ from harness.generate.noise import row_key
 from harness.generate.positions import Context, embedding_rows, inner_model, is_seq2seq
 from harness.generate.prompting import Prompting
 from harness.generate.templates import ChatChoice, Template, special_ids
-from harness.generate.types import Completion, Decoding, Request
+from harness.generate.types import Completion, Decoding, Request, Trace
 
 SAMPLER_VERSION = "1"
 """Raised whenever another token may be chosen for some logits and key: runs of two versions do not mix."""
@@ -53,6 +53,7 @@ class LocalSampler:
         truncation: str = "end",
         source_tokens: int | None = None,
         description: Mapping[str, Any] | None = None,
+        trace: bool = False,
     ) -> None:
         """
         Args:
@@ -64,6 +65,7 @@ class LocalSampler:
             truncation: one of `harness.prompts.TRUNCATIONS`.
             source_tokens: most tokens of a prompt; None for what the model's context allows.
             description: which model it is, for `describe`.
+            trace: give each completion's tokens and their log-probabilities, for training.
         """
         self._model = model
         self._tokenizer = tokenizer
@@ -79,6 +81,7 @@ class LocalSampler:
             source_tokens=source_tokens,
             known_tokens=embedding_rows(model),
         )
+        self._trace = trace
         self._settings = {"chat": chat, "truncation": truncation, "source_tokens": source_tokens}
         start = CPU_TOKENS if self._forward.device.type == "cpu" else GPU_TOKENS
         self._budget = Budget(batch_tokens or start, batch_size)
@@ -186,7 +189,9 @@ class LocalSampler:
         while left:
             try:
                 with _evaluating(self._model):
-                    session = session or Session(batch, self._forward, decoding, self._precision)
+                    session = session or Session(
+                        batch, self._forward, decoding, self._precision, log_probs=self._trace
+                    )
                     ended = session.advance()
                     self._say_uncached(session)
             except (RuntimeError, MemoryError) as error:
@@ -224,7 +229,11 @@ class LocalSampler:
     def _completion(self, row: Row) -> Completion:
         prompt = row.ids if self._context.shared else ()
         text, finish = row.endings.read(prompt, row.tokens)
-        return Completion(row.prompt, row.sample_id, text, finish, len(row.tokens))
+        trace = None
+        if self._trace:
+            spans = row.endings.spans(prompt, row.tokens, text)
+            trace = Trace(row.ids, tuple(row.tokens), tuple(row.log_probs), spans)
+        return Completion(row.prompt, row.sample_id, text, finish, len(row.tokens), trace)
 
 
 _INDEPENDENCE = {

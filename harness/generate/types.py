@@ -64,6 +64,20 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """A completion token by token: what a trainer learns from."""
+
+    prompt: tuple[int, ...]
+    """Token ids that the model read."""
+    ids: tuple[int, ...]
+    """Sampled: the end token or a stop string's tokens are the last where one of them ended it."""
+    log_probs: tuple[float, ...]
+    """Of each sampled token under the model's own distribution: temperature 1, no top-p, no top-k; nats."""
+    spans: tuple[tuple[int, int], ...]
+    """Characters of the completion's text that each token wrote, `(first, behind the last)`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What a model wrote for one prompt."""
 
@@ -75,6 +89,8 @@ class Completion:
     finish: Finish
     tokens: int
     """Generated, the end token included."""
+    trace: Trace | None = None
+    """Where the sampler was asked for it, and has it."""
 
     @property
     def task_id(self) -> str:

@@ -12,7 +12,18 @@ from rltf.rewards import Reward
 
 def experience(number: int, step: int = 0) -> Experience:
     told = Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.25)
-    return Experience(f"task/{number}", "prompt", "text", True, told, Reward(-0.6, -0.3, 0.0), 0.7, step)
+    return Experience(
+        task_id=f"task/{number}",
+        prompt=(5, 70_000),
+        ids=(number, 2),
+        log_probs=(-0.5, -(2.0**-140)),  # the second is a float32 of the smallest kind
+        span=(True, False),
+        truncated=bool(number % 2),
+        feedback=told,
+        reward=Reward(-0.6, -0.3, 0.0),
+        temperature=0.7,
+        step=step,
+    )
 
 
 def batch(*numbers: int, step: int = 0) -> list[Experience]:
@@ -99,6 +110,16 @@ def test_a_restored_buffer_draws_what_the_other_would_have_drawn(rule, drawn):
 def test_an_empty_buffer_says_why_nothing_can_be_drawn():
     with pytest.raises(InputError, match="no program could be graded"):
         OnlineBuffer(3).draw(1)
+
+
+def test_programs_that_all_earned_the_same_are_no_failure_of_the_grader():
+    buffer = OnlineBuffer(3)
+    buffer.add([], neutral=4)
+    restored = OnlineBuffer(3)
+    restored.restore(json.loads(json.dumps(buffer.state())))
+    for each in (buffer, restored):
+        with pytest.raises(InputError, match=r"all 4 programs .* all rewards are equal"):
+            each.draw(1)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Rows and batches: what a model is trained to write, token by token, for both families of models."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("torch")
@@ -7,15 +10,17 @@ pytest.importorskip("transformers")
 
 from benchmarks.mini import load
 from harness.errors import InputError
+from harness.generate.endings import Endings
 from harness.generate.loading import load as load_model
 from harness.generate.local import LocalSampler
 from harness.generate.types import Decoding, Request
 from harness.prompts import find_format, make_prompt
 from rltf.buffer import Experience
-from rltf.data import Row, Solutions, Tokens, collate
+from rltf.data import Row, Tokens, collate, experience_row
 from rltf.feedback import Category, Feedback, Scope
 from rltf.losses import IGNORE
 from rltf.rewards import Reward
+from rltf.solutions import Solutions
 
 BENCHMARK = load(split="train", size=5)
 FORMAT = find_format(BENCHMARK)
@@ -32,16 +37,7 @@ def tokens_of(loaded, **options) -> Tokens:
     return Tokens(loaded.model, loaded.tokenizer, **sizes)
 
 
-def experience(text: str, said: Feedback, *, ended: bool = True) -> Experience:
-    return Experience(
-        "mini/train/0", "\nQUESTION:\nAdd.\n", text, ended, said, Reward(-0.6, -0.3, 0.1), 1.0, 0
-    )
-
-
-LINE_2 = Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.5)
-
-
-def test_a_row_is_what_the_sampler_reads_and_what_the_model_wrote(loaded):
+def test_a_row_is_what_the_sampler_reads_and_what_the_model_is_to_write(loaded):
     prompt = make_prompt(FORMAT, BENCHMARK.problems[0])
     row = tokens_of(loaded).solution_row(prompt, "x = 1\nprint(x)\n")
     sampler = LocalSampler(loaded.model, loaded.tokenizer, source_tokens=512)
@@ -52,21 +48,27 @@ def test_a_row_is_what_the_sampler_reads_and_what_the_model_wrote(loaded):
     assert loaded.tokenizer.eos_token_id not in row.target[:-1]
 
 
-def test_a_truncated_program_has_no_end_token(loaded):
-    tokens = tokens_of(loaded)
-    ended = tokens.experience_row(experience("x = 1", LINE_2), FORMAT).target
-    cut = tokens.experience_row(experience("x = 1", LINE_2, ended=False), FORMAT).target
-    assert ended == [*cut, loaded.tokenizer.eos_token_id]
-
-
-def test_the_span_holds_the_tokens_of_the_blamed_line(loaded):
-    row = tokens_of(loaded).experience_row(experience("a = 1\nb = c\nd = 2\n", LINE_2), FORMAT)
-    blamed = [token for token, marked in zip(row.target, row.span, strict=True) if marked]
-    assert loaded.tokenizer.decode(blamed).strip() == "b = c"
+def test_a_row_of_an_experience_is_its_tokens():
+    told = Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.5)
+    reward = Reward(-0.6, -0.3, 0.1)
+    made = Experience(
+        task_id="mini/train/0",
+        prompt=(5, 6),
+        ids=(7, 8, 9),
+        log_probs=(-1.0, -2.0, -3.0),
+        span=(False, True, False),
+        truncated=False,
+        feedback=told,
+        reward=reward,
+        temperature=1.0,
+        step=0,
+    )
+    assert experience_row(made) == Row([5, 6], [7, 8, 9], [False, True, False], reward)
 
 
 def test_targets_longer_than_allowed_lose_their_end(loaded):
-    row = tokens_of(loaded, max_target_tokens=4).experience_row(experience("x = 1\n" * 9, LINE_2), FORMAT)
+    prompt = make_prompt(FORMAT, BENCHMARK.problems[0])
+    row = tokens_of(loaded, max_target_tokens=4).solution_row(prompt, "x = 1\n" * 9)
     assert len(row.target) == len(row.span) == 4
 
 
@@ -83,6 +85,8 @@ def test_a_batch_pads_on_the_right_and_hides_what_is_no_target(seq2seq):
         Row([5, 6, 7], [8, 9], [False, False], None),
         Row([5], [8, 9, 4], [False, True, False], Reward(1.0, -0.3, 0.5)),
     ]
+    with pytest.raises(ValueError, match="supervised rows come first"):
+        collate(rows[::-1], pad_id=0, seq2seq=seq2seq)
     batch = collate(rows, pad_id=0, seq2seq=seq2seq)
     if seq2seq:
         assert batch["input_ids"].tolist() == [[5, 6, 7], [5, 0, 0]]
@@ -94,7 +98,7 @@ def test_a_batch_pads_on_the_right_and_hides_what_is_no_target(seq2seq):
         assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]
         assert batch["labels"].tolist() == [[IGNORE, IGNORE, IGNORE, 8, 9], [IGNORE, 8, 9, 4, IGNORE]]
         assert batch["spans"].tolist()[1] == [False, False, True, False, False]
-    assert batch["is_rl"].tolist() == [False, True]
+    assert (batch["supervised"], batch["targets"]) == (1, (2, 3))
     assert [batch[name].tolist() for name in ("coarse", "adaptive")] == [[0.0, 1.0], [0.0, 0.5]]
 
 
@@ -126,11 +130,92 @@ def test_processes_share_the_solutions_without_overlap(tiny_checkpoint):
     assert len(drawn[0] | drawn[1]) == 5
 
 
-def test_a_tokenizer_without_offsets_is_refused(tiny_checkpoint):
-    loaded = load_model(str(tiny_checkpoint("gpt2")), device="cpu")
+# --- targets are read back -----------------------------------------------------------------------
 
-    class Slow:
-        is_fast = False
 
-    with pytest.raises(InputError, match="use a fast one"):
-        Tokens(loaded.model, Slow(), max_prompt_tokens=8, max_target_tokens=8)
+def sentencepiece(front: bool):
+    """As Llama 2's: with `front`, a blank is put before every text, and taken from what is decoded."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "<s>", "</s>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    first = [normalizers.Prepend("▁")] if front else []
+    made.normalizer = normalizers.Sequence([*first, normalizers.Replace(" ", "▁")])
+    made.pre_tokenizer = pre_tokenizers.Split(Regex(r"\n|▁+|\w|[^\w\s▁]"), "isolated")
+    strip = [decoders.Strip(content=" ", left=1, right=0)] if front else []
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *strip]
+    )
+    texts = [solution for problem in BENCHMARK.problems for solution in problem.solutions]
+    made.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=400, special_tokens=special, show_progress=False)
+    )
+    # Bytes are ordinary tokens, which the trainer knows no way to ask for.
+    plain = json.loads(made.to_str())
+    plain["added_tokens"] = plain["added_tokens"][:4]
+    made = Tokenizer.from_str(json.dumps(plain))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
+    )
+
+
+def lossy():
+    """As T5's: line ends and indentation become one blank."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.Unigram())
+    made.normalizer = normalizers.Replace(Regex(r"\s+"), " ")
+    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    texts = [solution for problem in BENCHMARK.problems for solution in problem.solutions]
+    made.train_from_iterator(
+        texts,
+        trainers.UnigramTrainer(
+            vocab_size=90, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
+        ),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
+def tokens_with(tiny_checkpoint, kind: str, tokenizer) -> Tokens:
+    model = load_model(str(tiny_checkpoint(kind)), device="cpu").model
+    return Tokens(model, tokenizer, max_prompt_tokens=512, max_target_tokens=128)
+
+
+@pytest.mark.parametrize("front", [True, False])
+@pytest.mark.parametrize("text", ["def f(x):\n    return x\n", " x = 1", "\tprint('é日')", "\n\nx", "x"])
+def test_a_target_is_read_as_the_text_that_it_is_of(tiny_checkpoint, front, text):
+    tokenizer = sentencepiece(front)
+    tokens = tokens_with(tiny_checkpoint, "gpt2", tokenizer)
+    prompt = tokenizer("ANSWER:\n").input_ids
+    target = tokens.target(text, prompt)
+    assert target[-1] == tokenizer.eos_token_id
+    endings = Endings(tokenizer, frozenset({tokenizer.eos_token_id}), ())
+    assert endings.read(prompt, target)[0] == text
+    alone = tokenizer(text, add_special_tokens=False).input_ids
+    if front:  # as they were learned before: with a blank in front
+        assert endings.read(prompt, [*alone, target[-1]])[0] == " " + text
+    else:
+        assert target[:-1] == alone
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "t5"])
+def test_a_tokenizer_that_loses_line_ends_is_refused_before_training(tiny_checkpoint, kind):
+    tokens = tokens_with(tiny_checkpoint, kind, lossy())
+    with pytest.raises(InputError, match=r"cannot write 5 of the first 5 solutions: the one of mini/train/"):
+        Solutions(BENCHMARK.problems, FORMAT, tokens, seed=0)
+
+
+def test_solutions_that_cannot_be_written_are_left_out_and_said(tiny_checkpoint):
+    tokens = tokens_with(tiny_checkpoint, "gpt2", sentencepiece(True))
+    special = replace(BENCHMARK.problems[2], load_solutions=lambda: ("print('</s>')",))
+    problems = [special if problem.task_id == special.task_id else problem for problem in BENCHMARK.problems]
+    with pytest.warns(UserWarning, match=r"cannot write 1 of the first 5 solutions: the one of mini/train/2"):
+        solutions = Solutions(problems, FORMAT, tokens, seed=0)
+    targets = [tuple(row.target) for row in solutions.draw(8)]
+    assert len(set(targets)) == 4
+    assert targets[:4] != targets[4:]
+    assert solutions.drawn >= 9

@@ -3,12 +3,13 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.mini import load
 from harness import Job, Limits, Outcome, Runner
-from harness.generate import Completion, Decoding, Finish, Request
+from harness.generate import Completion, Decoding, Finish, Request, Trace
 from harness.prompts import find_format
 from harness.types import ErrorInfo, Status, TestOutcome
 from rltf.cli import main
@@ -18,6 +19,23 @@ from rltf.rollout import Rollouts, Sampling
 
 BENCHMARK = load(split="train", size=6)
 FORMAT = find_format(BENCHMARK)
+
+
+END = 0
+
+
+def spelt(prompt, number: int, text: str, finish: Finish) -> Completion:
+    """A completion whose tokens are its characters; the end token follows where it ended."""
+    end = (END,) * (finish is Finish.STOP)
+    ids = (*map(ord, text), *end)
+    spans = (*((i, i + 1) for i in range(len(text))), *((len(text),) * 2 for _ in end))
+    trace = Trace((1, 2), ids, tuple(-float(i) for i in range(len(ids))), spans)
+    return Completion(prompt, number, text, finish, len(ids), trace)
+
+
+def learned(experience) -> str:
+    """The text that is learned from; `$` for the end token."""
+    return "".join("$" if each == END else chr(each) for each in experience.ids)
 
 
 class Scripted:
@@ -35,7 +53,7 @@ class Scripted:
                 )
                 text = self.write(request.task_id, number, decoding.greedy)
                 finish = Finish.LENGTH if text.endswith("…") else Finish.STOP
-                yield Completion(request.prompt, number, text.rstrip("…"), finish, len(text))
+                yield spelt(request.prompt, number, text.rstrip("…"), finish)
 
     def describe(self):
         return {}
@@ -104,7 +122,7 @@ def test_programs_come_in_the_order_of_their_prompts_whatever_the_samplers_order
 def test_what_the_grader_failed_on_is_dropped_and_counted_and_never_rewarded():
     sampler = Scripted(lambda task, number, greedy: "broken" if number % 2 else "good")
     collected = rollouts().start(12, 0, sampler, Lenient())()
-    assert [each.text for each in collected.experiences] == ["good"] * 6
+    assert [learned(each) for each in collected.experiences] == ["good$"] * 6
     assert collected.metrics["sampled/infrastructure_errors"] == 6
     assert collected.metrics["sampled/passed"] == 1.0
 
@@ -186,7 +204,10 @@ def test_programs_that_all_got_the_same_teach_nothing_and_can_be_left_out():
     kept = []
     for keep in (True, False):
         made = Rollouts(BENCHMARK.problems[:2], FORMAT, Sampling(3), config, keep_neutral=keep)
-        kept.append([each.task_id for each in made.start(6, 0, sampler, Lenient())().experiences])
+        collected = made.start(6, 0, sampler, Lenient())()
+        kept.append([each.task_id for each in collected.experiences])
+    assert collected.neutral == 3
+    assert collected.metrics["sampled/neutral"] == 0.5
     assert sorted(kept[0]) == ["mini/train/0"] * 3 + ["mini/train/1"] * 3
     assert kept[1] == ["mini/train/1"] * 3
 
@@ -225,18 +246,39 @@ def only(text: str):
     return experience
 
 
-def test_the_text_ends_with_the_program_and_the_blamed_line_is_one_of_the_text():
+def blamed(experience) -> str:
+    return "".join(c for c, marked in zip(learned(experience), experience.span, strict=True) if marked)
+
+
+def test_what_follows_the_program_is_not_learned_and_the_blamed_line_is_one_of_the_answer():
     experience = only("ANSWER:\nbad = x\n\nQUESTION:\nanother one")
-    assert experience.text.rstrip() == "ANSWER:\nbad = x"
+    assert learned(experience).rstrip() == "ANSWER:\nbad = x"
     assert experience.feedback.scope is Scope.LINE
     assert experience.feedback.line == 2
-    assert experience.ended
+    assert blamed(experience) == "bad = x"
+    assert len(experience.ids) == len(experience.log_probs)
+    assert experience.log_probs[-1] == -float(len(experience.ids) - 1)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "  \n\n"])
+def test_what_ended_the_program_is_learned_with_it(end):
+    assert learned(only(f"bad = x{end}")) == f"bad = x{end}$"
 
 
 def test_a_truncated_program_has_no_end_and_is_blamed_as_a_whole():
     experience = only("bad = x…")
-    assert not experience.ended
+    assert experience.truncated
+    assert learned(experience) == blamed(experience) == "bad = x"
     assert (experience.feedback.scope, experience.feedback.subtype) == (Scope.GLOBAL, "truncated")
+
+
+def test_a_sampler_that_tells_no_tokens_cannot_be_learned_from():
+    class Silent(Scripted):
+        def complete(self, requests, decoding):
+            return (replace(each, trace=None) for each in super().complete(requests, decoding))
+
+    with pytest.raises(ValueError, match="no tokens to learn from"):
+        rollouts().start(2, 0, Silent(), Lenient())()
 
 
 def test_trainer_and_rltf_score_give_the_same_verdicts(tmp_path):

@@ -82,10 +82,10 @@ def tokenizer(request) -> Tokenizer:
     return TOKENIZERS[request.param]
 
 
-def naive(text: str, offsets: list[tuple[int, int]], line: int, start: int = 0) -> list[bool]:
+def naive(text: str, offsets: list[tuple[int, int]], line: int) -> list[bool]:
     """The characters of a line one by one, and the tokens that hold one of them."""
     number, wanted = 1, []
-    position = start
+    position = 0
     while position < len(text):
         if text[position] in "\r\n":
             position += 2 if text[position : position + 2] == "\r\n" else 1
@@ -132,17 +132,12 @@ def test_a_lines_tokens_are_those_that_hold_its_characters(tokenizer, code):
         assert marked == list(range(marked[0], marked[-1] + 1)) if marked else True
 
 
-@given(
-    code=st.text(alphabet="ab =(\t\n\ré日😀½\u2028", max_size=40),
-    prompt=st.text(alphabet="q\n é", max_size=9),
-)
-def test_any_line_of_any_text_behind_any_prompt(code, prompt):
-    text = prompt + code
+@given(text=st.text(alphabet="ab =(\t\n\ré日😀½\u2028", max_size=40))
+def test_any_line_of_any_text(text):
     for tokenizer in TOKENIZERS.values():
         offsets = tokenizer.encode(text).offsets
-        for line in range(1, len(line_spans(code)) + 1):
-            mask = line_mask(text, offsets, line, start=len(prompt))
-            assert mask == naive(text, offsets, line, start=len(prompt))
+        for line in range(1, len(line_spans(text)) + 1):
+            assert line_mask(text, offsets, line) == naive(text, offsets, line)
 
 
 def test_by_hand_with_words_for_tokens():
@@ -226,12 +221,6 @@ def test_a_line_that_is_not_there_marks_nothing(line):
     assert line_mask("a\nb\n", [(0, 1), (1, 2), (2, 3), (3, 4)], line) == [False] * 4
 
 
-def test_the_end_keeps_what_follows_the_program_out():
-    text, offsets = "q: a\nb and more", [(0, 2), (2, 4), (4, 5), (5, 6), (6, 15)]
-    assert line_mask(text, offsets, 2, start=3, end=6) == [False, False, False, True, False]
-    assert line_mask(text, offsets, 1, start=3, end=6) == [False, True, False, False, False]
-
-
 def said(scope: Scope, line: int | None = None) -> Feedback:
     return Feedback(Category.ERROR, "whatever", scope, line, 0.0)
 
@@ -242,8 +231,6 @@ def test_the_masks_of_the_three_scopes():
     assert feedback_mask(said(Scope.IGNORE), text, offsets) == [False] * 7
     only_b = [False, False, False, False, False, True, False]
     assert feedback_mask(said(Scope.LINE, 3), text, offsets) == only_b
-    assert feedback_mask(said(Scope.LINE, 2), text, offsets, start=2) == only_b
-    assert feedback_mask(said(Scope.LINE, 2), text, offsets, start=2, end=4) == [False] * 7
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])

@@ -11,11 +11,18 @@ pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
 from benchmarks.mini import load as load_mini  # noqa: E402
-from harness.errors import InputError  # noqa: E402
+from harness.errors import InfrastructureError, InputError  # noqa: E402
+from harness.generate import Finish  # noqa: E402
+from harness.generate.endings import Endings  # noqa: E402
 from harness.generate.loading import load  # noqa: E402
+from harness.prompts import find_format  # noqa: E402
+from harness.types import Limits, Outcome, Status, TestOutcome  # noqa: E402
 from rltf import checkpoints  # noqa: E402
+from rltf.accumulation import Normalizers, normalizers  # noqa: E402
 from rltf.building import make_trainer, with_adapters  # noqa: E402
-from rltf.losses import entropy, policy_gradient_terms, supervised_loss  # noqa: E402
+from rltf.data import collate, experience_row  # noqa: E402
+from rltf.finite import are_finite  # noqa: E402
+from rltf.losses import entropy, policy_gradient_terms, supervised_loss, token_log_probs  # noqa: E402
 from rltf.options import make_config  # noqa: E402
 
 BENCHMARK = load_mini(split="train", size=8)
@@ -26,10 +33,17 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
     """`make(kind, *settings)` gives a trainer; `resume=True` in the folder of the one before."""
 
     def build(
-        kind: str = "gpt2", *settings: str, benchmark=BENCHMARK, out: str = "run", adapt=False, **fixed
+        kind: str = "gpt2",
+        *settings: str,
+        benchmark=BENCHMARK,
+        out: str = "run",
+        adapt=False,
+        grader=length_grader,
+        model_options=None,
+        **fixed,
     ):
         torch.set_num_threads(1)
-        loaded = load(str(tiny_checkpoint(kind)), device="cpu")
+        loaded = load(str(tiny_checkpoint(kind, **(model_options or {}))), device="cpu")
         fixed = {
             "output_dir": str(tmp_path / out),
             "use_cpu": True,
@@ -39,7 +53,7 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
         config = make_config(None, (*small_settings, *settings), **fixed)
         model = with_adapters(loaded.model, config) if adapt else loaded.model
         return make_trainer(
-            model, loaded.tokenizer, config, benchmark, rewarding=benchmark.problems, grader=length_grader
+            model, loaded.tokenizer, config, benchmark, rewarding=benchmark.problems, grader=grader
         )
 
     return build
@@ -73,8 +87,8 @@ def test_the_loss_is_the_sum_of_the_terms_each_on_its_own_rows(make, kind):
     trainer.model.eval()
     [batch] = batches(trainer, 1)
     loss, outputs = trainer.compute_loss(trainer.model, batch, return_outputs=True)
-    sl, rl = ~batch["is_rl"], batch["is_rl"]
-    assert (int(sl.sum()), int(rl.sum())) == (2, 2)
+    assert (batch["supervised"], len(batch["labels"])) == (2, 4)
+    sl, rl = slice(2), slice(2, 4)
     causal = kind == "gpt2"
     labels = batch["labels"]
     expected = supervised_loss(outputs.logits[sl], labels[sl], causal=causal, reduction="sum") + sum(
@@ -112,12 +126,83 @@ def test_padding_changes_no_loss(make):
     [batch] = batches(trainer, 1)
     wider = {
         name: torch.nn.functional.pad(each, (0, 5), value=-100 if name == "labels" else 0)
-        if each.dim() == 2
+        if torch.is_tensor(each) and each.dim() == 2
         else each
         for name, each in batch.items()
     }
     losses = [trainer.compute_loss(trainer.model, each).item() for each in (batch, wider)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+# --- accumulation --------------------------------------------------------------------------------
+
+WITHOUT_DROPOUT = {
+    "gpt2": {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0},
+    "t5": {"dropout_rate": 0.0},
+}
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "t5"])
+@pytest.mark.parametrize(
+    ("rows", "settings"),
+    [
+        (2, ["method=sft"]),
+        (2, ["rl_share=1.0", "reduction=sum"]),
+        (2, ["rl_share=1.0", "reduction=mean"]),
+        (4, ["reduction=sum"]),
+        (4, ["reduction=mean"]),
+    ],
+)
+def test_rows_make_the_same_update_however_they_are_cut_into_micro_batches(make, kind, rows, settings):
+    updates, losses = [], []
+    for parts in (1, 2):
+        trainer = make(
+            kind,
+            *settings,
+            f"per_device_train_batch_size={rows // parts}",
+            f"gradient_accumulation_steps={parts}",
+            "optim=sgd",
+            "max_grad_norm=0",
+            "learning_rate=0.01",
+            max_steps=1,
+            out=f"parts-{parts}",
+            model_options=WITHOUT_DROPOUT[kind],
+        )
+        before = weights(trainer)
+        trainer.train()
+        updates.append({name: each - before[name] for name, each in weights(trainer).items()})
+        [row] = [row for row in rows_of(trainer) if "loss" in row]
+        losses.append({name: value for name, value in row.items() if name.startswith("loss")})
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4, abs=1e-6)
+    terms = sum(value for name, value in losses[0].items() if name.startswith("loss/"))
+    assert losses[0]["loss"] == pytest.approx(terms, rel=1e-4)
+    largest = max(float(each.abs().max()) for each in updates[0].values())
+    assert largest > 0
+    for name, each in updates[0].items():
+        # Rows of unequal length: a mean of means would be some per cent off.
+        torch.testing.assert_close(each, updates[1][name], rtol=1e-3, atol=1e-4 * largest)
+
+
+def test_kinds_that_take_turns_weigh_as_many_micro_batches_as_they_have():
+    def batch(supervised, rl, tokens):
+        return {"supervised": supervised, "labels": [0] * (supervised + rl), "targets": tokens}
+
+    batches = [batch(2, 0, (10, 0)), batch(0, 2, (0, 6)), batch(2, 0, (14, 0)), batch(0, 2, (0, 8))]
+    # Four rows of each kind in two of four micro-batches: half of the mean over four rows.
+    assert normalizers(batches, supervised="sum", rl="sum") == Normalizers(8, 8, 4)
+    assert normalizers(batches, supervised="mean", rl="sum") == Normalizers(48, 8, 4)
+    assert normalizers(batches[:1], supervised="mean", rl="mean") == Normalizers(10, 1, 1)
+
+
+def test_entropy_is_computed_for_the_steps_that_are_logged_and_for_no_others(make, monkeypatch):
+    from rltf import trainer as module
+
+    calls = []
+    monkeypatch.setattr(module, "entropy", lambda *a, **k: calls.append(1) or torch.tensor(1.0))
+    trainer = make("gpt2", "logging_steps=3", max_steps=6, method="sft")
+    trainer.train()
+    assert len(calls) == 2
+    assert [row["entropy"] for row in rows_of(trainer) if "loss" in row] == [1.0, 1.0]
 
 
 # --- data ----------------------------------------------------------------------------------------
@@ -126,8 +211,7 @@ def test_padding_changes_no_loss(make):
 def test_micro_batches_alternate_between_supervised_and_rl_as_in_the_released_code(make):
     trainer = make("gpt2", "mixing=alternate")
     fill(trainer)
-    kinds = [set(batch["is_rl"].tolist()) for batch in batches(trainer, 4)]
-    assert kinds == [{False}, {True}, {False}, {True}]
+    assert [batch["supervised"] for batch in batches(trainer, 4)] == [4, 0, 4, 0]
 
 
 def test_supervised_training_makes_no_programs(make):
@@ -155,6 +239,144 @@ def test_the_buffer_is_refreshed_between_steps_and_never_after_the_last(make):
     assert [row["buffer/programs"] for row in rows] == [12, 16, 16, 16]
     assert rows[0]["buffer/staleness"] == 1
     assert rows[2]["buffer/staleness"] == (12 * 3 + 4 * 1) / 16
+
+
+class SameForAll:
+    """Passes every program."""
+
+    limits, profiles = Limits(), ("strict",)
+
+    def run(self, jobs):
+        for job in jobs:
+            passed = {"strict": Status.PASSED}
+            yield Outcome(job.task_id, job.sample_id, passed, (TestOutcome(passed),))
+
+    def describe(self):
+        return {}
+
+
+EQUAL = ("baseline=group_mean", "fine=false", "keep_neutral=false")
+
+
+@pytest.mark.parametrize("mixing", ["together", "alternate"])
+def test_where_all_rewards_are_equal_solutions_go_on_being_learned_and_it_is_said(make, mixing):
+    trainer = make("gpt2", *EQUAL, f"mixing={mixing}", grader=SameForAll(), max_steps=3)
+    with pytest.warns(UserWarning, match="rewards are equal"):
+        trainer.train()
+    rows = [row for row in rows_of(trainer) if "loss" in row]
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert all("loss/supervised" in row and "loss/coarse" not in row for row in rows)
+    assert rows[0]["sampled/neutral"] == 1.0
+    assert rows[0]["sampled/infrastructure_errors"] == 0
+    assert all(row["buffer/programs"] == 0 for row in rows)
+
+
+def test_where_all_rewards_are_equal_and_no_solutions_are_learned_the_message_says_so(make):
+    trainer = make("gpt2", *EQUAL, "rl_share=1.0", grader=SameForAll())
+    with (
+        pytest.warns(UserWarning, match="rewards are equal"),
+        pytest.raises(InputError, match=r"all 12 programs so far .* all rewards are equal"),
+    ):
+        trainer.train()
+
+
+# --- what is sampled is what is learned ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("stop", [(), ("\n", "a")])
+@pytest.mark.parametrize("kind", ["gpt2", "t5", "qwen2", "llama"])
+def test_rl_rows_are_the_sampled_tokens_and_the_model_gives_them_the_samplers_probabilities(
+    make, kind, stop, monkeypatch
+):
+    sampled = {}
+    read = Endings.read
+
+    def spying(self, prompt, tokens):
+        found = read(self, prompt, tokens)
+        sampled.setdefault(tuple(tokens), found)
+        return found
+
+    monkeypatch.setattr(Endings, "read", spying)
+    plain = find_format(BENCHMARK)
+    benchmark = replace(BENCHMARK, prompts={plain.name: replace(plain, stop=stop)})
+    trainer = make(kind, "rl_share=1.0", benchmark=benchmark, model_options=WITHOUT_DROPOUT.get(kind))
+    fill(trainer)
+    buffer = trainer._stream.buffer
+    experiences = buffer.draw(len(buffer))
+    assert len(experiences) == 12
+    endings = trainer.processing_class
+    trainer.model.eval()
+    for each in experiences:
+        row = experience_row(each)
+        whole = next(tokens for tokens in sampled if tokens[: len(row.target)] == tuple(row.target))
+        if len(row.target) < len(whole):  # something that is not the program follows it, and no end is taught
+            assert endings.decode(whole[len(row.target) :], skip_special_tokens=True).strip()
+        assert (endings.eos_token_id in row.target) == (endings.eos_token_id in whole[: len(row.target)])
+        batch = collate([row], pad_id=0, seq2seq=kind == "t5")
+        with torch.no_grad():
+            logits = trainer._predict(trainer.model, batch).logits
+        ours = token_log_probs(logits, batch["labels"], causal=kind != "t5")[0]
+        ours = ours[-len(each.ids) :]
+        torch.testing.assert_close(ours, torch.tensor(each.log_probs), rtol=1e-4, atol=1e-4)
+    if stop:
+        stopped = [tokens for tokens, (_, finish) in sampled.items() if finish is Finish.STOP]
+        assert any(endings.eos_token_id not in tokens for tokens in stopped)
+
+
+# --- what is not finite --------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_at_its_step_with_the_last_good_checkpoint(make):
+    options = ["method=sft", "learning_rate=1e30", "max_grad_norm=0", "save_steps=1", "optim=sgd"]
+    trainer = make("gpt2", *options, max_steps=4)
+    with pytest.raises(
+        InputError, match=r"step 2: the loss is not finite \(supervised nan\).*checkpoint-1 "
+    ) as e:
+        trainer.train()
+    assert "learning_rate (it is 1e+30)" in str(e.value)
+    out = Path(trainer.args.output_dir)
+    assert [each.name for each in out.glob("checkpoint-*")] == ["checkpoint-1"]
+    assert [row["step"] for row in rows_of(trainer)] == [1]
+    resumed = make("gpt2", *options, max_steps=4)
+    with pytest.raises(InputError, match="step 2: the loss is not finite"):
+        resumed.train(str(checkpoints.newest(out)))
+
+
+def test_a_run_that_was_stopped_by_a_passing_fault_goes_on_from_its_checkpoint(make):
+    straight = make("gpt2", out="straight")
+    straight.train()
+    broken = make("gpt2")
+    broken.model.transformer.h[0].mlp.c_fc.weight.register_hook(
+        lambda gradient: gradient * float("nan") if broken.state.global_step == 4 else gradient
+    )
+    with pytest.raises(InputError, match=r"step 5: the gradient is not finite \(of a loss of"):
+        broken.train()
+    found = checkpoints.newest(Path(broken.args.output_dir))
+    assert found is not None
+    assert found.name == "checkpoint-3"
+    resumed = make("gpt2")
+    resumed.train(str(found))
+    ends = weights(straight), weights(resumed)
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_an_update_that_breaks_the_weights_is_not_saved_and_nothing_is_sampled_from_it(make):
+    trainer = make(
+        "gpt2", "learning_rate=3e38", "optim=sgd", "max_grad_norm=0", "save_steps=1", "refresh_every=1"
+    )
+    with pytest.raises(
+        InputError, match=r"step 1: the update makes weights that are not finite.*no checkpoint"
+    ):
+        trainer.train()
+    assert not list(Path(trainer.args.output_dir).glob("checkpoint-*"))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_one_number_that_is_not_finite_is_found_among_many(bad):
+    tensors = [torch.full((3, 5), 3e38), torch.zeros(0), torch.ones(7, dtype=torch.bfloat16)]
+    assert are_finite(tensors)  # though their squares are not
+    tensors[2][4] = bad
+    assert not are_finite(tensors)
 
 
 # --- log -----------------------------------------------------------------------------------------
@@ -287,6 +509,40 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(make, monkey
     found = checkpoints.newest(Path(trainer.args.output_dir))
     assert found is not None
     assert found.name == "checkpoint-3"
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (OSError(28, "No space left on device"), "make room"),
+        (PermissionError(13, "Permission denied"), "mend that"),
+        (RuntimeError("[enforce fail at inline_container.cc:858] . PytorchStreamWriter failed"), "make room"),
+    ],
+)
+def test_what_cannot_be_written_is_said_with_its_remedy(tmp_path, error, remedy):
+    with pytest.raises(InputError, match=f"cannot be written: .*; {remedy}"), checkpoints.saving(tmp_path):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("CUDA error: device-side assert triggered"), InfrastructureError("ended"), KeyError(1)],
+)
+def test_what_is_no_failure_to_write_is_not_called_one(tmp_path, error):
+    with pytest.raises(type(error)) as found, checkpoints.saving(tmp_path):
+        raise error
+    assert found.value is error
+
+
+def test_an_error_of_the_sampler_that_a_checkpoint_waits_for_is_the_samplers(make, monkeypatch):
+    trainer = make("gpt2", "sampler=overlapped", "save_steps=2", "refresh_every=2")
+
+    def fails(self):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(type(trainer._source), "settle", fails)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        trainer.train()
 
 
 def test_resuming_with_another_number_of_processes_is_refused(make):
