@@ -299,7 +299,9 @@ def test_rl_rows_are_the_sampled_tokens_and_the_model_gives_them_the_samplers_pr
     monkeypatch.setattr(Endings, "read", spying)
     plain = find_format(BENCHMARK)
     benchmark = replace(BENCHMARK, prompts={plain.name: replace(plain, stop=stop)})
-    trainer = make(kind, "rl_share=1.0", benchmark=benchmark, model_options=WITHOUT_DROPOUT.get(kind))
+    # By name: a model with a chat template would be asked in another format.
+    options = "rl_share=1.0", f"prompt_format={plain.name}"
+    trainer = make(kind, *options, benchmark=benchmark, model_options=WITHOUT_DROPOUT.get(kind))
     fill(trainer)
     buffer = trainer._stream.buffer
     experiences = buffer.draw(len(buffer))
