@@ -127,7 +127,9 @@ def _check_graded(outcome: Outcome, profile: str) -> None:
 
 def _status(test: TestOutcome, profile: str, compat: Compat, kind: TestKind) -> Status:
     status, error = test.statuses[profile], test.error_under(profile)
-    ended = compat == "released" and kind is TestKind.STDIN and error is not None and error.type == "SystemExit"
+    ended = (
+        compat == "released" and kind is TestKind.STDIN and error is not None and error.type == "SystemExit"
+    )
     return Status.RUNTIME_ERROR if ended and status in _FORGIVEN else status
 
 

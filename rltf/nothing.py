@@ -1,7 +1,7 @@
 """Programs that do nothing: they run to their end, and must not be worth more than one that breaks off.
 
-Covers: what stands at the top level, by its syntax. Does not cover: code that is there and comes to nothing, a
-function that nobody calls.
+Covers: what stands at the top level, by its syntax. Does not cover: code that is there and comes to nothing,
+such as a function that nobody calls.
 """
 
 from __future__ import annotations

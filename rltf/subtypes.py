@@ -9,10 +9,11 @@ the length limit, and `rltf.feedback` takes its word.
 `scope` follows the paper (arXiv:2307.04349, known here by public summaries): U_global for time-outs and
 recursion, U_ignore for indentation and triple quotes, U_line for the rest. A row that the paper does not name
 says so where it departs from U_line. `released` follows `program_feedback.py` of the released code, as it
-classed the same mistake on the Python that its requirements imply (3.8): newer messages stand in the class of
-the old ones, and `rltf.released` tells whole from line. Two things of it are left out: of a bracket left open
-in the middle, Python 3.8 named the line where that showed, now it is the line of the bracket; and there a word
-in the traceback's text, such as RuntimeError in a line of the program, decided, here the exception's type does.
+classed the same mistake on the Python that its requirements imply (3.8): newer messages stand in the class
+of the old ones, and `rltf.released` tells whole from line. Two things of it are left out: of a bracket left
+open in the middle, Python 3.8 named the line where that showed, now it is the line of the bracket; and there
+a word in the traceback's text, such as RuntimeError in a line of the program, decided, here the exception's
+type does.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ from rltf.feedback import feedback
 from rltf.rewards import PAPER, RELEASED, rewards
 from rltf.spans import line_spans
 
-PROGRAMS = {row["name"]: row for row in json.loads(Path(__file__).with_name("released_classes.json").read_text())}
+PROGRAMS = {
+    row["name"]: row for row in json.loads(Path(__file__).with_name("released_classes.json").read_text())
+}
 
 # By cause: what ours is called instead, as category, scope and line.
 DIFFERENCES = {
