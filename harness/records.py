@@ -8,7 +8,7 @@ Does not cover: surviving a kill (`harness.journal`), nor which rows belong toge
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -42,6 +42,7 @@ def outcome_row(outcome: Outcome) -> dict[str, Any]:
                 "error": _error_row(test.error),
                 "cpu_seconds": test.cpu_seconds,
                 "ran_inside": test.ran_inside,
+                **_errors_row(test.errors),
             }
             for test in outcome.tests
         ],
@@ -66,6 +67,7 @@ def outcome_from_row(row: dict[str, Any]) -> Outcome:
                 error=_error_from_row(test["error"]),
                 cpu_seconds=test["cpu_seconds"],
                 ran_inside=test["ran_inside"],
+                errors={name: _error_from_row(each) for name, each in test.get("errors", {}).items()},
             )
             for test in row["tests"]
         ),
@@ -76,6 +78,11 @@ def outcome_from_row(row: dict[str, Any]) -> Outcome:
         cached=row["cached"],
         cut_short=row.get("cut_short", False),
     )
+
+
+def _errors_row(errors: Mapping[str, ErrorInfo | None]) -> dict[str, Any]:
+    """Only where profiles differ, which is rare."""
+    return {"errors": {name: _error_row(error) for name, error in errors.items()}} if errors else {}
 
 
 def _error_row(error: ErrorInfo | None) -> dict[str, Any] | None:

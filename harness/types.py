@@ -351,6 +351,13 @@ class TestOutcome(_PickledAsCall):
     cpu_seconds: float = 0.0
     ran_inside: bool = False
     """An assert that could not be split, so the expected value entered the program's process."""
+    errors: Mapping[str, ErrorInfo | None] = field(default_factory=dict)
+    """By profile, where it is not `error`: a stray `return` is an error to profiles that want a script, and
+    those that run the body of a function have the run's own."""
+
+    def error_under(self, profile: str) -> ErrorInfo | None:
+        """The error that `profile` saw."""
+        return self.errors.get(profile, self.error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from harness.evaluation import Grader
 from harness.generate import Decoding, Finish, Request, Sampler, Trace
 from harness.prompts import Prompt, make_prompt
-from harness.types import Outcome, Problem, PromptFormat
+from harness.types import Outcome, Problem, PromptFormat, TestKind
 from rltf.buffer import Experience, experience_of, feedback_of, row_of
 from rltf.chance import shuffled
 from rltf.feedback import Feedback, Scope, feedback
@@ -183,8 +184,27 @@ class Rollouts:
     def _told(self, program: Program, outcome: Outcome) -> Feedback:
         truncated = program.completion.finish is Finish.LENGTH
         return feedback(
-            outcome, program.code, truncated=truncated, profile=self.profile, compat=self.rewards.feedback
+            outcome,
+            program.code,
+            truncated=truncated,
+            profile=self.profile,
+            compat=self.rewards.feedback,
+            kind=self._kind(program.completion.task_id),
         )
+
+    def _kind(self, task_id: str) -> TestKind:
+        """Of a problem's tests; asked once, since a suite may be read anew each time."""
+        if task_id not in self._kinds:
+            self._kinds[task_id] = self._by_id[task_id].suite.kind
+        return self._kinds[task_id]
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Problem]:
+        return {problem.task_id: problem for problem in self.problems}
+
+    @cached_property
+    def _kinds(self) -> dict[str, TestKind]:
+        return {}
 
     def _experiences(
         self, visit: _Visit, told: Mapping[Key, tuple[Program, Feedback]], step: int

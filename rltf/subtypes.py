@@ -9,10 +9,11 @@ the length limit, and `rltf.feedback` takes its word.
 `scope` follows the paper (arXiv:2307.04349, known here by public summaries): U_global for time-outs and
 recursion, U_ignore for indentation and triple quotes, U_line for the rest. A row that the paper does not name
 says so where it departs from U_line. `released` follows `program_feedback.py` of the released code, as it
-classed the same mistake on the Python that its requirements imply (3.9 or older): newer messages stand in the
-class of the old ones. Two things of it can't be had: of a bracket left open, Python 3.9 named the line where
-that showed, now it is the line of the bracket; and there a word in the traceback's text, such as RuntimeError
-in a line of the program, decided, here the exception's type does.
+classed the same mistake on the Python that its requirements imply (3.8): newer messages stand in the class
+of the old ones, and `rltf.released` tells whole from line. Two things of it are left out: of a bracket left
+open in the middle, Python 3.8 named the line where that showed, now it is the line of the bracket; and there
+a word in the traceback's text, such as RuntimeError in a line of the program, decided, here the exception's
+type does.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ class Scope(StrEnum):
 
 
 GLOBAL, LINE, IGNORE = Scope.GLOBAL, Scope.LINE, Scope.IGNORE
-GLOBAL_ON_LAST_LINE = "global on the program's last line, else line"
-"""How the released code tells truncation: by the error's line being the last."""
+GLOBAL_AT_END = "global at the program's end, else line"
+"""How the released code tells truncation: by the error's line being the last, see `rltf.released`."""
+LINE_IF_IMPORTED = "line of an imported program, nothing of a script"
+"""The released code looks for a script's line with its wrapper's indentation, and never finds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,10 @@ class SubType:
     scope: Scope
     """In the paper."""
     released: Scope | str
-    """In the released code: a scope, or `GLOBAL_ON_LAST_LINE`."""
+    """In the released code, by what it comes to: a scope, `GLOBAL_AT_END` or `LINE_IF_IMPORTED`."""
 
 
-LAST = GLOBAL_ON_LAST_LINE
+LAST = GLOBAL_AT_END
 
 SYNTAX = (
     SubType("null_byte", r"null bytes?$", IGNORE, IGNORE),
@@ -66,10 +69,8 @@ SYNTAX = (
     SubType("unexpected_eof", r"unexpected EOF", LINE, LAST),
     SubType("inconsistent_tabs", r"^TabError", IGNORE, IGNORE),
     SubType("unindent", r"unindent does not match", IGNORE, IGNORE),
-    # The released code looks for the line with its wrapper's four spaces, never finds it, and so penalises
-    # nothing; its class is U_line all the same.
-    SubType("unexpected_indent", r"unexpected indent", IGNORE, LINE),
-    SubType("missing_block", r"expected an indented block", IGNORE, LINE),
+    SubType("unexpected_indent", r"unexpected indent", IGNORE, LINE_IF_IMPORTED),
+    SubType("missing_block", r"expected an indented block", IGNORE, LAST),
     SubType("other_indentation", r"^IndentationError", IGNORE, LINE),
     SubType("duplicate_argument", r"duplicate (argument|parameter)", LINE, IGNORE),
     SubType("import_star", r"import \* only allowed", LINE, IGNORE),

@@ -101,7 +101,9 @@ class Judge:
         if Status.SYNTAX_ERROR not in statuses.values():
             return test
         _, first = next(split_records(run.refused))
-        return replace(test, statuses=statuses, error=error_of(fields_of(first)))
+        error = error_of(fields_of(first))
+        own = {profile.name: test.error for profile in self._profiles if profile.runs_in_function}
+        return replace(test, statuses=statuses, error=error, errors=own if test.error != error else {})
 
     def _all(self, ending: Ending, cpu: float = 0.0, *, inside: bool = False) -> TestOutcome:
         statuses = {profile.name: ending.status for profile in self._profiles}
@@ -280,7 +282,10 @@ def _after(last: TestOutcome) -> TestOutcome:
         name: status if status is Status.SYNTAX_ERROR else Status.NOT_RUN
         for name, status in last.statuses.items()
     }
-    return TestOutcome(statuses, last.error if Status.SYNTAX_ERROR in statuses.values() else None)
+    if Status.SYNTAX_ERROR not in statuses.values():
+        return TestOutcome(statuses)
+    ran = {name: None for name, status in statuses.items() if status is not Status.SYNTAX_ERROR}
+    return TestOutcome(statuses, last.error, errors=ran if last.error else {})
 
 
 def summarise(tests: Sequence[TestOutcome], profiles: Sequence[Profile]) -> dict[str, Status]:

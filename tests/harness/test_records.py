@@ -27,6 +27,8 @@ FULL = Outcome(
     (
         TestOutcome({"strict": Status.WRONG_ANSWER, "apps": Status.PASSED}, None, 0.1 + 0.2, True),
         TestOutcome({"strict": Status.RUNTIME_ERROR, "apps": Status.PASSED}, ERROR, 1e-9, False),
+        TestOutcome({"strict": Status.SYNTAX_ERROR, "apps": Status.PASSED}, ERROR, errors={"apps": None}),
+        TestOutcome({"strict": Status.PASSED, "apps": Status.RUNTIME_ERROR}, errors={"apps": ERROR}),
     ),
     ERROR,
     1 / 3,
@@ -50,7 +52,7 @@ def test_an_outcome_comes_back_exactly_from_its_row(outcome):
 def test_a_row_holds_the_names_that_readers_rely_on():
     row = outcome_row(FULL)
     assert row["verdicts"] == {"strict": "wrong_answer", "apps": "passed"}
-    assert row["pass_ratio"] == {"strict": 0.0, "apps": 1.0}
+    assert row["pass_ratio"] == {"strict": 0.25, "apps": 0.75}
     statuses = {"strict": "wrong_answer", "apps": "passed"}
     assert row["tests"][0] == statuses | {"error": None, "cpu_seconds": 0.1 + 0.2, "ran_inside": True}
     assert row["error"] == {"type": "ValueError", "message": ERROR.message, "line": None}

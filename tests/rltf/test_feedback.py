@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.types import ErrorInfo, Outcome, Status, TestOutcome
+from harness.types import ErrorInfo, Outcome, Status, TestKind, TestOutcome
 from rltf.feedback import Feedback, feedback
 
 CODE = "a = 1\nb = 0\nprint(a / b)\n"
@@ -113,12 +113,58 @@ def test_what_is_missing_at_the_end_is_blamed_on_the_last_line_that_says_somethi
     assert feedback(outcome("syntax_error", errors={0: error}), code).line == 2
 
 
-def test_an_empty_program_blames_nothing():
-    error = ErrorInfo("NameError", "the program defines no 'f'", None)
-    assert feedback(outcome("runtime_error", errors={0: error}), "").scope == "ignore"
-    assert (
-        feedback(outcome("syntax_error", errors={0: ErrorInfo("SyntaxError", "?", 1)}), "").scope == "ignore"
-    )
+NOTHING = [
+    "",
+    "\n \n",
+    "# a = 1\n",
+    '"""A docstring\nof two lines."""\n',
+    "import os, sys\n",
+    "pass",
+    "...",
+    "from a import (\n b,\n)",
+]
+
+
+@pytest.mark.parametrize("code", NOTHING)
+@pytest.mark.parametrize("compat", ["paper", "released"])
+@pytest.mark.parametrize("status", ["passed", "wrong_answer", "runtime_error", "timed_out"])
+def test_a_script_with_nothing_to_run_is_as_bad_as_one_that_does_not_compile(code, compat, status):
+    result = feedback(outcome("passed", status), code, compat=compat)
+    assert result == Feedback("syntax_error", "nothing_to_run", "global", None, 0.0)
+
+
+def test_an_imported_program_may_be_an_import_but_not_one_that_passes_nothing():
+    code = "from math import gcd\n"
+    for kind in (TestKind.CALL, TestKind.ASSERTS):
+        assert feedback(outcome("passed"), code, kind=kind).category == "passed"
+        assert feedback(outcome("passed", "wrong_answer"), code, kind=kind).category == "failure"
+        assert feedback(outcome("runtime_error"), code, kind=kind).subtype == "nothing_to_run"
+
+
+@pytest.mark.parametrize(
+    "code", ["x = 1", "print()", "def f(): pass", "x", "f'{x}'", "if 1: pass", "import os; os._exit(0)"]
+)
+def test_a_program_with_a_statement_in_it_is_one(code):
+    assert feedback(outcome("wrong_answer"), code).category == "failure"
+
+
+def test_a_script_that_ends_with_a_status_is_an_error_without_a_place_in_the_released_code():
+    exits = {1: ErrorInfo("SystemExit", "3", 3)}
+    for status in ("passed", "wrong_answer", "runtime_error"):
+        result = feedback(outcome("passed", status, errors=exits), CODE, compat="released")
+        assert (result.category, result.subtype, result.scope) == ("error", "exit_status", "ignore")
+    assert feedback(outcome("passed", "passed", errors=exits), CODE).category == "passed"
+    imported = feedback(outcome("passed", errors={0: exits[1]}), CODE, compat="released", kind=TestKind.CALL)
+    assert imported.category == "passed"
+
+
+def test_each_profile_is_told_by_its_own_error():
+    statuses = {"strict": Status.SYNTAX_ERROR, "apps": Status.RUNTIME_ERROR}
+    refused = ErrorInfo("SyntaxError", "'return' outside function", 1)
+    test = TestOutcome(statuses, refused, errors={"apps": ZERO})
+    both = Outcome("t", 0, statuses, (test,), refused)
+    assert feedback(both, CODE).line == 1
+    assert feedback(both, CODE, profile="apps") == Feedback("error", "zero_division", "line", 3, 0.0)
 
 
 @pytest.mark.parametrize(

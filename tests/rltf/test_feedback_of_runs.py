@@ -56,7 +56,8 @@ PROGRAMS = [
     ),
     ("indent", "a = 1\n  b = 2\n", "syntax_error", "unexpected_indent", "", (-1.0, 0.0, -0.3)),
     ("null", "a = 1\0\n", "syntax_error", "null_byte", "", (-1.0, 0.0, -0.3)),
-    ("nothing", "", "failure", "wrong_answer", "", (-0.3, 0.0, -0.3)),
+    ("nothing", "", "syntax_error", "nothing_to_run", "", (-1.0, -0.3, -0.3)),
+    ("imports", "import os", "syntax_error", "nothing_to_run", "import os", (-1.0, -0.3, -0.3)),
 ]
 
 

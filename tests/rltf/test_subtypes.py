@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from harness.types import ErrorInfo, Outcome, Status, TestOutcome
+from harness.types import ErrorInfo, Outcome, Status, TestKind, TestOutcome
 from rltf.feedback import Feedback, feedback
 from rltf.subtypes import RUNTIME, SYNTAX, SubType, runtime_subtype, syntax_subtype
 
@@ -214,10 +214,11 @@ BREAKS = [
 ]
 
 
-def say(code: str, status: str, error: ErrorInfo | None, compat: str) -> Feedback:
+def say(code: str, status: str, error: ErrorInfo | None, compat: str, kind: str = "stdin") -> Feedback:
     status = Status(status)
     test = TestOutcome({"strict": status}, error)
-    return feedback(Outcome("t", 0, {"strict": status}, (test,), error), code, compat=compat)
+    outcome = Outcome("t", 0, {"strict": status}, (test,), error)
+    return feedback(outcome, code, compat=compat, kind=TestKind(kind))
 
 
 def compiler_says(code: str) -> ErrorInfo:
@@ -285,8 +286,52 @@ def released_class(message: str, line: int | None, code: str) -> str:
 
 @pytest.mark.parametrize(("subtype", "scope", "code", "old", "line"), MISTAKES)
 def test_released_classes_are_those_of_its_rules_on_its_pythons_messages(subtype, scope, code, old, line):
-    result = say(code, "syntax_error", compiler_says(code), "released")
+    result = say(code, "syntax_error", compiler_says(code), "released", "call")
     assert result.scope == released_class(old, line, code)
+
+
+# Program, and whether the release blames all of it as a script and as an imported program: its wrapper puts a
+# line behind a script that ends in a newline.
+ENDS = [
+    ("n = 1\nprint(n + )\n", False, True),
+    ("n = 1\nprint(n + )", True, True),
+    ("n = 1\nprint(n + )\n\n\n", False, False),
+    ("n = 1\nprint('a\n", False, True),
+    ("n = 1\nif n\n", False, True),
+    ("n = 1\nprint(n\n", True, True),
+    ("n = 1\nprint(n\n\n\n", True, True),
+    ("n = (1\nprint(n)\n", False, False),
+    ("n = 1\nfor i in range(n):\n", True, True),
+    ("n = 1\nfor i in range(n):\n\t\n\n", True, True),
+    ("for i in range(2):\nprint(i)\n", False, False),
+    ("for i in range(2):\nprint(i)", False, False),
+    ("def f():\n\tif 1:\n", True, True),
+    ("try:\n\tn = 1\n\tn = 2\n", True, True),
+    ("try:\n\tif 1:\n\t\tn = 2\n", False, True),
+    ("try:\n\tn = 1\nn = 2\n", False, True),
+    ("try:\n\tn = 1\nn = 2\nn = 3\n", False, False),
+]
+
+
+@pytest.mark.parametrize(("code", "script", "imported"), ENDS)
+def test_what_is_missing_at_the_end_is_blamed_on_all_of_the_program(code, script, imported):
+    for kind, whole in (("stdin", script), ("call", imported), ("asserts", imported)):
+        result = say(code, "syntax_error", compiler_says(code), "released", kind)
+        assert (result.scope == "global") is whole, kind
+        assert result.scope in ("global", "line")
+
+
+def test_an_indent_too_many_is_blamed_on_nothing_of_a_script():
+    code = "x = 1\n  y = 2\n"
+    for kind, place in (("stdin", ("ignore", None)), ("call", ("line", 2))):
+        result = say(code, "syntax_error", compiler_says(code), "released", kind)
+        assert (result.scope, result.line) == place
+
+
+@pytest.mark.parametrize("line", [None, -1, 0, 4, 10**9])
+def test_a_line_that_was_made_up_blames_nothing(line):
+    error = ErrorInfo("SyntaxError", "invalid syntax", line)
+    assert say("a\nb b\n", "syntax_error", error, "released").scope == "ignore"
 
 
 def test_an_unclosed_bracket_before_the_last_line_is_the_line_that_opened_it():

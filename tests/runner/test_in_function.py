@@ -7,7 +7,7 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.runner.sandbox.in_function import belongs_in_function, compile_in_function
-from harness.types import StdinTest, TestKind
+from harness.types import ErrorInfo, StdinTest, TestKind
 
 RUN = {
     "return where exit() is meant": "n = int(input())\nif n < 2:\n    print(n)\n    return\nprint(n + 1)",
@@ -40,6 +40,9 @@ def test_each_test_is_judged_and_each_is_a_syntax_error_to_strict(grader):
     assert grader.statuses(outcome) == ["syntax_error"] * 4
     assert grader.statuses(outcome, "apps") == ["passed", "runtime_error", "passed", "wrong_answer"]
     assert (outcome.error.message, outcome.error.line) == ("'return' outside function", 4)
+    raised = [test.error_under("apps") for test in outcome.tests]
+    assert raised == [None, ErrorInfo("ValueError", "", 6), None, None]
+    assert {test.error_under("strict") for test in outcome.tests} == {outcome.error}
     grader.still_sane()
 
 
@@ -47,6 +50,7 @@ def test_an_endless_one_costs_one_limit(grader):
     outcome = grader.script("while True: pass\nreturn", *[("", "1")] * 5)
     assert grader.statuses(outcome) == ["syntax_error"] * 5
     assert grader.statuses(outcome, "apps") == ["timed_out"] + ["not_run"] * 4
+    assert [test.error_under("apps") for test in outcome.tests] == [None] * 5
     assert outcome.cpu_seconds < 3 * grader.runner.limits.cpu_seconds
 
 
