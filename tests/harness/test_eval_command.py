@@ -105,8 +105,10 @@ def test_a_chat_model_gets_its_template_and_an_adapter_is_named(tiny_checkpoint,
     model = tiny_checkpoint("qwen2")
     options = ["--ids", "0", "--max-new-tokens", 4]
     assert _eval(model, tmp_path / "chat", *MINI, *options, "--chat", "on") == 0
-    assert _eval(model, tmp_path / "plain", *MINI, *options) == 0
+    assert _eval(model, tmp_path / "plain", *MINI, *options, "--chat", "off") == 0
+    assert _eval(model, tmp_path / "auto", *MINI, *options) == 0
     assert _generation(tmp_path / "chat")["prompt"].startswith("chat@")
+    assert _generation(tmp_path / "auto")["prompt"].startswith("chat@")
     assert _generation(tmp_path / "plain")["prompt"].startswith("inference@")
     adapter = ["--adapter", _adapter(model, tmp_path / "adapter")]
     assert _eval(model, tmp_path / "adapted", *MINI, *options, *adapter) == 0
