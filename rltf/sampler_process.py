@@ -68,7 +68,7 @@ class SamplerProcess:
             while (completion := self._answer(number)) is not None:
                 yield completion
             ended = True
-        except HarnessError:
+        except Exception:  # the answer ended with it
             ended = True
             raise
         finally:

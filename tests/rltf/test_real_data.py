@@ -10,10 +10,10 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from harness import Runner, load_benchmark
-from harness.generate import Completion, Finish
+from harness.generate import Completion, Finish, Trace
+from harness.generate.endings import Endings
 from harness.generate.loading import load_tokenizer
 from harness.prompts import find_format
-from rltf.data import Tokens
 from rltf.feedback import Scope
 from rltf.rewards import RewardConfig
 from rltf.rollout import Rollouts, Sampling
@@ -25,8 +25,10 @@ PROGRAMS = 16
 class Recorded:
     """A sampler that hands out programs that CodeRL's model wrote; every eighth as if it had been cut off."""
 
-    def __init__(self, programs):
+    def __init__(self, programs, tokenizer):
         self.programs = programs
+        self.tokenizer = tokenizer
+        self.endings = Endings(tokenizer, frozenset({tokenizer.eos_token_id}), ())
 
     def complete(self, requests, decoding):
         for request in requests:
@@ -34,7 +36,11 @@ class Recorded:
                 code = self.programs[request.task_id][number]
                 finish = Finish.LENGTH if number % 8 == 7 else Finish.STOP
                 text = code[: len(code) * 2 // 3] if finish is Finish.LENGTH else code
-                yield Completion(request.prompt, number, text, finish, 1)
+                ids = self.tokenizer(text, add_special_tokens=False).input_ids
+                ids += [self.tokenizer.eos_token_id] * (finish is Finish.STOP)
+                spans = self.endings.spans((), ids, text)
+                trace = Trace((), tuple(ids), (0.0,) * len(ids), spans)
+                yield Completion(request.prompt, number, text, finish, len(ids), trace)
 
 
 @pytest.mark.data
@@ -48,26 +54,20 @@ def test_every_scope_is_seen_and_a_blamed_line_is_blamed_to_the_token(data_dir):
     benchmark = load_benchmark("apps", split="train", data_dir=data_dir, ids=known)
     prompt_format = find_format(benchmark)
     rollouts = Rollouts(benchmark.problems, prompt_format, Sampling(PROGRAMS), RewardConfig(baseline="none"))
+    tokenizer = load_tokenizer(str(data_dir / "tokenizers" / "codet5-base"))
     with Runner(workers=2) as runner:
         count = PROGRAMS * len(known)
-        experiences = rollouts.start(count, 0, Recorded(programs), runner)().experiences
+        experiences = rollouts.start(count, 0, Recorded(programs, tokenizer), runner)().experiences
     assert len(experiences) == count
     assert {each.feedback.scope for each in experiences} == set(Scope)
 
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    tokenizer = load_tokenizer(str(data_dir / "tokenizers" / "codet5-base"))
-    model = T5ForConditionalGeneration(
-        T5Config(vocab_size=8, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
-    )
-    tokens = Tokens(model, tokenizer, max_prompt_tokens=800, max_target_tokens=512)
     for each in experiences:
-        row = tokens.experience_row(each, prompt_format)
-        blamed = [token for token, marked in zip(row.target, row.span, strict=True) if marked]
+        blamed = [token for token, marked in zip(each.ids, each.span, strict=True) if marked]
         if each.feedback.scope is Scope.GLOBAL:
-            assert blamed == row.target
+            assert blamed == list(each.ids)
         elif each.feedback.scope is Scope.IGNORE:
             assert not blamed
         else:
-            line = each.text.splitlines()[each.feedback.line - 1]
+            text = tokenizer.decode(list(each.ids), skip_special_tokens=True)
+            line = text.splitlines()[each.feedback.line - 1]
             assert tokenizer.decode(blamed).split() == line.split()

@@ -22,6 +22,7 @@ from harness.generate.loading import load
 from harness.generate.local import LocalSampler
 from harness.prompts import find_format, make_prompt
 from harness.types import Piece
+from rltf import sampler_process
 from rltf.sampler_process import SamplerProcess
 
 BENCHMARK = load_mini(split="train", size=2)
@@ -56,6 +57,86 @@ def test_samples_follow_the_weights_that_were_published_last(tiny_checkpoint):
         process.close()
     with pytest.raises(InfrastructureError, match="--resume"):
         texts(process)
+
+
+@pytest.fixture
+def process(tiny_checkpoint):
+    loaded = load(str(tiny_checkpoint("gpt2")), device="cpu")
+    # One row at a time, so that completions come one by one.
+    made = SamplerProcess(loaded.model, loaded.tokenizer, batch_size=1, trace=True)
+    made.inline = LocalSampler(loaded.model, loaded.tokenizer, batch_size=1, trace=True)
+    yield made
+    made.close()
+
+
+def test_tokens_and_log_probabilities_come_over(process):
+    [ours] = process.complete([Request(PROMPT, (0,))], DECODING)
+    [theirs] = process.inline.complete([Request(PROMPT, (0,))], DECODING)
+    assert ours.trace == theirs.trace
+    assert len(ours.trace.ids) == len(ours.trace.log_probs) == len(ours.trace.spans) == ours.tokens
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_an_answer_that_is_left_is_never_taken_for_the_next(process, taken):
+    many = replace(DECODING, seed=9)
+    answer = process.complete([Request(PROMPT, tuple(range(40)))], many)
+    for _ in range(taken):
+        next(answer)
+    answer.close()
+    assert texts(process) == texts(process.inline)
+    # An answer that was asked for and never waited for is passed over, too.
+    process._ask("complete", ([Request(PROMPT, (7, 8, 9))], many))
+    assert process.describe()["kind"] == "local"
+    process.publish()
+    assert texts(process) == texts(process.inline)
+
+
+def test_a_process_that_nobody_waits_for_stops_at_the_next_completion(process):
+    answer = process.complete([Request(PROMPT, tuple(range(100)))], replace(DECODING, max_new_tokens=60))
+    next(answer)
+    answer.close()
+    assert process.describe()["measured"]["steps"] < 60 * 50
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "message"),
+    [
+        (InputError("the prompt does not fit"), InputError, "^the prompt does not fit$"),
+        (
+            RuntimeError("CUDA error: out of\nmemory"),
+            InfrastructureError,
+            "RuntimeError: CUDA error: out of mem",
+        ),
+        (OSError(28, "No space left on device"), InfrastructureError, "OSError: .*No space left"),
+        (TypeError("a bug of ours"), RuntimeError, r"(?s)Traceback .*TypeError: a bug of ours"),
+    ],
+)
+def test_errors_cross_with_their_cause(error, raised, message):
+    kind, answer = told(error)
+    process = object.__new__(SamplerProcess)
+    ours, theirs = torch.multiprocessing.Pipe()
+    process._connection, process._asked = ours, 0
+    theirs.send((1, kind, answer))
+    with pytest.raises(raised, match=message):
+        list(process.complete([], DECODING))
+
+
+def told(error):
+    try:
+        raise error
+    except Exception as caught:
+        return sampler_process._told(caught)
+
+
+def test_a_device_that_is_not_there_is_one_line(tiny_checkpoint):
+    loaded = load(str(tiny_checkpoint("gpt2")), device="cpu")
+    process = SamplerProcess(loaded.model, loaded.tokenizer, device="nowhere:3")
+    try:
+        for _ in range(2):
+            with pytest.raises(InfrastructureError, match=r"sampler process failed: RuntimeError: .*nowhere"):
+                texts(process)
+    finally:
+        process.close()
 
 
 TRAINER = """
