@@ -21,12 +21,14 @@ SANDBOX = Path("harness/runner/sandbox")
 HEAVY = {"accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "rich", "torch", "transformers"}
 _TENSORS = (
     "harness/generate/batch.py",
-    "harness/generate/batches.py",
     "harness/generate/choosing.py",
     "harness/generate/decode.py",
     "harness/generate/forward.py",
+    "harness/generate/library.py",
     "harness/generate/local.py",
     "harness/generate/noise.py",
+    "harness/generate/positions.py",
+    "harness/generate/virtual.py",
     "rltf/data.py",
     "rltf/losses.py",
     "rltf/meter.py",
@@ -46,7 +48,9 @@ HEAVY_ON_PURPOSE = {
     # Sampling and training are about tensors; commands import them when they run.
     **{module: {"torch"} for module in _TENSORS},
     **{module: {"transformers"} for module in _TRAINER},
+    "harness/generate/adapters.py": {"transformers"},
     "harness/generate/loading.py": {"torch", "transformers"},
+    "harness/generate/reading.py": {"transformers"},
     "rltf/trainer.py": {"torch", "transformers"},
 }
 

@@ -1,7 +1,7 @@
 """`rltf prompt`: exactly what a model gets for one problem, byte for byte.
 
-Covers: every prompt format, shortened to a context where a tokenizer is named.
-Does not cover: a chat template around it, which is the model's.
+Covers: every prompt format, shortened to a number of tokens where a tokenizer or a model is named, and what a
+model's chat template makes of it. Does not cover: the limit of a model's context.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.prompts import Prompt
+    from harness.types import Benchmark
 
 _EPILOG = """\
 Formats, the default first:
@@ -38,7 +39,19 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--benchmark", required=True, metavar="NAME", help="apps, mbpp, mini, …")
     parser.add_argument("--id", required=True, metavar="ID", help="of the problem: 11, mbpp/11, apps/test/65")
-    parser.add_argument("--format", metavar="NAME", help="prompt format (default: the benchmark's first)")
+    parser.add_argument(
+        "--format", metavar="NAME", help="prompt format (default: as rltf eval, without --model the first)"
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", help="as it reads the prompt, chat template included: hub id or folder"
+    )
+    parser.add_argument("--adapter", metavar="NAME", help="PEFT adapter over the model: hub id or folder")
+    parser.add_argument(
+        "--gguf-file", metavar="NAME", help="the file with the model, where there are several"
+    )
+    parser.add_argument(
+        "--chat", choices=("auto", "on", "off"), default="auto", help="with --model: as for rltf eval"
+    )
     parser.add_argument("--split", help="split of the benchmark (default: its own default)")
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="benchmark data (default: $RLTF_DATA, or the hub)"
@@ -67,29 +80,73 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
     """Print the prompt; returns the exit status."""
-    if (args.tokenizer is None) != (args.max_tokens is None):
-        raise InputError("--tokenizer and --max-tokens go together: tokens are counted by a tokenizer")
-    prompt = _prompt(args)
-    tokens = ""
-    if args.tokenizer is not None:
-        prompt, tokens = _fitted(prompt, args)
+    if args.model is not None:
+        prompt, tokens = _as_read(args)
+    else:
+        prompt, tokens = _as_written(args)
     if args.verbose:
         sys.stderr.write(_about(prompt, tokens))
     # Bytes: a text stream would turn line ends into the platform's.
     sys.stdout.flush()
-    sys.stdout.buffer.write(prompt.text.encode(errors="surrogatepass"))
+    text = prompt.text if prompt.sent is None else prompt.sent
+    sys.stdout.buffer.write(text.encode(errors="surrogatepass"))
     sys.stdout.buffer.flush()
     return 0
 
 
-def _prompt(args: argparse.Namespace) -> Prompt:
+def _as_written(args: argparse.Namespace) -> tuple[Prompt, str]:
+    """In the format's words, whatever the model."""
     from harness.prompts import find_format, make_prompt  # noqa: PLC0415 - only when a command runs
-    from harness.registry import load_benchmark  # noqa: PLC0415 - the same
+
+    if (args.tokenizer is None) != (args.max_tokens is None):
+        raise InputError("--tokenizer and --max-tokens go together: tokens are counted by a tokenizer")
+    for name in ("adapter", "gguf_file"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} is for a model: pass --model too, or leave it out")
+    benchmark = _benchmark(args)
+    prompt = make_prompt(
+        find_format(benchmark, args.format or ("chat" if args.chat == "on" else None)), benchmark.problems[0]
+    )
+    return (prompt, "") if args.tokenizer is None else _fitted(prompt, args)
+
+
+def _as_read(args: argparse.Namespace) -> tuple[Prompt, str]:
+    """As the model named reads it."""
+    if args.tokenizer is not None:
+        raise InputError("--model has a tokenizer of its own; leave --tokenizer out")
+    try:
+        from harness.generate.reading import load_reader  # noqa: PLC0415 - imports torch
+    except ImportError as error:
+        raise InputError(
+            f"--model needs torch and transformers ({error}); pip install 'rltf-harness[models]'"
+        ) from None
+    from harness.generate.asking import format_for, named_format  # noqa: PLC0415 - the same
+    from harness.generate.prompting import Context, Prompting  # noqa: PLC0415 - the same
+    from harness.prompts import make_prompt  # noqa: PLC0415 - only when a command runs
+
+    benchmark = _benchmark(args)
+    asked = named_format(benchmark, name=args.format, chat=args.chat)
+    reader = load_reader(args.model, adapter=args.adapter, gguf_file=args.gguf_file)
+    asked = asked or format_for(benchmark, reader, Path(args.model))
+    prompting = Prompting(
+        reader.tokenizer,
+        Context(None, shared=not reader.seq2seq),
+        chat=args.chat,
+        truncation=args.truncation,
+        source_tokens=args.max_tokens,
+    )
+    read = prompting.encode(make_prompt(asked.form, benchmark.problems[0]), 1)
+    shortened = ", shortened" if read.prompt.shortened else ""
+    return read.prompt, f"tokens {len(read.ids)}{shortened}\nrltf: {asked.line()}"
+
+
+def _benchmark(args: argparse.Namespace) -> Benchmark:
+    from harness.registry import load_benchmark  # noqa: PLC0415 - only when a command runs
 
     benchmark = load_benchmark(args.benchmark, split=args.split, data_dir=args.data, ids=[args.id])
     if len(benchmark) != 1:
         raise InputError(f"--id {args.id} names {len(benchmark)} problems; one prompt is printed at a time")
-    return make_prompt(find_format(benchmark, args.format), benchmark.problems[0])
+    return benchmark
 
 
 def _fitted(prompt: Prompt, args: argparse.Namespace) -> tuple[Prompt, str]:

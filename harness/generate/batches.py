@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from harness.generate.endings import Endings
 from harness.prompts import Prompt
@@ -43,11 +44,19 @@ class Budget:
 
     tokens: int
     rows: int | None = None
+    width: int | None = None
+    """Most tokens of prompt and answer, padding included, that a batch may have in a row; None for any number.
+    Some models (MPT) count the padding, too."""
 
     def take(self, rows: Sequence[Row]) -> int:
         """How many of the first `rows`, longest prompt first, make the next batch; at least one."""
         count = max(1, self.tokens // _row_tokens(rows))
-        return min(count, len(rows), self.rows or count)
+        count = min(count, len(rows), self.rows or count)
+        width = self.width
+        if width is None:
+            return count
+        within = takewhile(lambda row: len(rows[0].ids) + row.limit <= width, rows[:count])
+        return max(1, sum(1 for _ in within))
 
     def halve(self, rows: Sequence[Row]) -> None:
         """After a batch of `rows` did not fit."""

@@ -1,4 +1,4 @@
-"""Which tokens end an answer: those that a checkpoint names in three places, less what they cannot mean.
+"""Which tokens start and end an answer: what a checkpoint names in three places, less what it cannot mean.
 
 A config that was written by hand, or filled with a library's defaults, may name an id that is an ordinary
 token of the tokenizer (2, which is `#` for GPT-2's): answers would end at the first comment. Such an id is
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from harness.errors import InputError
 from harness.generate.templates import ChatChoice, choose_chat, special_ids, token_text
 
 _MARKER = re.compile(r"</?\w+>|<[|\uff5c].+[|\uff5c]>|\[/?[A-Z_]+\]", re.DOTALL)
@@ -62,6 +63,22 @@ def chat_choice(model: Any, tokenizer: Any) -> ChatChoice:
         InputError: If it has a chat template that cannot be used.
     """
     return choose_chat(tokenizer, chat_end_ids(generation_of(model), model.config, tokenizer))
+
+
+def decoder_start(model: Any) -> int:
+    """The token that a decoder starts from.
+
+    Raises:
+        InputError: If nothing names one.
+    """
+    for settings in (generation_of(model), model.config, getattr(model.config, "decoder", None)):
+        for name in ("decoder_start_token_id", "bos_token_id"):
+            found = getattr(settings, name, None)
+            if isinstance(found, list | tuple) and len(found) == 1:
+                found = found[0]
+            if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+                return found
+    raise InputError("the model's config names no decoder_start_token_id; it cannot start an answer")
 
 
 def _ids(source: Any) -> Iterator[int]:

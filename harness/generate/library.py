@@ -40,19 +40,26 @@ def asked(name: str, call: Callable[..., Any], *args: Any, **options: Any) -> An
 def explained(name: str, error: Exception) -> str:
     """One line on why `name` could not be loaded."""
     said = cause(error)
-    if out_of_memory(error):
-        return f"{name} does not fit on the device ({said}); try --dtype bfloat16"
-    if isinstance(error, ImportError):
-        return f"{name} needs a package that is not installed: {said}"
-    if of_a_device(error):
-        return f"{name}: the device failed while the model was loaded: {said}"
-    if "trust_remote_code" in str(error):
-        return f"{name} brings code of its own; read it, then run again with --trust-remote-code"
-    if Path(name).exists() or not isinstance(error, OSError):
-        return f"{name}: not a checkpoint that can be loaded: {said}"
-    return (
-        f"{name}: no such folder, and the hub did not give it: {said}; check the name and the network, and"
-        " HF_TOKEN if the model is gated"
+    reasons = (
+        (out_of_memory(error), f"{name} does not fit on the device ({said}); try --dtype bfloat16"),
+        (isinstance(error, ImportError), f"{name} needs a package that is not installed: {said}"),
+        (of_a_device(error), f"{name}: the device failed while the model was loaded: {said}"),
+        (
+            type(error).__name__ == "SafetensorError",
+            f"{name}: a file of weights is damaged or was cut off: {said}; fetch the checkpoint again",
+        ),
+        (
+            "trust_remote_code" in str(error),
+            f"{name} brings code of its own; read it, then run again with --trust-remote-code",
+        ),
+        (
+            isinstance(error, OSError) and not Path(name).exists(),
+            f"{name}: no such folder, and the hub did not give it: {said}; check the name and the network,"
+            " and HF_TOKEN if the model is gated",
+        ),
+    )
+    return next(
+        (line for holds, line in reasons if holds), f"{name}: not a checkpoint that can be loaded: {said}"
     )
 
 

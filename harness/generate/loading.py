@@ -1,25 +1,26 @@
 """A checkpoint's model and tokenizer, from the hub or a folder; what cannot write text is refused.
 
 Covers: causal and encoder-decoder checkpoints, told apart by their config; GGUF files as transformers reads
-them; PEFT adapters, with tokenizers and templates of their own; tokenizers whose files the library stumbles
-over. Does not cover: quantised loading and several devices for one model, which are for a server to do.
+them; PEFT adapters (`harness.generate.adapters`); weights that do not fit the config. Does not cover:
+quantised loading and several devices for one model, which are for a server to do.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers.utils.hub import cached_file
 
 from harness.errors import InputError
-from harness.generate.adapters import adapter_file, with_adapter
-from harness.generate.checkpoint_files import Source, digest, has_tokenizer, source_of
+from harness.generate.adapters import with_adapter
+from harness.generate.checkpoint_files import Source, digest, source_of
 from harness.generate.library import asked
+from harness.generate.reading import library_options, load_config, load_tokenizer, tokenizer_of
+
+__all__ = ["DTYPES", "Loaded", "load", "load_tokenizer"]
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """`auto`: float32 on a CPU, the checkpoint's own elsewhere."""
@@ -65,7 +66,7 @@ def load(
     if dtype == "auto" and where.type == "cpu":
         dtype = "float32"
     source = source_of(name, adapter=adapter, gguf_file=gguf_file)
-    options = _options(source, revision, trust_remote_code)
+    options = library_options(source, revision, trust_remote_code)
     config = load_config(source, options)
     tokenizer = tokenizer_of(source, options)
 
@@ -75,81 +76,6 @@ def load(
     model = base() if source.adapter is None else with_adapter(base, source.adapter)
     model = asked(name, model.to, where).eval()
     return Loaded(model, tokenizer, _described(name, source, revision, config))
-
-
-def _options(source: Source, revision: str | None, trust_remote_code: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"revision": revision, "trust_remote_code": trust_remote_code}
-    # Absent where it is not wanted: not every class of the library knows the word.
-    return found if source.gguf_file is None else {**found, "gguf_file": source.gguf_file}
-
-
-def load_config(source: Source, options: dict[str, Any]) -> Any:
-    """The config of a checkpoint that writes text.
-
-    Raises:
-        InputError: If it cannot be read, or is an encoder's.
-    """
-    config = asked(source.model, transformers.AutoConfig.from_pretrained, source.model, **options)
-    _refuse_encoders(source.model, config)
-    # CodeRL's checkpoints of CodeT5 say false, which T5's own classes then stumble over; before the model is
-    # made, because its encoder and decoder have copies.
-    config.return_dict = True
-    return config
-
-
-def tokenizer_of(source: Source, options: dict[str, Any]) -> Any:
-    """The adapter's tokenizer if it has one, else the model's, with the adapter's template if it has that."""
-    if source.adapter is not None:
-        own = Path(source.adapter).is_dir() and has_tokenizer(source.adapter)
-        if own or (not Path(source.adapter).is_dir() and adapter_file(source.adapter, "tokenizer.json")):
-            return load_tokenizer(source.adapter, trust_remote_code=options["trust_remote_code"])
-    tokenizer = load_tokenizer(source.model, **options)
-    template = None if source.adapter is None else adapter_file(source.adapter, "chat_template.jinja")
-    if template is not None:
-        tokenizer.chat_template = template.read_text(encoding="utf-8")
-    return tokenizer
-
-
-def load_tokenizer(name: str, **options: Any) -> Any:
-    """The tokenizer of `name`.
-
-    CodeT5's `special_tokens_map.json` writes its additional tokens as tables without the mark that
-    transformers 5 needs to read them, and it stops with a TypeError; they are read here then.
-
-    Raises:
-        InputError: If there is none, or it cannot be read.
-    """
-    try:
-        return asked(name, transformers.AutoTokenizer.from_pretrained, name, **options)
-    except InputError as error:
-        tokens = _tables(name, options) if isinstance(error.__cause__, TypeError) else []
-        if not tokens:
-            raise
-    return asked(
-        name,
-        transformers.AutoTokenizer.from_pretrained,
-        name,
-        additional_special_tokens=tokens,
-        **options,
-    )
-
-
-def _tables(name: str, options: dict[str, Any]) -> list[Any]:
-    """The additional tokens of a special_tokens_map.json that writes them as tables; none of any other."""
-    try:
-        file = cached_file(name, "special_tokens_map.json", revision=options.get("revision"))
-        table = json.loads(Path(str(file)).read_text(encoding="utf-8"))
-        listed = table.get("additional_special_tokens", [])
-        return [_token(each) for each in listed] if any(isinstance(each, dict) for each in listed) else []
-    except (OSError, ValueError, TypeError, AttributeError):
-        return []
-
-
-def _token(each: Any) -> Any:
-    if not isinstance(each, dict):
-        return each
-    flags = ("content", "single_word", "lstrip", "rstrip", "normalized")
-    return transformers.AddedToken(**{flag: each[flag] for flag in flags if flag in each}, special=True)
 
 
 def _device(name: str) -> torch.device:
@@ -165,31 +91,44 @@ def _found_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _refuse_encoders(name: str, config: Any) -> None:
-    masked = transformers.models.auto.modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    decoder = getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False)
-    if not decoder and config.model_type in masked:
-        raise InputError(
-            f"{name} is an encoder ({config.model_type}), which fills gaps and writes no programs; name a"
-            " causal or an encoder-decoder checkpoint"
-        )
-
-
 def _model(name: str, config: Any, dtype: str, options: dict[str, Any]) -> Any:
     seq2seq = getattr(config, "is_encoder_decoder", False)
     family = transformers.AutoModelForSeq2SeqLM if seq2seq else transformers.AutoModelForCausalLM
     model, info = asked(
-        name, family.from_pretrained, name, config=config, dtype=dtype, output_loading_info=True, **options
+        name,
+        family.from_pretrained,
+        name,
+        config=config,
+        dtype=dtype,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # refused below, in words that say which
+        **options,
     )
+    _refuse_incomplete(name, type(model).__name__, info)
+    return model
+
+
+def _refuse_incomplete(name: str, kind: str, info: dict[str, Any]) -> None:
+    """Refuse a model that has weights by chance, where the checkpoint has none or others."""
+    other = sorted(info.get("mismatched_keys") or [], key=str)
+    if other:
+        key, found, wanted = other[0]
+        raise InputError(
+            f"{name}: config and weights do not belong together: {key} is {_shape(found)}, and the config"
+            f" asks for {_shape(wanted)} ({len(other)} such)"
+        )
     missing = sorted(info["missing_keys"])
     if missing:
         instead = sorted(info.get("unexpected_keys") or [])
         raise InputError(
-            f"{name}: {len(missing)} weights of {type(model).__name__} are not in the checkpoint"
-            f" ({', '.join(missing[:3])}): it has no head that predicts words, or is damaged"
+            f"{name}: {len(missing)} weights of {kind} are not in the checkpoint ({', '.join(missing[:3])}):"
+            " it has no head that predicts words, or is damaged"
             + (f"; it has {', '.join(instead[:3])} instead" if instead else "")
         )
-    return model
+
+
+def _shape(sizes: Any) -> str:
+    return " x ".join(map(str, sizes))
 
 
 def _described(name: str, source: Source, revision: str | None, config: Any) -> dict[str, Any]:

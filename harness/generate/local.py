@@ -21,7 +21,7 @@ import torch
 from harness.errors import InputError
 from harness.generate.batches import CPU_TOKENS, GPU_TOKENS, Budget, Row, in_order
 from harness.generate.decode import Precision, Session
-from harness.generate.end_tokens import chat_choice, end_ids, generation_of
+from harness.generate.end_tokens import chat_choice, decoder_start, end_ids, generation_of
 from harness.generate.endings import Endings
 from harness.generate.forward import Forward
 from harness.generate.library import out_of_memory
@@ -71,7 +71,7 @@ class LocalSampler:
         self._tokenizer = tokenizer
         self._description = dict(description or {"name": type(model).__name__})
         self._ends = end_ids(generation_of(model), model.config, tokenizer)
-        self._forward = Forward(model, _decoder_start(model) if is_seq2seq(model) else None)
+        self._forward = Forward(model, decoder_start(model) if is_seq2seq(model) else None)
         self._context = Context.of(model)
         self._prompting = Prompting(
             tokenizer,
@@ -84,7 +84,9 @@ class LocalSampler:
         self._trace = trace
         self._settings = {"chat": chat, "truncation": truncation, "source_tokens": source_tokens}
         start = CPU_TOKENS if self._forward.device.type == "cpu" else GPU_TOKENS
-        self._budget = Budget(batch_tokens or start, batch_size)
+        self._budget = Budget(
+            batch_tokens or start, batch_size, self._context.tokens if self._context.shared else None
+        )
         self._endings_by_stop: dict[tuple[tuple[str, ...], bool], Endings] = {}
         self._uncached: str | None = None
         self._precision = Precision(exact=model.dtype == torch.float32)
@@ -259,14 +261,3 @@ def _free_memory() -> None:
     gc.collect()  # what failed hangs on a traceback
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _decoder_start(model: Any) -> int:
-    for settings in (generation_of(model), model.config, getattr(model.config, "decoder", None)):
-        for name in ("decoder_start_token_id", "bos_token_id"):
-            found = getattr(settings, name, None)
-            if isinstance(found, list | tuple) and len(found) == 1:
-                found = found[0]
-            if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
-                return found
-    raise InputError("the model's config names no decoder_start_token_id; it cannot start an answer")

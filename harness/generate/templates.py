@@ -14,15 +14,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from harness.errors import InputError
 from harness.generate.library import cause
 
-_DATE = datetime(2024, 7, 26)
-"""What templates that write today's date are told (Llama 3's own choice where it knows none): a run that is
-resumed tomorrow asks the same."""
+_DATE = "26 Jul 2024"
+"""What the templates of Llama 3.1 and later write as today's date where they are told none and know no clock:
+a run that is resumed tomorrow asks the same. Templates that read the clock, whatever they are told, still do
+so."""
 _MARK, _NEXT = "qzx7answer", "qzx7question"
 """Texts that no template holds."""
 _OF_TURNS = re.compile(r"turn|im_end|im_start|eot|eom|\|end\||msg|message|role|user|assistant|return", re.I)
@@ -99,7 +99,7 @@ class Template:
                 list(messages),
                 add_generation_prompt=generation,
                 tokenize=False,
-                strftime_now=_DATE.strftime,
+                date_string=_DATE,
             )
         except Exception as error:  # a template is a program: jinja's errors, Python's, and its own
             raise InputError(
