@@ -7,8 +7,6 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
-peft = pytest.importorskip("peft")
-
 import torch
 import transformers
 
@@ -18,6 +16,8 @@ from harness.generate.local import LocalSampler
 from harness.generate.positions import Context
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
+
+peft = pytest.importorskip("peft")
 
 GREEDY = Decoding(greedy=True, max_new_tokens=10)
 CAUSAL = {
