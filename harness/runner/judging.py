@@ -14,7 +14,7 @@ from harness.compare import Profile
 from harness.runner.asserts import Split
 from harness.runner.budget import OverBudgetError, budget
 from harness.runner.prepared import Inside, PreparedSuite
-from harness.runner.reading import Ending, error_of, fields_of, raised, signal_name, value_of
+from harness.runner.reading import Ending, error_of, fields_of, raised, signal_name, too_much, value_of
 from harness.runner.sandbox.again import SURE
 from harness.runner.sandbox.wire import clamped_records, split_records
 from harness.types import ErrorInfo, Limits, Outcome, Status, TestKind, TestOutcome
@@ -226,6 +226,8 @@ class Judge:
         inside = isinstance(expected, Inside)
         if self._over(suite, cpu):
             return self._all(Ending(Status.TIMED_OUT), cpu, inside=inside)
+        if too_much(data):
+            raise MemoryError
         fields = fields_of(data)
         kind = fields.get("kind")
         if kind == "too_large":

@@ -50,9 +50,14 @@ def value_of(data: Any) -> Any:
         return Opaque("forged data")
 
 
+def too_much(data: bytes) -> bool:
+    """Whether reading a record would take more memory than a judge has to spare."""
+    return data.count(b"[") + data.count(b"{") > MOST_BRACKETS
+
+
 def fields_of(data: bytes) -> Mapping[str, Any]:
     """A record's fields; nothing for a record that is no JSON object (compiled code, or a forgery)."""
-    if not data.startswith(b"{") or data.count(b"[") + data.count(b"{") > MOST_BRACKETS:
+    if not data.startswith(b"{") or too_much(data):
         return {}
     try:
         fields = _from_json(data.decode())
