@@ -51,6 +51,7 @@ HEAVY_ON_PURPOSE = {
     "harness/generate/adapters.py": {"transformers"},
     "harness/generate/loading.py": {"torch", "transformers"},
     "harness/generate/reading.py": {"transformers"},
+    "rltf/finite.py": {"torch", "transformers"},
     "rltf/trainer.py": {"torch", "transformers"},
 }
 
