@@ -7,6 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
+pytest.importorskip("peft")
+
+import peft
 import torch
 import transformers
 
@@ -16,8 +19,6 @@ from harness.generate.local import LocalSampler
 from harness.generate.positions import Context
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
-
-peft = pytest.importorskip("peft")
 
 GREEDY = Decoding(greedy=True, max_new_tokens=10)
 CAUSAL = {
