@@ -96,8 +96,8 @@ def _encode_scalar(value: Any, kind: type) -> Any:
     if issubclass(kind, bytes | bytearray):
         return ["b", bytes(memoryview(value)).decode("latin-1")]
     if issubclass(kind, complex):
-        plain = complex.__add__(value, 0)
-        return ["c", plain.real, plain.imag]
+        # Not by adding 0, which loses the sign of a zero.
+        return ["c", *(part.__get__(value) for part in (complex.__dict__["real"], complex.__dict__["imag"]))]
     if kind is range:
         return ["r", *(encode(part) for part in (value.start, value.stop, value.step))]
     if kind is _loaded("fractions", "Fraction"):
