@@ -2,8 +2,9 @@
 
 `assert f(1) == [2]` becomes the expression `f(1)`, which goes in, and the value `[2]`, which stays with
 the judge. Splits: a comparison by `==` or `is` with a literal on one side, `assert f(x)` and
-`assert not f(x)` of the program's own function. Everything else (3 of MBPP's 2,938 asserts; a helper of the
-benchmark's that compares, as in `assert is_same(f(x), [1, 2])`) must run inside, and is recorded so.
+`assert not f(x)` of the program's own function. Everything else (3 of MBPP's 2,938 asserts; what compares by
+itself, as a helper of the benchmark's does in `assert is_same(f(x), [1, 2])`) must run inside, and is
+recorded so.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def split(source: str, brought: Collection[str] = ()) -> Split | None:
         return None
     test = statement.test
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
-        return _split_comparison(test)
+        return _split_comparison(test, brought)
     negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
     inner = test.operand if isinstance(test, ast.UnaryOp) and negated else test
     if _calls_program(inner, brought):
@@ -52,7 +53,7 @@ def split(source: str, brought: Collection[str] = ()) -> Split | None:
     return None
 
 
-def _split_comparison(test: ast.Compare) -> Split | None:
+def _split_comparison(test: ast.Compare, brought: Collection[str]) -> Split | None:
     left, operator, right = test.left, test.ops[0], test.comparators[0]
     if not isinstance(operator, ast.Eq | ast.Is):
         return None
@@ -60,8 +61,39 @@ def _split_comparison(test: ast.Compare) -> Split | None:
     for expression, literal in ((left, right), (right, left)):
         expected = _literal(literal)
         if expected is not _NO_LITERAL:
+            if _compares(expression, expected, brought):
+                return None
             return Split(ast.unparse(expression), expected, isinstance(operator, ast.Is))
     return None
+
+
+def _compares(expression: ast.expr, expected: Any, brought: Collection[str]) -> bool:
+    """Whether what would go in compares by itself, so that the literal is no more than what comes of that.
+
+    As in `is_same(f(1), [2]) == True`, `(f(1) == 2) is True`, `f(1) - 2 == 0`: what is expected stands in it.
+    """
+    if isinstance(expected, bool) and not _calls_program(expression, brought):
+        return True
+    # A helper may say so by a number too: `is_same(f(1), [2]) == 1`.
+    if type(expected) in (int, float) and expected in (0, 1) and isinstance(expression, ast.Call):
+        name = expression.func.id if isinstance(expression.func, ast.Name) else ""
+        if not hasattr(builtins, name) and not _calls_program(expression, brought):
+            return True
+    return any(_is_comparison(node, brought) for node in ast.walk(expression))
+
+
+def _is_comparison(node: ast.AST, brought: Collection[str]) -> bool:
+    if isinstance(node, ast.BinOp):
+        # The difference of two numbers, or sets, is what isn't equal in them.
+        return isinstance(node.op, ast.Sub | ast.BitXor) and any(map(_calls, (node.left, node.right)))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in brought:
+        return _calls(*_arguments(node))
+    return isinstance(node, ast.Compare | ast.BoolOp | ast.Lambda)
+
+
+def _calls(*nodes: ast.AST) -> bool:
+    """Whether something is called in them, and no literal made."""
+    return any(_calls_more(part) for node in nodes for part in ast.walk(node))
 
 
 _NO_LITERAL: Any = Opaque("no literal")
@@ -93,13 +125,18 @@ def _calls_program(node: ast.expr, brought: Collection[str]) -> bool:
     `isclose(f(1), 2.5)` compares, whoever brought `isclose`: of a call within a call, one holds what is
     expected.
     """
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id not in brought
-        and not hasattr(builtins, node.func.id)
-        and not any(_calls_more(part) for arg in _arguments(node) for part in ast.walk(arg))
-    )
+    return isinstance(node, ast.Call) and _is_programs(node.func, brought) and not _calls(*_arguments(node))
+
+
+def _is_programs(function: ast.expr, brought: Collection[str]) -> bool:
+    """Whether it is a name that nobody else defines, or a method of a new object, as in `Solution().f`."""
+    if isinstance(function, ast.Attribute):
+        made = function.value
+        if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Name) or _arguments(made):
+            return False
+        return not function.attr.startswith("__") and _is_programs(made.func, brought)
+    name = function.id if isinstance(function, ast.Name) else ""
+    return bool(name) and name not in brought and "*" not in brought and not hasattr(builtins, name)
 
 
 def _calls_more(node: ast.AST) -> bool:
@@ -113,24 +150,23 @@ def _arguments(node: ast.Call) -> list[ast.expr]:
 
 
 def names_defined(source: str) -> frozenset[str]:
-    """Names that a set-up or a preamble binds at its margin; none if it is no Python.
+    """Names that a set-up or a preamble binds outside of functions and classes; none if it is no Python.
 
-    `from x import *` binds what nobody can tell, so helpers that come so are not known here.
+    `*` is among them where it imports that: it may then bind any name.
     """
     try:
-        body = ast.parse(source).body
+        pending: list[ast.AST] = list(ast.parse(source).body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
     names: set[str] = set()
-    for statement in body:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(statement.name)
-        elif isinstance(statement, ast.Import | ast.ImportFrom):
-            names.update((alias.asname or alias.name).partition(".")[0] for alias in statement.names)
-        else:
-            names.update(
-                part.id
-                for part in ast.walk(statement)
-                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-            )
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif not isinstance(node, ast.Lambda):
+            pending.extend(ast.iter_child_nodes(node))
     return frozenset(names)

@@ -20,6 +20,8 @@ _LOOKING = frozenset(
         "__builtins__", "__dict__", "__globals__", "__import__", "__main__", "__module__", "_getframe",
         "ctypes", "dir", "eval", "exec", "f_globals", "f_locals", "gc", "getattr", "globals", "hasattr",
         "importlib", "inspect", "locals", "modules", "pdb", "runpy", "vars",
+        "__getattribute__", "attrgetter", "cr_frame", "f_back", "get_type_hints", "gi_frame", "pickle",
+        "setprofile", "settrace", "tb_frame", "timeit",
     )
 )  # fmt: skip
 """Words of programs that may find a name which they do not spell."""
@@ -65,6 +67,8 @@ class PreparedSuite:
     imports: Preload = Preload.NOTHING
     """What the tests themselves import."""
     preamble: str | tuple[PreamblePart, ...] = ""
+    words: frozenset[str] = frozenset()
+    """Words of the tests' own code, which runs among a program's names and may use the preamble's."""
 
     @property
     def cpu_factor(self) -> float:
@@ -78,12 +82,21 @@ class PreparedSuite:
         return sum(map(len, self.inputs)) + sum(len(str(test)) for test in self.payload.get("tests", ()))
 
     def preamble_for(self, code: str) -> str:
-        """The preamble that a program is run with: all of it that the program could tell from nothing."""
+        """The preamble that a program is run with: all of it that it or its tests could tell from nothing."""
         if isinstance(self.preamble, str):
             return self.preamble
-        words = set(_WORD.findall(code))
-        looks = not words.isdisjoint(_LOOKING) or not code.isascii()
-        return "".join(part.text for part in self.preamble if looks or not words.isdisjoint(part.names))
+        words = self.words.union(_WORD.findall(code))
+        kept: set[int] = set()
+        size = -1
+        while size < len(kept):
+            size = len(kept)
+            # A name may be spelled in other characters; and what is kept may use what another part defines.
+            looks = not words.isdisjoint(_LOOKING) or not code.isascii()
+            for place, part in enumerate(self.preamble):
+                if place not in kept and (looks or not words.isdisjoint(part.names)):
+                    kept.add(place)
+                    words = words.union(_WORD.findall(part.text))
+        return "".join(part.text for place, part in enumerate(self.preamble) if place in kept)
 
     def preload(self, code: str) -> Preload:
         """The server that a program starts soonest in."""
@@ -127,6 +140,7 @@ def prepare(suite: TestSuite) -> PreparedSuite:
             wrapped=is_wrapped(values),
             imports=brought,
             preamble=suite.preamble,
+            words=_words(suite.entry_point or "", suite.setup),
         )
     brought_names = names_defined(suite.preamble_text) | names_defined(suite.setup)
     asserts = [_prepare_assert(test.source, brought_names) for test in tests if isinstance(test, AssertTest)]
@@ -140,7 +154,12 @@ def prepare(suite: TestSuite) -> PreparedSuite:
         [stays for _, stays in asserts],
         imports=imports,
         preamble=suite.preamble,
+        words=_words(suite.setup, *[row[1] for row, _ in asserts]),
     )
+
+
+def _words(*sources: str) -> frozenset[str]:
+    return frozenset(word for source in sources for word in _WORD.findall(source))
 
 
 def _prepare_assert(source: str, brought: frozenset[str]) -> tuple[list[Any], Split | Inside]:

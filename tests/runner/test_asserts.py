@@ -29,6 +29,11 @@ from harness.runner.asserts import names_defined, split
         ("  assert f(1) == 2\n", "f(1)", 2),
         ("assert f(1)", "not not f(1)", True),
         ("assert not f(1)", "not not f(1)", False),
+        ("assert f(1) == True", "f(1)", True),
+        ("assert f(1, [2]) == 0", "f(1, [2])", 0),
+        ("assert len(f(1)) == 1", "len(f(1))", 1),
+        ("assert int(f(1)) == 35", "int(f(1))", 35),
+        ("assert f([1, set([2])], 4) == 1", "f([1, set([2])], 4)", 1),
         ("assert f(set([1]), [1, 2])", "not not f(set([1]), [1, 2])", True),
         ("assert(f(1) == b'x')", "f(1)", b"x"),
     ],
@@ -74,6 +79,39 @@ def test_names_that_the_benchmark_brings_are_no_functions_of_the_programs():
     assert split("assert is_same(3, [1, 2])") is not None
     assert split("assert f(3)", brought) is not None
     assert names_defined("def (") == names_defined("") == frozenset()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "assert is_same(f(1), [1, 2]) == True", "assert isclose(f(1), 2.5) is True", "assert is_same(f(1), [1, 2]) == 1",
+        "assert math.isclose(f(1), 2.5) == True", "assert (f(1) == [1, 2]) == True", "assert (f(1) < 3) is True",
+        "assert all(a == b for a, b in zip(f(1), [1, 2])) == True", "assert str(f(1) == 7) == 'True'",
+        "assert f(1) - 2.5 == 0", "assert abs(f(1) - 2.5) == 0", "assert set(f(1)) - {1, 2} == set()", "assert f(1) ^ 7 == 0",
+        "assert f(1).__eq__(7) == True", "assert (lambda v: v in (7, 8))(f(1)) == 'yes'", "assert True == is_same(f(1), [1, 2])",
+        "assert (f(1) and 7) == 7", "assert is_different(f(1), 3) == False",
+    ],
+)  # fmt: skip
+def test_what_compares_by_itself_takes_no_expected_value_in_unmarked(source):
+    assert split(source) is None
+
+
+def test_a_helper_is_known_wherever_the_benchmark_defines_it():
+    for setup in (
+        "try:\n    from near import same\nexcept ImportError:\n    same = None",
+        "if True:\n    def same(a, b):\n        return a == b",
+        "for same in (str, int):\n    pass",
+        "from near import *",
+    ):
+        assert split("assert same(3, [1, 2])", names_defined(setup)) is None
+    assert names_defined("def f():\n    g = 1\nclass C:\n    h = 1") == {"f", "C"}
+    assert split("assert near(f(1), 2) == 7", {"near"}) is None
+
+
+def test_a_method_of_a_new_object_is_the_programs_own():
+    assert split("assert Solution().f(1) == True").expression == "Solution().f(1)"
+    assert split("assert Solution().f(1)").expression == "not not (Solution().f(1))"
+    assert split("assert Solution().f(1)", {"Solution"}) is None
 
 
 def test_no_literal_is_no_value():

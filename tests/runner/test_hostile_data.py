@@ -61,10 +61,21 @@ def encoded(value):
 
 ONES = [["F", "0x1", "0x1"]] * 500
 ALIKE = [["t", ONES + [-1 if n >> b & 1 else -2 for b in range(10)]] for n in range(1000)]
+PRIME = (1 << 61) - 1  # by which CPython takes the hash of a number
+BESIDE = ["i", hex(5 + (PRIME << FULL // 4))]
+DECIMALS = [["D", str(5 + PRIME * n)] for n in range(90)]
+LONG = [["i", hex(5 + (PRIME << 60_000 + n))] for n in range(90)]
 VALUES = {
     "a set of tuples that differ at their end only": encoded(["s", ALIKE]),
     "a dictionary of them": encoded(["d", [[each, 0] for each in ALIKE]]),
     "numbers of one hash": encoded(["s", [["i", hex(n * ((1 << 61) - 1))] for n in range(8, 200_000)]]),
+    "a decimal beside a giant number of its hash": encoded(["s", [["D", "5"], BESIDE]]),
+    "a dictionary of both": encoded(["d", [[["D", "5"], 1], [BESIDE, 2]]]),
+    "both in tuples": encoded(["s", [["t", [["D", "5"]]], ["t", [BESIDE]]]]),
+    "many decimals beside long numbers of their hash": encoded(["s", DECIMALS + LONG]),
+    "frozensets that are nearly alike, of one hash": encoded(
+        ["s", [["f", [["i", hex(7 + PRIME * n)] for n in [*range(8, 1007), 5000 + k]]] for k in range(44)]]
+    ),
     "empty deques": encoded(["l", [["q", []]] * 1_300_000]),
     "empty lists": encoded(["l", [["l", []]] * 900_000]),
     "objects": b'{"kind":"value","value":[' + b"{}," * 5_000_000 + b"{}]}",
@@ -99,6 +110,11 @@ def test_honest_sets_of_many_equal_hashes_are_read():
     assert len(value_of(["s", grid])) == 120 * 120
     signs = [["t", [-1 if n >> b & 1 else -2 for b in range(6)]] for n in range(64)]
     assert len(value_of(["s", signs])) == 64
+    numbers = [["D", "5"], ["D", "5.5"], 5, 6.5, ["F", "0xb", "0x2"], ["i", hex(1 << 70)]]
+    tuples = [["t", [["D", "1"], -1]], ["t", [1, -2]]]
+    assert len(value_of(["s", numbers + tuples])) == 6
+    inner = [["f", [-1, n]] for n in range(40)] + [["f", [-2, n]] for n in range(40)]
+    assert len(value_of(["s", inner])) == 80
 
 
 def test_over_its_budget_a_comparison_is_a_wrong_answer_with_the_reason(monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 
 from harness import TestSuite
 from harness.runner.prepared import Preload, prepare
-from harness.types import AssertTest, PreamblePart, StdinTest, TestKind
+from harness.types import AssertTest, CallTest, PreamblePart, StdinTest, TestKind
 
 
 def _asserts(source, **options):
@@ -80,3 +80,31 @@ def test_a_part_is_left_out_only_for_a_program_that_can_not_tell():
     assert prepare(whole).preamble_for("print(1)") == "x = 1"
     parts = (PreamblePart("x = 1", ("x",)),)
     assert whole.digest == TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], preamble=parts).digest
+
+
+CHAIN = (
+    PreamblePart("import math\n", ("math",)),
+    PreamblePart("def area(r): return scale(math.pi * r)\n", ("area",)),
+    PreamblePart("def scale(x): return 2 * x\n", ("scale",)),
+    PreamblePart("unused = 1\n", ("unused",)),
+)
+
+
+def test_a_part_is_kept_with_what_it_needs_of_others_before_and_behind_it(grader):
+    suite = TestSuite.pack(TestKind.STDIN, [StdinTest("", "6.28")], preamble=CHAIN)
+    assert prepare(suite).preamble_for("print(area(1))") == "".join(part.text for part in CHAIN[:3])
+    assert grader.run("print(round(area(1), 2))", suite).verdicts["strict"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "tests", "options"),
+    [
+        (TestKind.ASSERTS, [AssertTest("assert f(math.floor(2.5)) == 3")], {}),
+        (TestKind.ASSERTS, [AssertTest("assert f(two) == 3")], {"setup": "two = math.floor(2.5)"}),
+        (TestKind.CALL, [CallTest([1], 1)], {"entry_point": "unused_function"}),
+    ],
+)
+def test_a_part_that_only_the_tests_use_is_kept(grader, kind, tests, options):
+    preamble = (*CHAIN, PreamblePart("def unused_function(n): return n\n", ("unused_function",)))
+    suite = TestSuite.pack(kind, tests, preamble=preamble, **options)
+    assert grader.run("def f(n): return n + 1", suite).verdicts["strict"] == "passed"

@@ -178,7 +178,10 @@ def _decode_decimal(text: str) -> Decimal:
 
 
 def _refuse_collisions(items: Sequence[Any]) -> None:
-    """Refuse what was made to share one hash: a set of it takes minutes, and that in the judge's process."""
+    """Refuse what was made to share one hash: a set of it takes minutes, and that in the judge's process.
+
+    Building a set is one call into C, and so is comparing its members: no clock interrupts either.
+    """
     groups: dict[int, list[Any]] = {}
     for item in items:
         groups.setdefault(hash(item), []).append(item)
@@ -189,24 +192,47 @@ def _refuse_collisions(items: Sequence[Any]) -> None:
         if len(group) > 1:
             # Each is compared with those before it, part by part.
             pairs = len(group) * (len(group) - 1) // 2
-            cost += pairs * max(map(_parts, group)) if pairs <= _MAX_COLLISION_COST else pairs
+            cost += pairs * _cost_of_comparing(group) if pairs <= _MAX_COLLISION_COST else pairs
             if cost > _MAX_COLLISION_COST:
                 raise ValueError("members of a set that were made to have the same hash")
 
 
-def _parts(item: Any) -> int:
-    """How many parts a member of a set has, itself included."""
-    pending, count = [item], 0
-    while pending:
-        part = pending.pop()
-        count += 1
+def _cost_of_comparing(group: Sequence[Any]) -> int:
+    """How many parts are compared, at most, where two of a group are, a long part counting as several.
+
+    With a Decimal among them, a whole number is made one to be compared, which takes the square of its
+    length, half a minute for a mebibyte.
+    """
+    most, longest, decimals = 0, 0, False
+    for item in group:
+        parts, bits, decimal = _parts(item)
+        most, longest, decimals = max(most, parts), max(longest, bits), decimals or decimal
+    return most * (1 + (longest >> 6) ** 2) if decimals else most
+
+
+def _parts(item: Any) -> tuple[int, int, bool]:
+    """Parts of a member of a set, itself included; bits of its longest number; whether it has a Decimal.
+
+    Counts no further than `_MAX_COLLISION_COST`.
+    """
+    decimal = _loaded("decimal", "Decimal")
+    pending, count, longest, decimals = [(item, 1)], 0, 0, False
+    while pending and count <= _MAX_COLLISION_COST:
+        part, times = pending.pop()
+        count += times
         if isinstance(part, tuple | frozenset):
-            pending.extend(part)
+            # Each member of one frozenset may be compared with each of the other, whose hash may be the same.
+            times *= len(part) if isinstance(part, frozenset) else 1
+            pending.extend((each, times) for each in part)
         elif isinstance(part, str | bytes):
-            count += len(part) >> 6
-        elif isinstance(part, int):
-            count += part.bit_length() >> 9
-    return count
+            count += times * (len(part) >> 6)
+        elif decimal is not None and isinstance(part, decimal):
+            decimals = True
+        elif hasattr(part, "numerator"):
+            bits = max(part.numerator.bit_length(), part.denominator.bit_length())
+            count += times * (bits >> 9)
+            longest = max(longest, bits)
+    return count, longest, decimals
 
 
 def _decode_fraction(top: str, bottom: str) -> Fraction:
