@@ -40,7 +40,7 @@ class RLTFConfig(TrainingArguments):
     rewards: RewardConfig = PAPER
     """Rewards, baseline and losses; `rltf.rewards.RewardConfig` says of each value whose it is."""
     profile: str = option("strict", choices=PROFILES)
-    """Comparison of outputs by which a test counts as passed (released: `apps`)."""
+    """Comparison of outputs by which a test counts as passed (both: `apps`)."""
 
     # --- model -----------------------------------------------------------------------------------
     dtype: str = option("float32", choices=("float32", "bfloat16", "float16", "auto"))

@@ -41,6 +41,8 @@ class Evaluations:
     progress: Callable[[], SamplingProgress]
     """Makes one for each evaluation."""
     command: str = ""
+    page: bool = True
+    """Whether each has a page with its programs, of up to 16 MiB."""
 
     def run(self, model: Any, tokenizer: Any, when: str) -> dict[str, dict[str, Any]]:
         """Evaluate under `folder/<when>/<benchmark>`, or continue; the metrics by benchmark.
@@ -71,6 +73,7 @@ class Evaluations:
                 limits=self.runner.limits,
                 **grading_versions(self.runner.profiles),
                 command=self.command,
+                page=self.page,
             )
             metrics = evaluate_model(
                 plan,
@@ -84,8 +87,9 @@ class Evaluations:
         return found
 
     def first(self, count: int) -> Evaluations:
-        """The same on the first `count` problems of each benchmark."""
-        return replace(self, benchmarks=[replace(b, problems=b.problems[:count]) for b in self.benchmarks])
+        """The same on the first `count` problems of each benchmark, without pages: there may be hundreds."""
+        some = [replace(b, problems=b.problems[:count]) for b in self.benchmarks]
+        return replace(self, benchmarks=some, page=False)
 
 
 class EvaluateEvery(TrainerCallback):

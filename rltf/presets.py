@@ -1,9 +1,25 @@
 """Presets: named sets of options for `rltf train`, each value with where it comes from.
 
 `paper` follows the paper (arXiv:2307.04349), `released` the code that its authors released, where they
-differ. The released code weights every token by CodeRL's critic; this project has no critic yet, so
-`released` is that code without it. `mini` and `mini-quick` are ours: a model made on the spot, for the
-generated benchmark `mini`, on a CPU.
+differ:
+
+    what                    paper (source)                      released (source)
+    classes and scopes      U_global, U_line, U_ignore          program_feedback.py, `rltf.released`
+    exit status not 0       as the profile says                 an error, nothing blamed
+    program without a       a syntax error, all of it blamed (ours; the released code's wrapper is left
+      statement               without a body, with the same end), so that nothing is worth less
+    fine-grained reward     scaled by T/(E-S) (eq. 4)           not scaled
+    adaptive reward         a term of its own (eq. 6)           in place of a failure's coarse one
+    baseline                historical best (eq. 9)             the newest greedy program
+    tokens                  summed (eq. 2)                      averaged over the micro-batch
+    supervised and RL       in each step, summed (eq. 6)        even and odd micro-batches
+    buffer                  a queue                             memory_pool.py
+    temperature, top-k      1.0 (Table 7), none                 0.6, 50 (generate_online.py)
+    warm-up                 linear (it names none)              by the logarithm (its DeepSpeed file)
+
+The released code weights every token by CodeRL's critic; this project has no critic yet, so `released` is
+that code without it, and its numbers are not to be held against the published ones. `mini` and `mini-quick`
+are ours: a model made on the spot, for the generated benchmark `mini`, on a CPU.
 Does not cover: what the options mean (`rltf.config.RLTFConfig`). Importing this costs nothing.
 """
 

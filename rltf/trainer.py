@@ -135,7 +135,7 @@ class RLTFTrainer(Trainer):
         if self.args.warmup_log and self.lr_scheduler is None:
             steps = self.args.get_warmup_steps(num_training_steps)
             optimizer = self.optimizer if optimizer is None else optimizer
-            self.lr_scheduler = warmup_log(optimizer, steps)  # type: ignore[arg-type]  # made by then
+            self.lr_scheduler = warmup_log(optimizer, steps)
         return super().create_scheduler(num_training_steps, optimizer)
 
     # --- log -------------------------------------------------------------------------------------

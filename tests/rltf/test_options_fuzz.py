@@ -25,9 +25,9 @@ WORDS = (
     "true", "False", "yes", "off", "none", "null", "", " ", "0", "1", "2", "-1", "7", "0.5", "1.5", "-0.1",
     "1e-5", "1e999", "nan", "-inf", "2147483648", "9" * 40, "1_0", "[]", "[1]", "[0.6,1.0]", "[[1]]", '["a"]',
     "{}", '{"a": 1}', '"x"', '"', "{", "[" * 5000, "steps", "no", "all", "cuda:99", "cpu", "adamw_torch",
-    "sgd", "adafactor", "cosine", "linear", "polynomial", "warmup_log", "released", "paper", "greedy", "group_mean",
-    "apps", "float16", "sft", "alternate", "process", "/no/such", "full_shard", "a=b", "é\x1b[2J", "\0",
-    "training",
+    "sgd", "adafactor", "cosine", "linear", "polynomial", "warmup_log", "released", "paper", "greedy",
+    "group_mean", "apps", "float16", "sft", "alternate", "process", "/no/such", "full_shard", "a=b",
+    "é\x1b[2J", "\0", "training",
 )  # fmt: skip
 VALUES = st.one_of(
     st.sampled_from(WORDS),
