@@ -79,6 +79,8 @@ class Plan(Generic[SourceT_co]):
     """Leave problems without samples out of every number."""
     command: str = ""
     """For manifest and report."""
+    page: bool = True
+    """Write `report.html`, which holds programs and may have 16 MiB; `report.md` is written anyway."""
 
 
 def evaluate(
@@ -269,4 +271,5 @@ def write_report(plan: Plan[Source], run: RunFolder, metrics: Mapping[str, Any])
     run.write_manifest()
     outcomes = read_outcomes(run.outcomes.final)
     run.write_report(markdown(metrics, run.manifest, plan.benchmark, outcomes))
-    write_page(run.path, plan.benchmark)
+    if plan.page:
+        write_page(run.path, plan.benchmark)

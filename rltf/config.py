@@ -9,22 +9,19 @@ Does not cover: model, benchmark and run folder, which are arguments of `rltf tr
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from transformers import TrainingArguments
+from transformers.trainer_utils import SchedulerType
 
+from harness.compare import PROFILES
 from harness.errors import InputError
+from rltf.bounds import bounds_of, option
 from rltf.buffer import RULES
 from rltf.rewards import PAPER, RewardConfig
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "method": ("rltf", "sft"),
-    "mixing": ("together", "alternate"),
-    "buffer_rule": RULES,
-    "sampler": ("inline", "overlapped", "process"),
-}
-"""Allowed values by option."""
-
+WARMUP_LOG = "warmup_log"
+"""What `lr_scheduler_type` can be beside Trainer's."""
 
 _DECIDING = (
     "learning_rate", "per_device_train_batch_size", "gradient_accumulation_steps", "seed", "weight_decay",
@@ -37,87 +34,93 @@ _DECIDING = (
 class RLTFConfig(TrainingArguments):
     """Options of one training run; those not listed here are `TrainingArguments`'."""
 
-    method: str = "rltf"
+    method: str = option("rltf", choices=("rltf", "sft"))
     """`sft`: supervised on the benchmark's own solutions; `rltf`: that and online RL."""
 
     rewards: RewardConfig = PAPER
     """Rewards, baseline and losses; `rltf.rewards.RewardConfig` says of each value whose it is."""
-    profile: str = "strict"
-    """Comparison of outputs by which a test counts as passed (released: `apps`)."""
+    profile: str = option("strict", choices=PROFILES)
+    """Comparison of outputs by which a test counts as passed (both: `apps`)."""
 
     # --- model -----------------------------------------------------------------------------------
-    dtype: str = "float32"
+    dtype: str = option("float32", choices=("float32", "bfloat16", "float16", "auto"))
     """Of the weights; mixed precision is `bf16=true` or `fp16=true` (Trainer's), not this."""
-    lora_rank: int = 0
+    lora_rank: int = option(0, at_least=0)
     """Train LoRA adapters of this rank on all linear layers instead of the weights; 0 trains the weights."""
-    lora_alpha: int = 32
+    lora_alpha: int = option(32, at_least=1)
     """Scale of the adapters, times their rank."""
 
     # --- what a step is made of ------------------------------------------------------------------
-    train_problems: int | None = None
+    train_problems: int | None = option(None, at_least=1)
     """The first so many problems; `None` for all that are selected."""
-    mixing: str = "together"
+    mixing: str = option("together", choices=("together", "alternate"))
     """`together`: each micro-batch holds supervised and RL rows and both losses are summed (paper);
     `alternate`: even micro-batches are supervised and odd ones RL (released)."""
-    rl_share: float = 0.5
+    rl_share: float = option(0.5, at_least=0, at_most=1)
     """Share of RL rows in a micro-batch, with `together`."""
-    sl_weight: float = 1.0
+    sl_weight: float = option(1.0, at_least=0)
     """Of the supervised term beside those of RL (both: 1)."""
     sl_prompt_format: str | None = None
     """Prompt format of supervised rows; `None` takes the one for sampling. Released: `training`."""
     prompt_format: str | None = None
     """Prompt format of sampling and of RL rows; `None` takes the benchmark's default."""
-    max_prompt_tokens: int = 800
+    max_prompt_tokens: int = option(800, at_least=1)
     """Longer prompts lose the end of their statement (released: 800)."""
-    sl_problems: int | None = None
+    sl_problems: int | None = option(None, at_least=1)
     """Supervised rows are of the first so many problems, programs are sampled for all; `None`: all (both)."""
-    solutions_per_problem: int | None = None
+    solutions_per_problem: int | None = option(None, at_least=1)
     """Supervised rows use up to so many of a problem's solutions; `None` uses all (both)."""
 
     # --- sampling --------------------------------------------------------------------------------
-    samples_per_problem: int = 20
+    samples_per_problem: int = option(20, at_least=1)
     """Programs for a prompt each time it is drawn (released: 20 for CodeT5)."""
-    temperatures: tuple[float, ...] = (1.0,)
+    temperatures: tuple[float, ...] = option((1.0,), above=0)
     """Of the programs in turn (paper: 1.0, the best in Table 7; released: 0.6)."""
-    top_p: float = 0.95
+    top_p: float = option(0.95, above=0, at_most=1)
     """Both: 0.95."""
-    top_k: int = 0
+    top_k: int = option(0, at_least=0)
     """0 for no limit; released: 50, transformers' default, which nothing there overrides."""
-    max_new_tokens: int = 512
+    max_new_tokens: int = option(512, at_least=1)
     """Both: 512. A program that reaches it is truncated: its whole text is blamed."""
-    sample_batch_size: int = 64
+    sample_batch_size: int = option(64, at_least=1)
     """Programs generated at once."""
     sampler_device: str | None = None
     """With `sampler=process`, where it samples (`cuda:1`); `None` for where the model is trained."""
-    sampler: str = "inline"
+    sampler: str = option("inline", choices=("inline", "overlapped", "process"))
     """`inline`: training waits while programs are sampled and graded. `overlapped`: it waits for sampling
     alone. `process`: for neither, a process beside it samples. With the latter two a refresh brings programs
     of the weights one refresh before."""
 
     # --- buffer ----------------------------------------------------------------------------------
-    buffer_size: int = 6400
+    buffer_size: int = option(6400, at_least=1)
     """Programs that it holds (both)."""
-    buffer_fill: int = 6400
+    buffer_fill: int = option(6400, at_least=1)
     """Programs made before the first step (both)."""
-    buffer_rule: str = "queue"
+    buffer_rule: str = option("queue", choices=RULES)
     """`queue` (paper) or `released`; see `rltf.buffer`."""
     keep_neutral: bool = True
     """Keep programs whose rewards are all nought (both), though they have no gradient. `false` (ours, for
     `group_mean`) spends the steps on the others."""
-    refresh_every: int = 50
+    refresh_every: int = option(50, at_least=1)
     """Optimiser steps between refreshes (both)."""
-    refresh_size: int | None = None
+    refresh_size: int | None = option(None, at_least=1)
     """New programs at a refresh. `None`: as many as the steps in between draw, at most the buffer's size.
     (Both take what their samplers have made by then.)"""
 
     # --- grading ---------------------------------------------------------------------------------
-    graders: int | None = None
-    """Programs graded at a time; `None` for one on each processor."""
-    cpu_seconds: float = 4.0
+    graders: int | None = option(None, at_least=1)
+    """Programs graded at a time on this machine, by all processes of the launch together; `None` for one on
+    each processor."""
+    cpu_seconds: float = option(4.0, above=0, at_most=86_400)
     """Limit of each test (both)."""
     cut_failing: bool = True
     """Whether a program that has failed gets only a few more tests of those that use half a limit (ours; both
     run them all). No reward is higher for it: tests that are not run count as not passed."""
+
+    # --- schedule --------------------------------------------------------------------------------
+    warmup_log: bool = False
+    """Whether the rise of `constant_with_warmup` goes by the logarithm of the step (`rltf.schedules`), as in
+    the released code; `lr_scheduler_type=warmup_log` is both at once. Linear otherwise."""
 
     # --- Trainer's, with other defaults ----------------------------------------------------------
     report_to: str | list[str] = "none"
@@ -137,27 +140,32 @@ class RLTFConfig(TrainingArguments):
             InputError: If an option has no such value or two of them contradict each other.
         """
         self.temperatures = tuple(self.temperatures)
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"unknown {name} {getattr(self, name)!r}; available: {', '.join(allowed)}")
-        self._check_numbers()
+        for each in fields(self):
+            bounds_of(each).check(each.name, getattr(self, each.name))
+        if self.lr_scheduler_type == WARMUP_LOG:
+            self.lr_scheduler_type, self.warmup_log = "constant_with_warmup", True
+        self._check_together()
         super().__post_init__()  # type: ignore[no-untyped-call]
+        if self.fsdp and self.world_size == 1:
+            raise InputError(
+                "fsdp cuts a model into parts for several processes; start with accelerate launch"
+            )
 
-    def _check_numbers(self) -> None:
-        for name in (
-            "samples_per_problem",
-            "refresh_every",
-            "buffer_size",
-            "max_new_tokens",
-            "max_prompt_tokens",
-        ):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.temperatures or min(self.temperatures) <= 0:
-            raise InputError(f"temperatures must be positive numbers, got {list(self.temperatures)}")
+    def _check_together(self) -> None:
+        """Options that are well by themselves and not together."""
+        if not self.temperatures:
+            raise InputError("temperatures must be positive numbers, got none")
         if not 0 < self.buffer_fill <= self.buffer_size and self.method == "rltf":
             raise InputError(
                 f"buffer_fill must be between 1 and buffer_size ({self.buffer_size}), got {self.buffer_fill}"
+            )
+        if self.warmup_log and self.lr_scheduler_type != "constant_with_warmup":
+            raise InputError(
+                f"warmup_log is the rise to a constant rate, not that of {self.lr_scheduler_type}"
+            )
+        if self.method == "rltf" and self.rewards.baseline == "group_mean" and self.samples_per_problem < 2:
+            raise InputError(
+                "baseline=group_mean needs samples_per_problem of at least 2: one is its own mean"
             )
         if self.max_steps < 1:
             raise InputError("training has no end of its own: programs never run out; give --steps N")
@@ -195,6 +203,11 @@ class RLTFConfig(TrainingArguments):
         """Whether no process has all weights (FSDP, ZeRO-3), so that none can sample by itself."""
         plugin = self.deepspeed_plugin
         return bool(self.fsdp) or (plugin is not None and int(plugin.zero_stage) == 3)
+
+    @staticmethod
+    def schedules() -> Any:
+        """What `lr_scheduler_type` can be, as a `Literal`."""
+        return Literal[(*(each.value for each in SchedulerType), WARMUP_LOG)]
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must have as before: all options of ours, and those of Trainer's that decide."""

@@ -44,6 +44,8 @@ class Evaluations:
     command: str = ""
     prompt_format: str | None = None
     """What the model is trained with; benchmarks that have no such format are asked as suits the model."""
+    page: bool = True
+    """Whether each has a page with its programs, of up to 16 MiB."""
 
     def run(self, model: Any, tokenizer: Any, when: str) -> dict[str, dict[str, Any]]:
         """Evaluate under `folder/<when>/<benchmark>`, or continue; the metrics by benchmark.
@@ -74,6 +76,7 @@ class Evaluations:
                 limits=self.runner.limits,
                 **grading_versions(self.runner.profiles),
                 command=self.command,
+                page=self.page,
             )
             metrics = evaluate_model(
                 plan,
@@ -91,8 +94,9 @@ class Evaluations:
         return format_of_model(benchmark, model, tokenizer, name=self.settings.format or trained)
 
     def first(self, count: int) -> Evaluations:
-        """The same on the first `count` problems of each benchmark."""
-        return replace(self, benchmarks=[replace(b, problems=b.problems[:count]) for b in self.benchmarks])
+        """The same on the first `count` problems of each benchmark, without pages: there may be hundreds."""
+        some = [replace(b, problems=b.problems[:count]) for b in self.benchmarks]
+        return replace(self, benchmarks=some, page=False)
 
 
 class EvaluateEvery(TrainerCallback):

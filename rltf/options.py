@@ -1,18 +1,20 @@
 """Options by name: from a preset and `name=value` texts to an `RLTFConfig`.
 
-Covers: every option of `RLTFConfig` (and so of `TrainingArguments`) and of `RewardConfig`, by its own name.
+Covers: every option of `RLTFConfig` (and so of `TrainingArguments`) and of `RewardConfig`, by its own name;
+a value that an option cannot have is one line, before anything is loaded.
 Does not cover: what the options mean; their docstrings say that.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from harness.errors import InputError
+from harness.errors import HarnessError, InputError
+from rltf.bounds import ELSEWHERE
+from rltf.option_values import read_value
 from rltf.presets import PRESETS
 from rltf.rewards import PAPER, RewardConfig
 
@@ -25,31 +27,41 @@ def make_config(preset: str | None, settings: Iterable[str] = (), **fixed: Any) 
 
     Args:
         preset: One of `rltf.presets.PRESETS`; `None` for the defaults of `RLTFConfig`.
-        settings: `name=value`; the value as JSON, or a bare word: `learning_rate=1e-5`, `baseline=greedy`.
+        settings: `name=value`, the value as its option's type writes it: `learning_rate=1e-5`, `bf16=false`,
+            `baseline=greedy`, `temperatures=[0.6,1.0]`.
         fixed: Options that stand above both.
 
     Raises:
-        InputError: If a preset, option or value is not known.
+        InputError: If a preset, option or value is not known, or options do not go together.
     """
-    from rltf.config import RLTFConfig  # noqa: PLC0415 - imports torch
+    from rltf.buildable import check_buildable  # noqa: PLC0415 - imports torch
+    from rltf.config import RLTFConfig  # noqa: PLC0415 - the same
 
     options = preset_options(preset)
     reward_options: dict[str, Any] = {}
-    known = {each.name for each in fields(RLTFConfig) if each.init} - {"output_dir", "rewards"}
-    for name, value in map(_parsed, settings):
+    kinds = _kinds(RLTFConfig)
+    given = dict(map(_split, settings))
+    for name, text in given.items():
         if name in _REWARD_OPTIONS:
-            reward_options[name] = _checked(name, value)
-        elif name in known:
-            options[name] = value
+            reward_options[name] = read_value(name, text, _REWARD_OPTIONS[name])
+        elif name in ELSEWHERE:
+            raise InputError(f"{name} is not set like this: {ELSEWHERE[name]}")
+        elif name in kinds:
+            options[name] = read_value(name, text, kinds[name])
         else:
-            near = get_close_matches(name, [*known, *_REWARD_OPTIONS], n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else "; see rltf/config.py for the names"
-            raise InputError(f"unknown option {name!r}{hint}")
-    options["rewards"] = replace(options.get("rewards", PAPER), **reward_options)
+            raise _unknown(name, kinds)
     try:
-        return RLTFConfig(**(options | fixed))
-    except (TypeError, ValueError, ImportError) as error:
-        raise InputError(f"these options do not go together: {error}") from None
+        options["rewards"] = replace(options.get("rewards", PAPER), **reward_options)
+        config = RLTFConfig(**(options | fixed))
+    except HarnessError:
+        raise
+    # Trainer's options are checked by Trainer, accelerate and DeepSpeed, each with errors of its own.
+    except Exception as error:
+        names = f" ({', '.join(given)})" if given else ""
+        said = str(error) or type(error).__name__
+        raise InputError(f"these options do not go together{names}: {said}") from None
+    check_buildable(config)
+    return config
 
 
 def preset_options(name: str | None) -> dict[str, Any]:
@@ -68,28 +80,23 @@ def preset_options(name: str | None) -> dict[str, Any]:
 _REWARD_OPTIONS: Mapping[str, Any] = get_type_hints(RewardConfig)
 
 
-def _parsed(setting: str) -> tuple[str, Any]:
+def _kinds(config: type[RLTFConfig]) -> dict[str, Any]:
+    """The type of each option."""
+    hints = get_type_hints(config)
+    kinds = {each.name: hints[each.name] for each in fields(config) if each.init}
+    # Trainer's also take text: a file of settings, but not where they are arguments of a function.
+    arguments = {name: dict[str, Any] | None for name in kinds if name.endswith("_kwargs")}
+    return kinds | arguments | {"lr_scheduler_type": config.schedules()}
+
+
+def _split(setting: str) -> tuple[str, str]:
     name, equals, text = setting.partition("=")
     if not equals:
         raise InputError(f"{setting!r} is no option; write name=value, for example learning_rate=1e-5")
-    try:
-        return name.strip(), json.loads(text)
-    except ValueError:
-        return name.strip(), text
+    return name.strip(), text
 
 
-def _checked(name: str, value: Any) -> Any:
-    """A reward option's value, if it is one of those that the option can have."""
-    kind = _REWARD_OPTIONS[name]
-    allowed = get_args(kind)
-    if allowed:
-        if value not in allowed:
-            raise InputError(f"unknown {name} {value!r}; available: {', '.join(allowed)}")
-        return value
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind):
-        raise InputError(
-            f"{name} must be a {kind.__name__}, got {value!r}; write {name}=true or {name}=false"
-        )
-    return value
+def _unknown(name: str, kinds: Mapping[str, Any]) -> InputError:
+    near = get_close_matches(name, [*kinds, *_REWARD_OPTIONS], n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; see rltf/config.py for the names"
+    return InputError(f"unknown option {name!r}{hint}")

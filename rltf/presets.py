@@ -1,9 +1,25 @@
 """Presets: named sets of options for `rltf train`, each value with where it comes from.
 
 `paper` follows the paper (arXiv:2307.04349), `released` the code that its authors released, where they
-differ. The released code weights every token by CodeRL's critic; this project has no critic yet, so
-`released` is that code without it. `mini` and `mini-quick` are ours: a model made on the spot, for the
-generated benchmark `mini`, on a CPU.
+differ:
+
+    what                    paper (source)                      released (source)
+    classes and scopes      U_global, U_line, U_ignore          program_feedback.py, `rltf.released`
+    exit status not 0       as the profile says                 an error, nothing blamed
+    program without a       a syntax error, all of it blamed (ours; the released code's wrapper is left
+      statement               without a body, with the same end), so that nothing is worth less
+    fine-grained reward     scaled by T/(E-S) (eq. 4)           not scaled
+    adaptive reward         a term of its own (eq. 6)           in place of a failure's coarse one
+    baseline                historical best (eq. 9)             the newest greedy program
+    tokens                  summed (eq. 2)                      averaged over the micro-batch
+    supervised and RL       in each step, summed (eq. 6)        even and odd micro-batches
+    buffer                  a queue                             memory_pool.py
+    temperature, top-k      1.0 (Table 7), none                 0.6, 50 (generate_online.py)
+    warm-up                 linear (it names none)              by the logarithm (its DeepSpeed file)
+
+The released code weights every token by CodeRL's critic; this project has no critic yet, so `released` is
+that code without it, and its numbers are not to be held against the published ones. `mini` and `mini-quick`
+are ours: a model made on the spot, for the generated benchmark `mini`, on a CPU.
 Does not cover: what the options mean (`rltf.config.RLTFConfig`). Importing this costs nothing.
 """
 
@@ -21,8 +37,6 @@ _TRAINING: Mapping[str, Any] = {
     "learning_rate": 2e-6,
     "weight_decay": 0.05,
     "warmup_steps": 500,
-    # Their DeepSpeed file brings a scheduler of its own that never decays, whatever the script asks for.
-    "lr_scheduler_type": "constant_with_warmup",
     "buffer_size": 6400,
     "buffer_fill": 6400,
     "refresh_every": 50,
@@ -35,6 +49,9 @@ _TRAINING: Mapping[str, Any] = {
 PAPER: Mapping[str, Any] = {
     **_TRAINING,
     "rewards": rewards.PAPER,
+    # Both graders that it can have used, Hendrycks' and the released one, run a script as a function's body.
+    "profile": "apps",
+    "lr_scheduler_type": "constant_with_warmup",  # it names none; as in the released code, it does not decay
     "temperatures": (1.0,),  # Table 7: the best for training
     "mixing": "together",  # eq. 6: L = L_sl + L_coarse + L_fine + L_adaptive
     "buffer_rule": "queue",
@@ -45,6 +62,9 @@ RELEASED: Mapping[str, Any] = {
     **_TRAINING,
     "rewards": rewards.RELEASED,
     "profile": "apps",
+    # Their DeepSpeed file brings a scheduler of its own, WarmupLR, whatever the script asks for: it rises by
+    # the logarithm and never decays.
+    "lr_scheduler_type": "warmup_log",
     "temperatures": (0.6,),  # generate_online.py
     "top_k": 50,  # none is given there, and transformers' own default then applies
     "mixing": "alternate",  # even micro-batches supervised, odd ones RL

@@ -10,9 +10,10 @@ Does not cover: what is no reward (buffer, temperature, the mixing of supervised
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
+from rltf.bounds import NO_BOUNDS
 from rltf.choices import check_choice
 from rltf.feedback import Category, Compat, Feedback, Scope
 
@@ -72,6 +73,8 @@ class RewardConfig:
     """Whose classes and scopes: `paper`, or `released` (for one, time-outs are blamed on nothing there)."""
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            NO_BOUNDS.check(each.name, getattr(self, each.name))
         check_choice("adaptive_mode", self.adaptive_mode, AdaptiveMode)
         check_choice("adaptive_for", self.adaptive_for, AdaptiveFor)
         check_choice("fine_alpha", self.fine_alpha, Alpha)

@@ -25,6 +25,7 @@ from harness.generate.loading import Loaded, load
 from harness.presets import Settings
 from harness.prompts import find_format
 from harness.prompts.trained import note_trained
+from harness.processors import available_processors, local_share
 from harness.report.sampling_progress import SamplingProgress, SilentSampling
 from harness.runner import Runner
 from harness.types import Benchmark, Limits, Problem
@@ -124,7 +125,9 @@ def _runner(training: Training) -> Runner:
     limits = Limits(cpu_seconds=seconds, load_cpu_seconds=seconds, costly_tests_after_failure=costly)
     # A cache is one process's; the others of a launch do without.
     cache = training.cache if training.config.process_index == 0 else None
-    return Runner(training.config.graders, limits, tuple(PROFILES), cache)
+    # The other processes of the launch on this machine grade too, at the same time.
+    workers = local_share(training.config.graders or available_processors())
+    return Runner(workers, limits, tuple(PROFILES), cache)
 
 
 def _rewarding(training: Training, runner: Runner) -> Sequence[Problem]:

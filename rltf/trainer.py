@@ -25,6 +25,7 @@ from rltf.config import RLTFConfig
 from rltf.finite import Finite
 from rltf.losses import entropy, policy_gradient_terms, supervised_loss
 from rltf.meter import Meter
+from rltf.schedules import warmup_log
 from rltf.source import Source
 from rltf.stream import Stream
 
@@ -166,6 +167,16 @@ class RLTFTrainer(Trainer):
                 normalizer=over.rl,
             )
         return terms
+
+    # --- schedule --------------------------------------------------------------------------------
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Trainer's, or the rise of the released code."""
+        if self.args.warmup_log and self.lr_scheduler is None:
+            steps = self.args.get_warmup_steps(num_training_steps)
+            optimizer = self.optimizer if optimizer is None else optimizer
+            self.lr_scheduler = warmup_log(optimizer, steps)
+        return super().create_scheduler(num_training_steps, optimizer)
 
     # --- log -------------------------------------------------------------------------------------
 

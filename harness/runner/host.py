@@ -12,7 +12,6 @@ cause, nothing is left running.
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections import deque
@@ -26,6 +25,7 @@ from multiprocess.connection import wait
 
 from harness.compare import get_profiles
 from harness.errors import HarnessError, IsolationError
+from harness.processors import available_processors
 from harness.runner.cache import VerdictCache
 from harness.runner.judge import Task
 from harness.runner.keys import GRADER_VERSION, Keys, package_versions
@@ -80,7 +80,7 @@ class Runner:
         """
         if workers is not None and workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or available_processors()
         self.limits = limits or Limits()
         self._profiles = get_profiles(profiles)
         self._owns_cache = isinstance(cache, str | Path)

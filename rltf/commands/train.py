@@ -155,6 +155,7 @@ def _training(args: argparse.Namespace, command: Sequence[str]) -> Training:
 
     from transformers.utils import logging  # noqa: PLC0415 - the same
 
+    from harness.prompts import find_format  # noqa: PLC0415 - the same
     from harness.report.sampling_progress import sampling_progress_on  # noqa: PLC0415 - the same
     from rltf.train import Training  # noqa: PLC0415 - the same
 
@@ -169,6 +170,8 @@ def _training(args: argparse.Namespace, command: Sequence[str]) -> Training:
         settings = [*args.set, *options, *(args.warm or [])]
         warm = _config(args, args.out / "warm-start", settings, method="sft")
     benchmark = _benchmark(args, config)
+    for asked in (config.prompt_format, config.sl_prompt_format):
+        find_format(benchmark, asked)
     return Training(
         out=args.out,
         config=config,

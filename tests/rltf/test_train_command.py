@@ -67,6 +67,9 @@ def test_evaluations_in_between_are_run_folders_and_lines_of_the_log(straight):
     assert evaluated == [2, 4]
     assert read_run(straight / "eval" / "step-000004" / "mini").metrics["counts"]["problems"] == 2
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5]
+    pages = {path.parts[-3] for path in straight.glob("eval/*/mini/report.html")}
+    assert pages == {"before", "after"}  # a page has up to 16 MiB
+    assert (straight / "eval" / "step-000004" / "mini" / "report.md").exists()
 
 
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(straight, tiny_checkpoint, tmp_path):
@@ -112,8 +115,18 @@ def test_a_finished_run_is_not_trained_again(straight, tiny_checkpoint, capsys):
         (["--ids", "9999999"], "mini has no '9999999'"),
         (["--model", "/no/such/model"], "/no/such/model"),
         (["--set", "buffer_size=400", "buffer_fill=400"], "12 problems with 4 programs each give 48"),
-        (["--set", "train_problems=0"], "has no problems"),
-        (["--set", "baseline=best"], "unknown baseline 'best'"),
+        (["--set", "train_problems=0"], "train_problems must be at least 1, got 0"),
+        (["--set", "bf16=maybe"], "bf16 must be true or false"),
+        (["--set", "cpu_seconds=-1"], "cpu_seconds must be above 0"),
+        (["--set", "profile=foo"], "unknown profile 'foo'; available: strict, apps"),
+        (["--set", "rl_share=1.5"], "rl_share must be at least 0 and at most 1"),
+        (["--set", "prompt_format=foo"], "'foo'"),
+        (["--set", "sl_prompt_format=foo"], "'foo'"),
+        (["--set", "optim=adamm"], "optim must be one of"),
+        (["--warm", "lora_rank=-3"], "lora_rank must be at least 0"),
+        (["--seed", "-1"], "seed must be at least 0"),
+        (["--report-to", "nobody"], "report_to=nobody: not known or not installed"),
+        (["--set", "baseline=best"], "baseline must be one of historical_best"),
         (["--set", "nonsense"], "write name=value"),
         (["--eval", "mini", "mini"], "names a benchmark twice"),
         (["--eval-preset", "papier"], "unknown preset 'papier'"),
