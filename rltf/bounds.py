@@ -22,8 +22,8 @@ _LARGEST = 2**31 - 1
 class Bounds:
     """Of one number, or of each in a list; or the words to choose from."""
 
-    at_least: float = -_LARGEST
-    at_most: float = _LARGEST
+    at_least: float = -math.inf
+    at_most: float = math.inf
     above: float = -math.inf
     below: float = math.inf
     choices: tuple[str, ...] = ()
@@ -40,24 +40,36 @@ class Bounds:
             if self.choices and value not in self.choices:
                 raise InputError(f"unknown {name} {value!r}; available: {', '.join(self.choices)}")
         elif isinstance(value, int | float) and not isinstance(value, bool) and not self._holds(value):
-            raise InputError(f"{name} must be {self._words()}, got {value!r}")
+            raise InputError(f"{name} must be {self._words(value)}, got {value!r}")
 
     def _holds(self, value: float) -> bool:
-        return self.at_least <= value <= self.at_most and self.above < value < self.below
+        if isinstance(value, int) and not -_LARGEST <= value <= max(_LARGEST, self._most):
+            return False
+        return (
+            math.isfinite(value)
+            and self.at_least <= value <= self.at_most
+            and self.above < value < self.below
+        )
 
-    def _words(self) -> str:
-        """What is asked of a number; the bounds that every number has only where there is no other."""
-        said = [
-            f"{words} {bound:g}"
-            for words, bound, default in (
-                ("at least", self.at_least, -_LARGEST),
-                ("above", self.above, -math.inf),
-                ("at most", self.at_most, _LARGEST),
-                ("below", self.below, math.inf),
-            )
-            if bound != default
-        ]
-        return " and ".join(said) or f"a number between {-_LARGEST} and {_LARGEST}"
+    @property
+    def _most(self) -> float:
+        return self.at_most if math.isfinite(self.at_most) else -math.inf
+
+    def _words(self, value: float) -> str:
+        """What is asked of a number."""
+        if not math.isfinite(value):
+            return "a finite number"
+        bounds = (
+            ("at least", self.at_least),
+            ("above", self.above),
+            ("at most", _LARGEST if value > max(_LARGEST, self._most) else self.at_most),
+            ("below", self.below),
+        )
+        return " and ".join(f"{words} {_plain(bound)}" for words, bound in bounds if math.isfinite(bound))
+
+
+def _plain(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else str(bound)
 
 
 NO_BOUNDS = Bounds()

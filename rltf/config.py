@@ -146,10 +146,6 @@ class RLTFConfig(TrainingArguments):
             self.lr_scheduler_type, self.warmup_log = "constant_with_warmup", True
         self._check_together()
         super().__post_init__()  # type: ignore[no-untyped-call]
-        if self.fsdp and self.world_size == 1:
-            raise InputError(
-                "fsdp cuts a model into parts for several processes; start with accelerate launch"
-            )
 
     def _check_together(self) -> None:
         """Options that are well by themselves and not together."""

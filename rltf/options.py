@@ -86,7 +86,8 @@ def _kinds(config: type[RLTFConfig]) -> dict[str, Any]:
     kinds = {each.name: hints[each.name] for each in fields(config) if each.init}
     # Trainer's also take text: a file of settings, but not where they are arguments of a function.
     arguments = {name: dict[str, Any] | None for name in kinds if name.endswith("_kwargs")}
-    return kinds | arguments | {"lr_scheduler_type": config.schedules()}
+    # It also takes what it is not annotated with: whether to.
+    return kinds | arguments | {"lr_scheduler_type": config.schedules(), "fsdp": bool | str | None}
 
 
 def _split(setting: str) -> tuple[str, str]:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import TYPE_CHECKING
 
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LambdaLR
 
 
 def warmup_log(optimizer: Optimizer, warmup_steps: int) -> LambdaLR:
     """Rises to the optimiser's learning rate in `warmup_steps` steps, at least 2, and stays there."""
+    from torch.optim.lr_scheduler import LambdaLR  # noqa: PLC0415 - slow to import
+
     return LambdaLR(optimizer, partial(share_of_rate, warmup_steps=max(2, warmup_steps)))
 
 

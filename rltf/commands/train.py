@@ -164,6 +164,8 @@ def _training(args: argparse.Namespace, command: Sequence[str]) -> Training:
     if args.model is None and not made:
         raise InputError(f"name a model with --model, or a preset that makes one: {', '.join(_MADE)}")
     config = _config(args, args.out, args.set)
+    if config.fsdp and config.world_size == 1:
+        raise InputError("fsdp cuts a model into parts for several processes; start with accelerate launch")
     warm = None
     if args.warm is not None or made:
         options = [f"{name}={value}" for name, value in WARM_STARTS.get(args.preset, {}).items()]

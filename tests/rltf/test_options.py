@@ -89,7 +89,7 @@ def test_the_configuration_is_plain_values_for_reports():
         (["passed=1e999"], "passed must be a number"),
         (["lora_rank=-3"], "lora_rank must be at least 0, got -3"),
         (["refresh_every=2.5"], "refresh_every must be a whole number, got '2.5'"),
-        (["refresh_every=99999999999999"], "refresh_every must be at least 1"),
+        (["refresh_every=99999999999999"], "refresh_every must be at least 1 and at most 2147483647"),
         (["top_p=2"], "top_p must be at most 1 and above 0|top_p must be above 0 and at most 1"),
         (["cpu_seconds=-1"], "cpu_seconds must be"),
         (["profile=foo"], "unknown profile 'foo'; available: strict, apps"),
@@ -110,7 +110,9 @@ def test_the_configuration_is_plain_values_for_reports():
         (["warmup_log=true", "lr_scheduler_type=cosine"], "warmup_log is the rise"),
         (["baseline=group_mean", "samples_per_problem=1"], "one is its own mean"),
         (["learning_rate=-1"], "learning_rate must be at least 0"),
-        (["seed=-1"], "seed must be at least 0"),
+        (["seed=-1"], "seed must be at least 0 and at most 4294967295"),
+        (["gradient_accumulation_steps=-99999999999"], "must be at least 1, got"),
+        (["lora_alpha=4294967296"], "at most 2147483647"),
         (["logging_steps=0"], "logging_steps must be above 0"),
         (["save_strategy=best"], "unknown save_strategy 'best'|save_strategy"),
         (["log_level=loud"], "unknown log_level 'loud'; available: .*warning"),
@@ -118,7 +120,6 @@ def test_the_configuration_is_plain_values_for_reports():
         (["eval_strategy=steps"], "eval_strategy is not set like this: .*--eval-every"),
         (["output_dir=x"], "it is --out"),
         (["resume_from_checkpoint=true"], "it is --resume"),
-        (["fsdp=full_shard"], "start with accelerate launch"),
         (["deepspeed=/no/such/file.json"], "do not go together"),
         (["sampler_device=gpu:0"], "sampler_device=gpu:0: "),
         (["parallelism_config=1"], "parallelism_config must be"),
@@ -146,6 +147,11 @@ def test_an_option_means_what_its_type_makes_of_the_word():
     assert config("paper", "report_to=none").report_to == []
     assert config("paper", 'run_name="a b"', "weight_decay=1e-2").run_name == "a b"
     assert config("paper", 'lr_scheduler_kwargs={"num_cycles": 2}', "lr_scheduler_type=cosine_with_restarts")
+
+
+def test_rates_may_be_of_any_size_and_seeds_have_32_bits():
+    assert config("paper", "learning_rate=1e30", "max_grad_norm=3e38").learning_rate == 1e30
+    assert config("paper", f"seed={2**32 - 1}").seed == 2**32 - 1
 
 
 def test_flags_and_callers_from_python_meet_the_same_bounds():

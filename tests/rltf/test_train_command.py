@@ -124,6 +124,7 @@ def test_a_finished_run_is_not_trained_again(straight, tiny_checkpoint, capsys):
         (["--set", "sl_prompt_format=foo"], "'foo'"),
         (["--set", "optim=adamm"], "optim must be one of"),
         (["--warm", "lora_rank=-3"], "lora_rank must be at least 0"),
+        (["--set", "fsdp=full_shard"], "start with accelerate launch"),
         (["--seed", "-1"], "seed must be at least 0"),
         (["--report-to", "nobody"], "report_to=nobody: not known or not installed"),
         (["--set", "baseline=best"], "baseline must be one of historical_best"),

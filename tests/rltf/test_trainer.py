@@ -588,7 +588,7 @@ def test_lora_trains_its_adapters_and_nothing_else(make):
         ({"split": "test"}, [], "never for training"),
         ({"problems": []}, [], "has no problems"),
         ({}, ["buffer_size=400", "buffer_fill=400"], "8 problems with 4 programs each give 32"),
-        ({}, ["max_new_tokens=10", "prompt_format=none"], "no prompt format"),
+        ({}, ["max_new_tokens=10", "prompt_format=nonesuch"], "no prompt format"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_before_anything_is_computed(make, changes, settings, message):
