@@ -48,7 +48,7 @@ HEAVY_ON_PURPOSE = {
     # Sampling and training are about tensors; commands import them when they run.
     **{module: {"torch"} for module in _TENSORS},
     **{module: {"transformers"} for module in _TRAINER},
-    "harness/generate/adapters.py": {"transformers"},
+    "harness/generate/adapters.py": {"torch", "transformers"},
     "harness/generate/loading.py": {"torch", "transformers"},
     "harness/generate/reading.py": {"transformers"},
     "rltf/trainer.py": {"torch", "transformers"},

@@ -6,11 +6,13 @@ Does not cover: the virtual tokens of prompt-like adapters (`harness.generate.vi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers.utils.hub import cached_file
 
 from harness.errors import InputError
@@ -18,7 +20,15 @@ from harness.generate.checkpoint_files import ADAPTER_CONFIG, read_json
 from harness.generate.library import asked
 from harness.generate.positions import embedding_rows
 
-_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+_TABLE = r"(^|\.)(embed_tokens|wte|lm_head|word_embeddings|shared|embed_in|embed_out|tok_embeddings)\."
+_TOKENS_FIRST = re.compile(
+    _TABLE
+    + r"((modules_to_save|token_adapter|base_layer|original_module|default)\.)*(weight|lora_B\.weight)$"
+)
+"""Weights with a row for each token, by the names that PEFT gives them: tables saved whole, and LoRA's part
+of a head."""
+_TOKENS_LAST = re.compile(_TABLE + r"lora_embedding_A$")
+"""Those with a column for each token."""
 _APART = ("alora_invocation_tokens",)
 """Settings under which an adapter depends on the text, so that it is no change of weights."""
 
@@ -82,29 +92,31 @@ def _make_room(model: Any, adapter: str, config: dict[str, Any]) -> None:
 def _rows(adapter: str, config: dict[str, Any]) -> Iterator[int]:
     yield from _indices(config.get("trainable_token_indices"))
     yield from _indices(config.get("token_indices"))
-    file = adapter_file(adapter, _WEIGHTS[0])
-    if file is None:
-        return
-    from safetensors import safe_open  # noqa: PLC0415 - comes with transformers
+    for name, shape in _shapes(adapter):
+        if _TOKENS_LAST.search(name):
+            yield shape[-1]
+        elif _TOKENS_FIRST.search(name):
+            yield shape[0]
 
-    with asked(str(file), safe_open, str(file), framework="pt") as weights:
-        for name in weights.keys():  # noqa: SIM118 - no mapping
-            if _is_embedding(name):
-                yield int(weights.get_slice(name).get_shape()[0])
+
+def _shapes(adapter: str) -> Iterator[tuple[str, list[int]]]:
+    """Names and shapes of an adapter's weights."""
+    file = adapter_file(adapter, "adapter_model.safetensors")
+    if file is not None:
+        from safetensors import safe_open  # noqa: PLC0415 - comes with transformers
+
+        with asked(str(file), safe_open, str(file), framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 - no mapping
+                yield name, list(weights.get_slice(name).get_shape())
+        return
+    file = adapter_file(adapter, "adapter_model.bin")
+    if file is not None:
+        # weights_only: nothing in the file is run.
+        table = asked(str(file), torch.load, file, map_location="cpu", weights_only=True)
+        yield from ((name, list(each.shape)) for name, each in table.items() if each.ndim)
 
 
 def _indices(found: Any) -> Iterator[int]:
     for each in found.values() if isinstance(found, dict) else [found]:
         if isinstance(each, list) and each and all(isinstance(index, int) for index in each):
             yield max(each) + 1
-
-
-_EMBEDDINGS = (
-    "embed_tokens.weight", "wte.weight", "lm_head.weight", "word_embeddings.weight", "shared.weight",
-    "embed_in.weight", "embed_out.weight",
-)  # fmt: skip
-
-
-def _is_embedding(name: str) -> bool:
-    """Whether it is a whole table of tokens, by the names that PEFT gives such in an adapter's file."""
-    return name.endswith(_EMBEDDINGS) and "lora_" not in name

@@ -43,8 +43,8 @@ class Budget:
     tokens: int
     rows: int | None = None
     width: int | None = None
-    """Most tokens of prompt and answer, padding included, that a batch may have in a row; None for any number.
-    Some models (MPT) count the padding, too."""
+    """Most tokens of prompt and answer, padding included, in a row; None for any number. Some models
+    (MPT) count the padding, too."""
 
     def take(self, rows: Sequence[Row]) -> int:
         """How many of the first `rows`, longest prompt first, make the next batch; at least one."""

@@ -7,8 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
-peft = pytest.importorskip("peft")
+pytest.importorskip("peft")
 
+import peft
 import torch
 import transformers
 
