@@ -38,6 +38,10 @@ def check_outcome_row(row: Any) -> None:
         _expect(isinstance(test.get("ran_inside"), bool), "ran_inside")
         _check_measured(test, "cpu_seconds")
         _check_error(test)
+        errors = test.get("errors", {})
+        _expect(isinstance(errors, dict), "errors")
+        for each in errors.values():
+            _check_error({"error": each})
 
 
 def _check_measured(row: Mapping[str, Any], *names: str) -> None:

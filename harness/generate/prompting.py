@@ -7,6 +7,7 @@ beside the new tokens that are asked for, and at least half. A prompt that does 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,9 @@ __all__ = ["CHAT", "Context", "Encoded", "Prompting"]
 CHAT = ("auto", "on", "off")
 """`auto`: prompts of a chat format go through the tokenizer's template if it has one; `on`: all do. Which
 format a model is asked in where nobody names one is for `harness.generate.templates.choose_chat`."""
+
+
+_HALVES = re.compile("[\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +149,14 @@ class Prompting:
             except InputError as error:
                 raise InputError(f"{prompt.task_id}: {error}") from error
             # The template writes the special tokens itself.
-            return tuple(self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+            return tuple(self._tokenizer(_readable(text), add_special_tokens=False, verbose=False).input_ids)
         return tuple(self._plain(prompt.text))
 
     def _through_template(self, prompt: Prompt) -> bool:
         return self._chat == "on" or (self._chat == "auto" and prompt.format.chat)
 
     def _plain(self, text: str) -> Sequence[int]:
-        ids: list[int] = self._tokenizer(text, verbose=False).input_ids  # what is too long is cut
+        ids: list[int] = self._tokenizer(_readable(text), verbose=False).input_ids  # too long a one is cut
         if not self._context.shared:
             return ids
         # A causal model that has read its end token writes something else.
@@ -166,3 +170,8 @@ class Prompting:
             list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return text
+
+
+def _readable(text: str) -> str:
+    """The text without halves of characters, which no tokenizer takes."""
+    return _HALVES.sub("\ufffd", text)
