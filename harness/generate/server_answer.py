@@ -20,6 +20,7 @@ from harness.generate.unanswered import Loss
 
 _MOST_TOKENS = 10_000_000
 """No model writes as many; a server that says so cannot count."""
+_BEFORE_ANSWERS = ("reasoning_content", "reasoning", "tool_calls", "function_call")
 
 Kind = Literal["unusable", "refused", "slow", "away"]
 
@@ -81,6 +82,8 @@ def _read(value: Any, body: str, *, chat: bool) -> Answer | NoAnswer:
     text, tokens, cut = _text(said, chat=chat), _count(value, "completion_tokens"), ending in CUT
     if text is None or not (text or tokens or cut or _speaks(said, ending, chat=chat)):
         return _nothing(body)
+    # It thought, or called a tool that nobody offered, and never came to its answer.
+    cut = cut or (not text and any(said.get(name) for name in _BEFORE_ANSWERS))
     return Answer(
         text,
         Finish.LENGTH if cut else Finish.STOP,
@@ -144,12 +147,11 @@ def _part(part: Any) -> str:
 
 def _speaks(said: Mapping[str, Any], ending: str | None, *, chat: bool) -> bool:
     """Whether an answer without text is the model's own: it thought, called a tool, declined, or ended."""
-    own = ("reasoning_content", "reasoning", "tool_calls", "function_call", "refusal")
     content = said.get("content" if chat else "text")
     # Text that is empty was read from tokens; null is what servers say that have none.
     return (
         ending in OWN
-        or any(said.get(name) for name in own)
+        or any(said.get(name) for name in (*_BEFORE_ANSWERS, "refusal"))
         or (isinstance(content, list) and bool(content))
         or (content == "" and ending is not None)
     )

@@ -135,7 +135,7 @@ class ServerModel:
         first: InputError | None = None
         for question in questions:
             token = replace(question, decoding=replace(question.decoding, max_new_tokens=1))
-            found = await self._patiently(client, token, self._retries if listed else 0)
+            found = await self._patiently(client, token, self._retries if listed and not first else 0)
             if isinstance(found, Answer):
                 self._check_uncut(found)
             # Busy, or still loading: what retries are for, so that the requests themselves can find out.
@@ -186,7 +186,9 @@ class ServerModel:
             found = await self._negotiate(client, asked)
             if isinstance(found, Answer):
                 break
-            fewer = fewer_new_tokens(found.words, limit, window) if found.loss is Loss.TOO_LONG else None
+            fewer = None
+            if found.loss is Loss.TOO_LONG and found.status != 413:  # which is of bytes
+                fewer = fewer_new_tokens(found.words, limit, window)
             if fewer is None:
                 return found
             limit = fewer
