@@ -1,4 +1,4 @@
-"""What is read out of a server's answer: the model's text, or that there is none and why; no server needed."""
+"""What is read out of a server's answer: the model's text, or why there is none; no server needed."""
 
 import json
 
@@ -41,8 +41,10 @@ def test_a_limit_is_a_limit_in_every_spelling(finish):
 @pytest.mark.parametrize("text", ["", CODE])
 @pytest.mark.parametrize(
     "finish",
-    ["abort", "error", "cancelled", "timeout", "insufficient_system_resource", "network_error", "OTHER"]
-    + [{"type": "abort", "message": "Aborted"}],
+    [
+        *("abort", "error", "cancelled", "timeout", "insufficient_system_resource", "network_error", "OTHER"),
+        {"type": "abort", "message": "Aborted"},
+    ],
 )
 def test_an_answer_that_the_server_broke_off_is_not_the_models(finish, text):
     for found in both(text, finish):
@@ -146,9 +148,26 @@ def test_a_count_of_tokens_that_is_none_is_not_taken(count):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "<html>", "[]", "{}", "null", "7", '"x"', '{"choices": ', "[" * 200_000, '{"choices":' * 200_000]
-    + ['{"choices": [{"text": "a"}], "usage": {"completion_tokens": ' + "9" * 5000 + "}}"]
-    + ['{"choices": [{"text": 1}]}', '{"choices": [{"message": "x"}]}', '{"choices": {"0": {"text": "a"}}}'],
+    [
+        *(
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            "null",
+            "7",
+            '"x"',
+            '{"choices": ',
+            "[" * 200_000,
+            '{"choices":' * 200_000,
+        ),
+        '{"choices": [{"text": "a"}], "usage": {"completion_tokens": ' + "9" * 5000 + "}}",
+        *(
+            '{"choices": [{"text": 1}]}',
+            '{"choices": [{"message": "x"}]}',
+            '{"choices": {"0": {"text": "a"}}}',
+        ),
+    ],
 )
 def test_what_is_no_completion_is_not_taken_for_one(text):
     for chat in (True, False):

@@ -1,4 +1,4 @@
-"""Samples that a server fails on: asked for again, lost alone, and told from a server that fails altogether."""
+"""Samples that a server fails on: asked for again, lost alone, told from a server that fails altogether."""
 
 import json
 import threading

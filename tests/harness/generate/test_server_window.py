@@ -12,31 +12,35 @@ REFUSALS = [
      " 100 input tokens (512 > 256 - 100).", 512, 256, 156),
     ("This model's maximum context length is 4096 tokens. However, you requested 4500 tokens (4000 in the"
      " messages, 500 in the completion).", 500, None, 96),
-    ("You passed 8001 input tokens and requested 512 output tokens. However, the model's context length is only"
-     " 8192 tokens, resulting in a maximum input length of 7680 tokens.", 512, None, 191),
+    ("You passed 8001 input tokens and requested 512 output tokens. However, the model's context length is"
+     " only 8192 tokens, resulting in a maximum input length of 7680 tokens.", 512, None, 191),
     # vLLM 0.15 names what is left of the window for the window
     ("This model's maximum context length is 3 tokens. However, your request has 8 input tokens.", 2045, 2048,
      2040),
-    ("Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of"
-     " 4500 tokens: 4000 tokens from the input messages and 500 tokens for the completion.", 500, None, 96),
+    ("Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total"
+     " of 4500 tokens: 4000 tokens from the input messages and 500 tokens for the completion.", 500, None,
+     96),
     ("The input (61709 tokens) is longer than the model's context length (40960 tokens).", 512, None, None),
     ("Input length (160062 tokens) exceeds the maximum allowed length (59862 tokens).", 512, None, None),
-    ("request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it", 9, None, None),
+    ("request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it", 9, None,
+     None),
     ("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 `inputs` tokens"
      " and 512 `max_new_tokens`", 512, None, 96),
     ("Input validation error: `inputs` must have less than 1024 tokens. Given: 1500", 512, None, None),
     ("max_tokens is too large: 5000. This model supports at most 4096 completion tokens, whereas you provided"
      " 5000.", 5000, None, 4096),
-    ("`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`", 9000, None, 8192),
+    ("`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens`", 9000, None,
+     8192),
     ("max_tokens: 10000 > 4096, which is the maximum allowed number of output tokens", 10000, None, 4096),
     ("Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
      512, None, None),
-    ("This endpoint's maximum context length is 8,192 tokens. However, you requested about 8,600 tokens (8,100"
-     " of text input, 500 in the output).", 500, 32768, 92),
+    ("This endpoint's maximum context length is 8,192 tokens. However, you requested about 8,600 tokens"
+     " (8,100 of text input, 500 in the output).", 500, 32768, 92),
     ("The prompt is too long: 9000, model maximum context length: 8192", 512, None, None),
-    ("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 512, None, None),
-    ("The sum of prompt length (4000.0), query length (0) and max_tokens (512) should not exceed max_num_tokens"
-     " (4096)", 512, None, 96),
+    ("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 512, None,
+     None),
+    ("The sum of prompt length (4000.0), query length (0) and max_tokens (512) should not exceed"
+     " max_num_tokens (4096)", 512, None, 96),
     # no numbers: half
     ("Please reduce the length of the messages or completion.", 512, 4096, 256),
     ("the request exceeds the available context size", 1, None, None),
@@ -84,7 +88,7 @@ def test_other_failures_are_not_taken_for_the_samples_own(status, words):
     [
         (
             400,
-            "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+            "The response was filtered due to the prompt triggering Azure's content management policy.",
         ),
         (400, "litellm.ContentPolicyViolationError: no"),
         (400, "Invalid prompt: your prompt was flagged as potentially violating our usage policy."),
