@@ -16,6 +16,7 @@ from itertools import zip_longest
 
 from harness.errors import InputError
 from harness.filtering import FewSurvivors, count_filtered, n_at_k
+from harness.lost_samples import tasks_lost
 from harness.metrics import Difference, Interval, mean_interval, paired_difference, pass_at_k
 from harness.report.runs import Run
 from harness.summary import is_unscorable
@@ -71,6 +72,7 @@ def compare_runs(first: Run, second: Run, *, seed: int = 0) -> Paired:
     """
     _check_same_benchmark(first, second)
     a, b = _count(first), _count(second)
+    away = _leave_out_unanswered((first, a), (second, b))
     _check_same_problems(first, second, a.task_ids, b.task_ids)
     missing = first.metrics["counts"]["missing_problems"]
     if missing != second.metrics["counts"]["missing_problems"]:
@@ -86,7 +88,7 @@ def compare_runs(first: Run, second: Run, *, seed: int = 0) -> Paired:
         gained={p: [t for t in scored if b.passed[p, t] and not a.passed[p, t]] for p in profiles},
         lost={p: [t for t in scored if a.passed[p, t] and not b.passed[p, t]] for p in profiles},
         shift={p: _shift(a, b, p) for p in profiles},
-        left_out=len(a.task_ids) - len(scored),
+        left_out=away + len(a.task_ids) - len(scored),
     )
 
 
@@ -98,6 +100,14 @@ def _check_same_benchmark(first: Run, second: Run) -> None:
                 f"the runs are not on the same problems: benchmark {name} is {a} in {first.path},"
                 f" {b} in {second.path}"
             )
+
+
+def _leave_out_unanswered(*runs: tuple[Run, _Counts]) -> int:
+    """Take out of all runs the problems that a server gave one of them no answer to; their number."""
+    away = {task for run, counts in runs for task in tasks_lost(run.path).difference(counts.task_ids)}
+    for _, counts in runs:
+        counts.task_ids[:] = [task for task in counts.task_ids if task not in away]
+    return len(away)
 
 
 def _check_same_problems(first: Run, second: Run, a: Sequence[str], b: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from harness import environment
 from harness.errors import InputError
+from harness.lost_samples import count_lost
 from harness.records import Key, read_outcomes, read_samples
 from harness.report.answers import recorded
 from harness.report.markdown import markdown
@@ -253,6 +254,7 @@ def summarise(
         left_out=coverage.left_out,
         skipped=run.manifest["skipped_samples"],
     ) | dict(more or {})
+    metrics |= count_lost(run.path, summary, coverage.ks, plan.seed)
     # What was noticed when the programs were read: a run that goes on does not read them again.
     if notices := run.manifest.get("notices"):
         metrics["notices"] = notices

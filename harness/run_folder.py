@@ -25,7 +25,7 @@ from harness.files import replace_file, write_json, writing
 from harness.journal import OutcomeFile
 from harness.records import Key, read_samples, write_samples
 from harness.samples import Programs
-from harness.sampling import SampleFiles, Sampling
+from harness.sampling import SampleFiles, Sampling, sample_rows
 from harness.types import Benchmark
 
 FORMAT = 1
@@ -112,7 +112,7 @@ class RunFolder:
         Raises:
             InputError: If the folder holds another run, or more samples than are asked for.
         """
-        if not self._continues(identity):
+        if not self._continues(identity, sampled=True):
             self._refuse_strangers("samples.jsonl", "samples.journal.jsonl")
             self._begin(identity, sampling.label, 0, None, benchmark)
         before = self.manifest.get("generation", {}).get("n", 0)
@@ -139,19 +139,37 @@ class RunFolder:
             noticed: While sampling, for the manifest; plain JSON values.
         """
         self.sampled.finish(self.keys)
-        self.outcomes.finish(self.keys)
+        self.outcomes.finish(self.sampled.given(self.keys))
         self.manifest["generation"] |= noticed
         self.manifest["samples_sha256"] = self._samples_digest()
         self.write_manifest()
 
-    def _continues(self, identity: Mapping[str, Any]) -> bool:
+    def _continues(self, identity: Mapping[str, Any], *, sampled: bool = False) -> bool:
         """Whether the folder holds this run already; its manifest is read then."""
         path = self.path / "manifest.json"
         if not path.exists():
             return False
         self.manifest = _load(path)
-        refuse_other_inputs(self.path, self.manifest.get("identity", {}), _plain(identity))
+        try:
+            refuse_other_inputs(self.path, self.manifest.get("identity", {}), _plain(identity))
+        except InputError:
+            # Where a model gave nothing, nothing is lost: its error named an option, which is taken here.
+            if not (sampled and self._is_without_samples()):
+                raise
+            self._clear()
+            return False
         return True
+
+    def _is_without_samples(self) -> bool:
+        """Whether a run of a model was begun here and none of its samples is there."""
+        begun = self.manifest.get("identity", {}).get("generation") is not None
+        return begun and not sample_rows(self.path) and not OutcomeFile(self.path / "outcomes.jsonl")
+
+    def _clear(self) -> None:
+        """Remove what a run without samples left; its manifest last."""
+        for stem in ("samples", "prompts", "lost", "outcomes", "metrics", "report", "manifest"):
+            for path in sorted(self.path.glob(f"{stem}.*")):
+                path.unlink()
 
     def _begin(
         self,

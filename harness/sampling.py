@@ -1,7 +1,8 @@
 """Programs that a model makes: what it is asked, how an answer becomes a program, and what is kept of it.
 
 Covers: which samples are missing, prompts, extraction, `samples.jsonl` and `prompts.jsonl` while they grow.
-Does not cover: the model (`harness.generate`), grading (`harness.grading`).
+Does not cover: the model (`harness.generate`), what a server does not give (`harness.lost_samples`), grading
+(`harness.grading`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.extraction import RULES, extract_program
-from harness.generate.types import Completion, Decoding, Finish, Request, Sampler
+from harness.generate.types import Completion, Decoding, Finish, Request
+from harness.generate.unanswered import LossySampler, Unanswered
 from harness.journal import RowFile
+from harness.lost_samples import LostFile
 from harness.prompts import Prompt, format_hash, make_prompt
 from harness.records import Key
 from harness.types import Benchmark, Problem, PromptFormat
@@ -31,7 +34,7 @@ class Sampling:
 
     model: str
     """As the user calls it."""
-    sampler: Sampler
+    sampler: LossySampler
     prompt: PromptFormat
     decoding: Decoding
     n: int = 1
@@ -105,12 +108,16 @@ class Sampling:
             for task, numbers in wanted.items()
         ]
 
-    def programs(self, requests: Sequence[Request]) -> Generator[tuple[Prompt, dict[str, Any]]]:
-        """The prompt as the model read it and a row of `samples.jsonl`, for each completion as it comes."""
+    def programs(self, requests: Sequence[Request]) -> Generator[tuple[Prompt, dict[str, Any]] | Unanswered]:
+        """The prompt as the model read it and a row of `samples.jsonl`, for each completion as it comes; and
+        what was asked for and did not come."""
         completions = self.sampler.complete(requests, self.decoding)
         try:
             for completion in completions:
-                yield completion.prompt, self.row(completion)
+                if isinstance(completion, Unanswered):
+                    yield completion
+                else:
+                    yield completion.prompt, self.row(completion)
         finally:
             # A sampler may have requests under way, or a batch in memory. Plain iterators have no `close`.
             getattr(completions, "close", lambda: None)()
@@ -141,12 +148,14 @@ def _loaded(problem: Problem) -> Problem:
 
 
 class SampleFiles:
-    """`samples.jsonl` and `prompts.jsonl` of a run, and this process' journals beside them."""
+    """`samples.jsonl`, `prompts.jsonl` and, where samples are lost, `lost.jsonl` of a run, and this process'
+    journals beside them."""
 
     def __init__(self, folder: Path, shard: int = 0) -> None:
         """Read which samples are there; `shard` is the number of this process."""
         self.samples = sample_rows(folder, shard=shard)
         self.prompts = RowFile(folder / "prompts.jsonl", lambda row: (row["task_id"], "prompt"), shard=shard)
+        self.lost = LostFile(folder, shard)
 
     def __contains__(self, key: Key) -> bool:
         return key in self.samples and (key[0], "prompt") in self.prompts
@@ -167,19 +176,29 @@ class SampleFiles:
         """Read anew what is there: other processes have written, too."""
         self.samples.scan()
         self.prompts.scan()
+        self.lost.scan()
+
+    def given(self, keys: Sequence[Key]) -> list[Key]:
+        """Those of `keys` that are not lost: an answer counts over a loss, of whichever session."""
+        return [key for key in keys if key in self or key not in self.lost]
 
     def finish(self, keys: Sequence[Key]) -> None:
-        """Write the two files in the order of `keys`, and drop the journals of all processes.
+        """Write the files in the order of `keys`, and drop the journals of all processes.
 
         Raises:
             InfrastructureError: If a sample is missing: a sampler, or a process, gave fewer than asked for.
         """
+        given = self.given(keys)
+        lost = set(keys).difference(given)
+        self.lost.finish([key for key in keys if key in lost])
+        keys = given
         self.prompts.finish([(task, "prompt") for task in dict.fromkeys(task for task, _ in keys)])
         self.samples.finish(keys)
 
     def close(self) -> None:
         self.prompts.close()
         self.samples.close()
+        self.lost.close()
 
 
 def sample_rows(folder: Path, *, shard: int = 0, read: bool = True) -> RowFile:
@@ -200,6 +219,9 @@ def sample_into(
     if not requests:
         return
     with closing(sampling.programs(requests)) as programs:
-        for prompt, row in programs:
-            files.add(prompt, row)
+        for made in programs:
+            if isinstance(made, Unanswered):
+                files.lost.add(made)
+            else:
+                files.add(*made)
             each()

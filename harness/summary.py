@@ -172,6 +172,28 @@ class Summary:
             },
         }
 
+    def without_outcome(self, task_ids: Iterable[str]) -> int:
+        """How many of these problems have no graded sample."""
+        return sum(not self._tallies[task_id].graded for task_id in task_ids)
+
+    def with_failures(self, more: Mapping[str, int], ks: Sequence[int], *, seed: int = 0) -> dict[str, Any]:
+        """pass@k by profile, as if each problem of `more` had so many samples more, none of them right."""
+        found: dict[str, Any] = {}
+        for profile in self._profiles:
+            counts = [
+                (tally.graded + more.get(task_id, 0), tally.passed[profile])
+                for task_id, tally in self._tallies.items()
+                if not tally.missing
+            ]
+            absent = sum(tally.missing for tally in self._tallies.values())
+            found[profile] = {
+                f"pass@{k}": _pass_at_k(
+                    [each for each in counts if each[0] >= k] + [(k, 0)] * absent, k, seed
+                )
+                for k in ks
+            }
+        return found
+
 
 def is_unscorable(outcome: Outcome) -> bool:
     """Whether nothing can be said of the program because its problem has no tests."""
@@ -200,11 +222,15 @@ def _group(tallies: Sequence[_Tally], profile: str, ks: Sequence[int], seed: int
     }
     for k in ks:
         counts = [scores for tally in tallies if (scores := tally.scores(k, profile)) is not None]
-        group[f"pass@{k}"] = None
-        if counts:
-            interval = pass_at_k_interval(counts, k, seed=seed)
-            group[f"pass@{k}"] = _interval(interval.value, interval.low, interval.high, len(counts))
+        group[f"pass@{k}"] = _pass_at_k(counts, k, seed)
     return group
+
+
+def _pass_at_k(counts: Sequence[tuple[int, int]], k: int, seed: int) -> dict[str, Any] | None:
+    if not counts:
+        return None
+    interval = pass_at_k_interval(counts, k, seed=seed)
+    return _interval(interval.value, interval.low, interval.high, len(counts))
 
 
 def _all_passed(tally: _Tally, profile: str) -> float:

@@ -35,6 +35,7 @@ from harness.errors import InputError
 if TYPE_CHECKING:
     from harness.generate.asking import Asked
     from harness.generate.types import Sampler
+    from harness.generate.unanswered import LossySampler
     from harness.presets import Settings
     from harness.sampling import Sampling
     from harness.types import Benchmark
@@ -44,7 +45,7 @@ _SETTINGS = (
 )  # fmt: skip
 """Options that a preset may set."""
 _LOCAL = ("revision", "dtype", "device", "adapter", "trust_remote_code", "batch_size", "gguf_file")
-_SERVER = ("api_model", "concurrency", "tokenizer")
+_SERVER = ("api_model", "concurrency", "request_timeout", "tokenizer")
 
 _EPILOG = (
     """\
@@ -157,6 +158,12 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         "--concurrency", type=positive_int, metavar="N", help="requests under way at once (default: 16)"
     )
     parser.add_argument(
+        "--request-timeout",
+        type=positive_float,
+        metavar="SECONDS",
+        help="for one answer of a server (default: 600)",
+    )
+    parser.add_argument(
         "--tokenizer", type=Path, metavar="PATH", help="of a server's model, to count --source-tokens with"
     )
 
@@ -213,7 +220,7 @@ def _sampling(args: argparse.Namespace, benchmark: Benchmark) -> tuple[Sampling,
             f"pass@{max(args.k)} needs {max(args.k)} samples of every problem; pass --n {max(args.k)}"
         )
     asked = named_format(benchmark, name=chosen.format, preset=args.preset, chat=args.chat)
-    sampler = _server(args, chosen) if args.base_url else _local(args, chosen)
+    sampler: LossySampler = _server(args, chosen) if args.base_url else _local(args, chosen)
     if asked is None:
         asked = format_for(benchmark, sampler, None if args.base_url else Path(args.model))
     record = chosen.record | asked.record()
@@ -242,7 +249,7 @@ def _local(args: argparse.Namespace, chosen: Settings) -> Sampler:
     )
 
 
-def _server(args: argparse.Namespace, chosen: Settings) -> Sampler:
+def _server(args: argparse.Namespace, chosen: Settings) -> LossySampler:
     from harness.generate.server import ServerSampler  # noqa: PLC0415 - nothing heavy before a command runs
 
     _refuse(_given(args, _LOCAL), "is for a local checkpoint: a server has chosen it already")
@@ -250,6 +257,7 @@ def _server(args: argparse.Namespace, chosen: Settings) -> Sampler:
     return ServerSampler(
         args.base_url,
         given.pop("api_model", args.model),
+        timeout=given.pop("request_timeout", 600.0),
         **given,
         chat=args.chat,
         truncation=chosen.truncation,

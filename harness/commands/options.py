@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from harness.runner import Runner
 
 INCOMPLETE = 3
-"""Exit status: the run ended, but the grader failed on some programs and they are in no number."""
+"""Exit status: the run ended, but the grader or a server failed on some samples, which are in no number."""
 
 ENDINGS = """\
-Exit status: 0 done; 2 bad input, nothing graded is lost; 3 done, but the grader itself failed on some
-programs (run the same command again to retry them); 130 interrupted.
+Exit status: 0 done; 2 bad input, nothing graded is lost; 3 done, but the grader itself, or a server, failed
+on some samples (run the same command again to retry them); 130 interrupted.
 """
 
 

@@ -136,11 +136,12 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
 
 def show_metrics(metrics: dict[str, Any], folder: Path) -> int:
     """Print the tables of a finished run; returns the exit status."""
+    from harness.lost_samples import is_incomplete  # noqa: PLC0415
     from harness.report.console import show  # noqa: PLC0415
 
     show(metrics, folder / "report.md", sys.stdout)
     sys.stdout.flush()
-    return INCOMPLETE if metrics["counts"]["infrastructure_errors"] else 0
+    return INCOMPLETE if metrics["counts"]["infrastructure_errors"] or is_incomplete(metrics) else 0
 
 
 def _programs(args: argparse.Namespace) -> Programs:

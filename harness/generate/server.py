@@ -1,7 +1,8 @@
 """Completions from any OpenAI-compatible server: vLLM, SGLang, llama.cpp, TGI, `transformers serve`, OpenAI.
 
 Covers: base models (the completions address) and chat models (the chat address), many requests at once,
-retries with growing pauses, and one clear line where a server is away or refuses. One request per sample with
+retries with growing pauses, samples that the server fails on, which are lost alone and never taken for the
+model's answers, and one clear line where a server is away or refuses. One request per sample with
 a seed of its own, so that a run can be resumed and extended; `n` of one request would give samples that only
 exist together.
 
@@ -17,21 +18,24 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import InputError
 from harness.extraction.steps import Context, stop_strings
-from harness.generate.server_answer import Answer
+from harness.generate.server_answer import Answer, NoAnswer
 from harness.generate.server_client import Question, ServerModel
+from harness.generate.server_errors import one_line
 from harness.generate.server_fields import derived_seed
 from harness.generate.server_stream import in_background
 from harness.generate.types import Completion, Decoding, Finish, Request
+from harness.generate.unanswered import Unanswered
 from harness.prompts import TRUNCATIONS, Prompt, fit
 from harness.prompts.tokenizer import load_tokenizer
 
 Chat = Literal["auto", "on", "off"]
+_FIRSTS = 3
+"""Prompts of which one must be answered at first."""
 
 _INDEPENDENCE = (
     "the server batches requests as they arrive and need not honour seeds, top-k or min-p: the same number"
@@ -40,7 +44,7 @@ _INDEPENDENCE = (
 
 
 class ServerSampler:
-    """A model behind an OpenAI-compatible server; a `Sampler`.
+    """A model behind an OpenAI-compatible server; a `LossySampler`.
 
     Args:
         base_url: with the version, as in `http://localhost:8000/v1`; `/v1` is added to a bare host.
@@ -49,11 +53,14 @@ class ServerSampler:
         chat: `auto` sends what a chat format built to the chat address and everything else to the completions
             address; `on` and `off` send everything to one of them.
         concurrency: requests under way at once.
-        timeout: seconds for one request, its wait in the server's queue included.
+        timeout: seconds for one request, its wait in the server's queue included, and again for its answer
+            to come whole.
         retries: for each request, after 408, 409, 429, 5xx and lost connections; pauses grow from 0.5 to 8 s,
-            or are what the server asks for, if at most 2 minutes. 8 make about 40 s.
+            or are what the server asks for, if at most 2 minutes. 8 make about 40 s. At most 4 after a
+            success without a completion: an error in its body, an aborted or a filtered answer.
         source_tokens: prompts are shortened to so many tokens, counted with `tokenizer`; a chat template
-            comes on top. `None` sends prompts as they are; what is too long is for the server to refuse.
+            comes on top. `None` sends prompts as they are; where the server refuses one as too long, fewer
+            new tokens are asked for, and a prompt that leaves no room for any is lost.
         tokenizer: a local `tokenizer.json`, or a folder with one.
         truncation: of `harness.prompts.TRUNCATIONS`.
 
@@ -93,8 +100,8 @@ class ServerSampler:
         self._tokenizer = None if tokenizer is None else load_tokenizer(tokenizer)
         self._truncation = truncation
 
-    def complete(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[Completion]:
-        """See `Sampler`. Completions that were finished before an error are given out before it is raised."""
+    def complete(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[Completion | Unanswered]:
+        """See `LossySampler`. What was finished before an error is given out before it is raised."""
         asked = list(requests)
         self._server.listed()
         return in_background(lambda put: self._produce(asked, decoding, put))
@@ -124,7 +131,7 @@ class ServerSampler:
         }
 
     async def _produce(
-        self, requests: Sequence[Request], decoding: Decoding, put: Callable[[Completion], None]
+        self, requests: Sequence[Request], decoding: Decoding, put: Callable[[Completion | Unanswered], None]
     ) -> None:
         jobs = self._jobs(requests, decoding)
         async with self._server.connect() as client:
@@ -132,11 +139,13 @@ class ServerSampler:
             async def work() -> None:
                 for prompt, sample_id, question in jobs:
                     answer = await self._server.ask(client, question)
-                    put(_completion(prompt, sample_id, question.stop, answer))
+                    put(_result(prompt, sample_id, question.stop, answer))
 
             try:
-                for _, _, question in islice(self._jobs(requests, decoding), 1):
-                    await self._server.find(client, question)
+                firsts = {
+                    question.task_id: question for _, _, question in self._jobs(requests[:_FIRSTS], decoding)
+                }
+                await self._server.find(client, firsts.values())
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self._concurrency):
                         group.create_task(work())
@@ -161,7 +170,12 @@ class ServerSampler:
         return fit(prompt, self._source_tokens, encode, decode, truncation=self._truncation)
 
 
-def _completion(prompt: Prompt, sample_id: int, stop: Sequence[str], answer: Answer) -> Completion:
+def _result(
+    prompt: Prompt, sample_id: int, stop: Sequence[str], answer: Answer | NoAnswer
+) -> Completion | Unanswered:
+    if isinstance(answer, NoAnswer):
+        status = "" if answer.status is None else f"{answer.status}: "
+        return Unanswered(prompt, sample_id, answer.loss, one_line(status + answer.words))
     text = stop_strings(answer.text, Context("", stop))
     # Some servers give out the stop string too, and what came with it in the same token.
     finish = answer.finish if text == answer.text else Finish.STOP

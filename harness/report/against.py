@@ -116,6 +116,7 @@ def _other_measure(row: Published, run: Run, ours: Mapping[str, Any] | None) -> 
         f"subset: {problems:,} of {full:,} problems": split == "test" and problems != full,
         f"{counts['problems_left_out']:,} problems were left out": counts["problems_left_out"],
         f"{counts['infrastructure_errors']:,} programs could not be graded": counts["infrastructure_errors"],
+        "some answers are missing or were filtered": "lost_samples" in run.metrics,
         "reference solutions, not a model's programs": str(identity["programs"]).startswith("reference"),
         "published with critic sampling, which no run does": row.critic_sampling,
         "published with beam search, not sampling": row.beam_search,

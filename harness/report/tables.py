@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.lost_samples import said_of_lost
 from harness.report.runs import generation
 from harness.summary import from_easy_to_hard
 from harness.types import Status
@@ -130,6 +131,7 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
     }
     found = [text.format(f"{counts[name]:,}") for name, text in sentences.items() if counts.get(name)]
     found += metrics.get("notices", [])
+    found += said_of_lost(metrics, percent)
     apart = {name.removeprefix("only_"): count for name, count in metrics["disagreements"].items()}
     if len(apart) > 1:
         parts = ", ".join(f"{count:,} pass under {name} only" for name, count in apart.items())

@@ -28,6 +28,7 @@ class FakeServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.models = ["tiny"]
+        self.window = 64
         self.answer = self.echo
         self.first_counts = False
         self.bodies, self.paths, self.keys = [], [], set()
@@ -76,7 +77,10 @@ class FakeServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        listed = [{"id": name, "root": f"models/{name}", "max_model_len": 64} for name in self.server.models]
+        window = self.server.window
+        listed = [
+            {"id": name, "root": f"models/{name}", "max_model_len": window} for name in self.server.models
+        ]
         self.reply(200, {"data": listed})
 
     def do_POST(self):
@@ -109,6 +113,7 @@ def server(monkeypatch):
     """A `FakeServer` that echoes until told otherwise; pauses before retries are too short to notice."""
     pytest.importorskip("openai", reason="a server is asked through the package openai")
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
+    monkeypatch.setattr("harness.generate.server_client.FIRST_PAUSE", 0.001)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with FakeServer() as listening:
         threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()

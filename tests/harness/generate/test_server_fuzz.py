@@ -1,0 +1,144 @@
+"""Random answers of a server: each ends as a completion, a counted loss, or one line; no server for most."""
+
+import json
+import logging
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.errors import InputError
+from harness.generate import Decoding
+from harness.generate.server_answer import Answer, NoAnswer, read_answer
+from harness.generate.server_endings import CUT, FAILED, FILTERED, OWN
+from harness.generate.server_errors import ending, one_line
+from harness.generate.server_window import fewer_new_tokens, window_of
+from harness.generate.server_words import loss_of, words_of
+from harness.generate.types import Completion
+from harness.generate.unanswered import Loss, Unanswered
+
+EXAMPLES = 300
+TEXT = st.text(st.characters(), max_size=12)  # lone surrogates, too
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+ENDINGS = st.sampled_from([*sorted(CUT | FAILED | FILTERED | OWN), "stop", None, 1, "new", {"type": "abort"}])
+PARTS = st.lists(
+    st.fixed_dictionaries({"type": st.sampled_from(["text", "thinking", "x"]), "text": JSON}) | JSON
+)
+CONTENT = TEXT | st.none() | PARTS | JSON
+MESSAGE = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("content", "reasoning", "tool_calls", "refusal"), CONTENT)
+)
+CHOICE = st.fixed_dictionaries(
+    {}, optional={"message": MESSAGE | JSON, "text": CONTENT, "finish_reason": ENDINGS, "error": JSON}
+)
+ERROR = st.fixed_dictionaries(
+    {}, optional={"message": JSON, "code": JSON | st.integers(390, 610), "type": JSON}
+)
+USAGE = st.fixed_dictionaries({}, optional={"completion_tokens": JSON, "prompt_tokens": JSON})
+ANSWERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "choices": st.lists(CHOICE | JSON, max_size=2) | JSON,
+        "error": ERROR | JSON,
+        "usage": USAGE | JSON,
+        "message": JSON,
+        "model": JSON,
+    },
+)
+
+
+@st.composite
+def bodies(draw):
+    """An answer in one of the ways in which it may come, whole or not."""
+    values = draw(st.lists(ANSWERS | JSON, min_size=1, max_size=3))
+    if draw(st.booleans()):
+        text = json.dumps(values[0])
+    else:
+        text = "".join(f"data: {json.dumps(each)}\n\n" for each in values) + draw(
+            st.sampled_from(["", "data: [DONE]"])
+        )
+    cut = draw(st.integers(0, len(text)))
+    return text[:cut] if draw(st.integers(0, 4)) == 0 else text
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(bodies() | TEXT, st.booleans())
+def test_every_body_is_an_answer_or_none_and_no_failure_is_an_answer(body, chat):
+    found = read_answer(body, chat=chat)
+    assert isinstance(found, Answer | NoAnswer)
+    if isinstance(found, NoAnswer):
+        assert "\n" not in one_line(found.words)
+        line = ending(found, "http://x/v1", "m", what="it", served=[])
+        assert isinstance(line, InputError)
+        assert "\n" not in str(line)
+        return
+    assert isinstance(found.text, str)
+    assert 0 <= found.tokens < 10**8
+    value = json.loads(body) if body.startswith("{") else None
+    if value is not None:
+        assert not value.get("error")
+        reason = value["choices"][0].get("finish_reason")
+        assert not (isinstance(reason, str) and reason in FAILED | FILTERED)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(TEXT | st.builds(json.dumps, ERROR | JSON), st.none() | st.integers(300, 600), st.integers(1, 10**6))
+def test_every_refusal_has_words_and_a_meaning(body, status, asked):
+    words = words_of(body)
+    assert loss_of(status, words) in list(Loss)
+    fewer = fewer_new_tokens(words, asked, None)
+    assert fewer is None or 0 < fewer < asked
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from(["max_model_len", "meta", "parent", "n_ctx"]), JSON)))
+def test_every_list_of_models_has_a_window_or_none(entries):
+    size = window_of("m", [{**each, "id": "m"} for each in entries])
+    assert size is None or size > 0
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([200] * 6 + [400, 401, 404, 413, 422, 429, 500, 503]), bodies()),
+        min_size=1,
+        max_size=5,
+    ),
+    st.booleans(),
+)
+def test_a_run_on_random_answers_gives_every_sample_once_or_ends_with_one_line(server, answers, chat):
+    asked = server.requests(4, samples=2, chat=chat)
+    server.bodies.clear()
+    server.answer = lambda _, before: answers[before % len(answers)]
+    found, line = [], ""
+    try:
+        found.extend(server.sampler(retries=1, concurrency=3).complete(asked, Decoding(max_new_tokens=64)))
+    except InputError as error:
+        line = str(error)
+    assert line or len(found) == 8
+    assert "\n" not in line
+    keys = [(each.task_id, each.sample_id) for each in found]
+    assert len(keys) == len(set(keys))
+    assert all(isinstance(each, Completion | Unanswered) for each in found)
+    for each in found:
+        if isinstance(each, Unanswered):
+            assert "\n" not in each.said
+            json.dumps(each.row())
+
+
+@pytest.fixture(autouse=True)
+def no_noise():
+    """The library says at length what was wrong with an answer."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(before)
