@@ -99,9 +99,13 @@ def sample_row(sample: Sample) -> dict[str, Any]:
 
 
 def encoded(row: dict[str, Any]) -> bytes:
-    """`row` as one line of a JSON Lines file."""
+    """`row` as one line of a JSON Lines file.
+
+    Raises:
+        ValueError: If a number is not finite: what is not JSON is not written.
+    """
     # ASCII, so that programs with lone surrogates can be recorded too.
-    return json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
+    return json.dumps(row, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
 def write_samples(path: Path, samples: Iterable[Sample], ranks: dict[str, int]) -> str:

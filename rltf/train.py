@@ -23,9 +23,9 @@ from harness.errors import InputError
 from harness.extraction import RULES
 from harness.generate.loading import Loaded, load
 from harness.presets import Settings
+from harness.processors import available_processors, local_share
 from harness.prompts import find_format
 from harness.prompts.trained import note_trained
-from harness.processors import available_processors, local_share
 from harness.report.sampling_progress import SamplingProgress, SilentSampling
 from harness.runner import Runner
 from harness.types import Benchmark, Limits, Problem

@@ -1,8 +1,8 @@
 """A clock for what is done with a program's data in the judge: its CPU seconds, and no more of them.
 
 Every step from bytes to verdict is meant to be linear or bounded; this is for where that is a mistake. It
-interrupts Python code and regular expressions. A single call into C that never looks back is not interrupted:
-the host then misses the judge's heartbeat.
+interrupts Python code and regular expressions, again and again until the comparison ends. A single call into
+C that never looks back is not interrupted: the host then misses the judge's heartbeat.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ SECONDS = 1.0
 """For any comparison."""
 SECONDS_A_MIB = 1 / 16
 """More for each MiB of what is compared: 2 s in all at the output limit."""
+_AGAIN = 0.25
+"""Between two interruptions, should code that a comparison calls have swallowed the first one."""
 
 
 class OverBudgetError(BaseException):
@@ -44,7 +46,7 @@ def budget(size: int) -> Iterator[None]:
 
     before = signal.signal(signal.SIGPROF, ring)
     try:
-        signal.setitimer(signal.ITIMER_PROF, SECONDS + size / (1 << 20) * SECONDS_A_MIB)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS + size / (1 << 20) * SECONDS_A_MIB, _AGAIN)
         yield
     finally:
         running = False

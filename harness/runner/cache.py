@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.records import outcome_from_row, outcome_row
+from harness.records import encoded, outcome_from_row, outcome_row
 from harness.types import Outcome
 
 _COMMIT_EVERY = 256
@@ -92,7 +92,7 @@ class VerdictCache:
         """
         if outcome.infrastructure_error is not None or outcome.lost:
             return
-        self._unwritten[key] = zlib.compress(json.dumps(outcome_row(outcome)).encode(), level=1)
+        self._unwritten[key] = zlib.compress(encoded(outcome_row(outcome)), level=1)
         if len(self._unwritten) >= _COMMIT_EVERY:
             self.flush()
 
