@@ -7,10 +7,8 @@ C that never looks back is not interrupted: the host then misses the judge's hea
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
-from collections.abc import Iterator
 from types import FrameType
 
 SECONDS = 1.0
@@ -25,30 +23,43 @@ class OverBudgetError(BaseException):
     """A comparison has taken too long. No `Exception`: comparisons catch those that their data may raise."""
 
 
-@contextlib.contextmanager
-def budget(size: int) -> Iterator[None]:
+class budget:
     """Interrupt the block when it has used its CPU time; no clock runs outside of a main thread.
 
-    Args:
-        size: Bytes that it works on.
+    The signal's handler is set at the first use and stays: setting it costs more than most comparisons do.
 
     Raises:
         OverBudgetError: In the block.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    running = True
 
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        if running:
-            raise OverBudgetError
+    _handled = False
+    _running = False
 
-    before = signal.signal(signal.SIGPROF, ring)
-    try:
-        signal.setitimer(signal.ITIMER_PROF, SECONDS + size / (1 << 20) * SECONDS_A_MIB, _AGAIN)
-        yield
-    finally:
-        running = False
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+    def __init__(self, size: int) -> None:
+        """
+        Args:
+            size: Bytes that the block works on.
+        """
+        self._seconds = SECONDS + size / (1 << 20) * SECONDS_A_MIB
+
+    def __enter__(self) -> None:
+        if threading.get_ident() != _MAIN_THREAD:
+            return
+        if not budget._handled:
+            signal.signal(signal.SIGPROF, _ring)
+            budget._handled = True
+        budget._running = True
+        signal.setitimer(signal.ITIMER_PROF, self._seconds, _AGAIN)
+
+    def __exit__(self, *_error: object) -> None:
+        if threading.get_ident() == _MAIN_THREAD:
+            budget._running = False
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+_MAIN_THREAD = threading.main_thread().ident
+
+
+def _ring(_number: int, _frame: FrameType | None) -> None:
+    if budget._running:
+        raise OverBudgetError

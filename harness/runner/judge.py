@@ -139,12 +139,9 @@ class _Pending:
         self.runs.append(result.run)
         judge.add(self.tests, self.request.suite, result.run)
         self.costs.add(result.run, self.tests)
-        self.request = replace(
-            self.request,
-            first=result.following,
-            cpu=self.request.cpu + result.run.cpu,
-            idle=self.request.idle + result.run.idle,
-        )
+        asked = self.request
+        cpu, idle = asked.cpu + result.run.cpu, asked.idle + result.run.idle
+        self.request = ProgramRequest(asked.number, asked.code, asked.suite, result.following, cpu, idle)
 
     def start_over(self) -> None:
         """Forget what it has done."""

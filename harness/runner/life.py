@@ -97,7 +97,7 @@ class Heart:
         """
         self._beats = beats
         self._clock = time.pthread_getcpuclockid(threading.get_ident())
-        self.mark()
+        self._steps = 0
 
     def start(self) -> None:
         """Begin to beat."""
@@ -106,7 +106,7 @@ class Heart:
 
     def mark(self) -> None:
         """Say that there was progress."""
-        self._marked = time.clock_gettime(self._clock)
+        self._steps += 1  # the clock is read once for each beat: reading it is a system call
 
     def marking(self, items: Iterator[_T]) -> Iterator[_T]:
         """The same items, each counted as progress."""
@@ -115,8 +115,12 @@ class Heart:
             yield item
 
     def _beat(self) -> None:
+        steps, since = -1, 0.0
         while True:
-            if time.clock_gettime(self._clock) - self._marked < _STUCK_CPU_SECONDS:
+            used = time.clock_gettime(self._clock)
+            if steps != self._steps:
+                steps, since = self._steps, used
+            if used - since < _STUCK_CPU_SECONDS:
                 # A full pipe is a host that does not look; when it does, it finds enough.
                 with contextlib.suppress(BlockingIOError):
                     try:

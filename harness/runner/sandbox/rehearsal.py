@@ -1,7 +1,7 @@
 """A rehearsal before the first program: which pages are written to for every program?
 
-The template makes processes for programs of its own, as it does for others'. Each of them says at its end
-what it has written to; what the template has is told by a process that shares its memory meanwhile.
+The template makes processes for programs of its own, as it does for others', and each of them says at its end
+what it has written to.
 Does not cover: what becomes of those pages (`hot_pages`).
 """
 
@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import signal
 from collections.abc import Iterator
 from typing import Any
 
-from . import clone
 from .child import Beginning
 from .hot_pages import WritablePages, open_pagemap
-from .isolation import die_with_parent, moved_up
+from .isolation import moved_up
 from .job import How, Job, memory_file
 from .suites import Suite
 from .template import Template
@@ -66,8 +64,8 @@ class _Noting:
 def pages_written(template: Template, beginning: Beginning) -> set[int]:
     """Addresses of the pages that are worth copying at each fork.
 
-    To copy a page costs about what one fault does. So those that every process writes to, and those that the
-    template and some processes write to, which otherwise take a fault of each.
+    Those that any of the processes writes to, be it a script's or an imported program's: to copy a page within
+    fork costs less than the fault that the first write to it would take.
 
     Args:
         template: One that has not served anybody yet.
@@ -78,23 +76,16 @@ def pages_written(template: Template, beginning: Beginning) -> set[int]:
         ValueError: If no program came to its end, within limits as tight as that.
     """
     with contextlib.ExitStack() as stack:
-        pagemap = _opened(stack, open_pagemap())
-        pages = WritablePages()
-        beginning.observer = noting = _Noting(pages)
+        beginning.observer = noting = _Noting(WritablePages())
         read, write = (_opened(stack, fd) for fd in os.pipe())
-        for number, jobs in enumerate(list(_rounds(stack))):
-            if number == _ROUNDS - 1:
-                stack.enter_context(_sharing_memory())
+        for jobs in list(_rounds(stack)):
             for job in jobs:
                 os.write(write, job)
                 template.make(read, flags=0)
                 os.wait()
         beginning.observer = None
-        entries = bytearray(pages.entries_bytes)
-        pages.read(pagemap, memoryview(entries))
-        by_template = pages.own(memoryview(entries))
         first, *others = noting.noted()[-_PROCESSES:]
-        return first.intersection(*others) | (by_template & first.union(*others))
+        return first.union(*others)
 
 
 def _rounds(stack: contextlib.ExitStack) -> Iterator[list[bytes]]:
@@ -125,19 +116,3 @@ def _opened(stack: contextlib.ExitStack, fd: int) -> int:
     fd = moved_up(fd)
     stack.callback(os.close, fd)
     return fd
-
-
-@contextlib.contextmanager
-def _sharing_memory() -> Iterator[None]:
-    """With a process that shares all memory of this one, and waits: what is written to is then our own."""
-    template = os.getpid()
-    pid = clone.clone()
-    if pid == 0:
-        die_with_parent(template)
-        signal.pause()
-        os._exit(0)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
