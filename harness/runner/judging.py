@@ -60,8 +60,9 @@ class Judge:
     def add(self, tests: list[TestOutcome], suite: PreparedSuite, run: Run) -> None:
         """Judge the next run of a program, and put its outcomes behind those of the runs before it."""
         judge = self._script if suite.kind is TestKind.STDIN else self._imported
+        found = judge(suite, run)
         # A failed load speaks for all tests, yet a forger may have had the rest run all the same.
-        tests[run.first :] = [self._as_refused(test, run) for test in judge(suite, run)]
+        tests[run.first :] = [self._as_refused(test, run) for test in found] if run.refused else found
 
     def _ends(self, test: TestOutcome) -> bool:
         """Whether no test after this one is to be run."""
@@ -92,8 +93,6 @@ class Judge:
 
     def _as_refused(self, test: TestOutcome, run: Run) -> TestOutcome:
         """The outcome of a run as the body of a function: a syntax error where the profile wants a script."""
-        if not run.refused:
-            return test
         statuses = {
             profile.name: test.statuses[profile.name] if profile.runs_in_function else Status.SYNTAX_ERROR
             for profile in self._profiles

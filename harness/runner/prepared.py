@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 from harness.compare import RealPositions, is_wrapped, real_positions
@@ -76,7 +77,7 @@ class PreparedSuite:
         factor: float = self.payload["cpu_factor"]
         return factor
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes to send, roughly."""
         return sum(map(len, self.inputs)) + sum(len(str(test)) for test in self.payload.get("tests", ()))
