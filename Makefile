@@ -62,31 +62,31 @@ readme: env  ## write the commands' --help into README.md; a test compares them
 	@$(BIN)/python tools/readme_help.py
 
 bench: env  ## measure speed, beside the peers' way, in one run
-	@$(BIN)/python tests/perf/bench.py $(ARGS)
+	@$(BIN)/python studies/bench.py $(ARGS)
 
 eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBPP from RLTF_DATA
-	@$(BIN)/python tests/perf/eval_peers.py $(ARGS)
+	@$(BIN)/python studies/eval_peers.py $(ARGS)
 
 learning: env  ## train over several seeds, beside supervised training; ARGS=--ablations for the paper's tables
-	@$(BIN)/python tests/perf/learning.py $(ARGS)
+	@$(BIN)/python studies/learning.py $(ARGS)
 
 real-data: env  ## train a small CodeT5 on APPS, kill it, resume it, watch its memory; reads RLTF_DATA
-	@$(BIN)/python tests/perf/real_data.py $(ARGS)
+	@$(BIN)/python studies/real_data.py $(ARGS)
 
 load: env  ## compare verdicts on an idle and on an overloaded machine
-	@$(BIN)/python tests/perf/load.py $(ARGS)
+	@$(BIN)/python studies/load.py $(ARGS)
 
 kills: env  ## end or stop processes at random moments, run again, and compare
-	@$(BIN)/python tests/perf/kills.py $(ARGS)
+	@$(BIN)/python studies/kills.py $(ARGS)
 
 soak: env  ## grade 200,000 programs, a tenth of them hostile, and see that nothing wears out
-	@$(BIN)/python tests/perf/soak.py $(ARGS)
+	@$(BIN)/python studies/soak.py $(ARGS)
 
 parity: env  ## compare verdicts with the reference grader's, on the data in RLTF_DATA
-	@$(BIN)/python tests/perf/parity.py $(ARGS)
+	@$(BIN)/python studies/parity.py $(ARGS)
 
 gold: env  ## grade the reference solutions of MBPP and APPS, on the data in RLTF_DATA
-	@$(BIN)/python tests/perf/gold.py $(ARGS)
+	@$(BIN)/python studies/gold.py $(ARGS)
 
 clean:  ## remove what was made here: .venv, caches, build output, run folders of the demo
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis results/runs/demo*

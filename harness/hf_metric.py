@@ -32,9 +32,9 @@ import evaluate
 
 from harness.compare import PROFILES
 from harness.errors import InfrastructureError, InputError
-from harness.metrics import pass_at_k
+from harness.metrics.pass_at_k import pass_at_k
+from harness.programs.task_ids import TaskIndex, UnknownTask, WrongSplit
 from harness.runner import Runner
-from harness.task_ids import TaskIndex, UnknownTask, WrongSplit
 from harness.types import AssertTest, Benchmark, Job, Limits, Outcome, Problem, TestKind, TestSuite
 
 DEFAULT_KS = (1, 10, 100)

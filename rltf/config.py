@@ -16,9 +16,9 @@ from transformers.trainer_utils import SchedulerType
 
 from harness.compare import PROFILES
 from harness.errors import InputError
-from rltf.bounds import bounds_of, option
-from rltf.buffer import RULES
-from rltf.rewards import PAPER, RewardConfig
+from rltf.options.bounds import bounds_of, option
+from rltf.rewards.rltf import PAPER, RewardConfig
+from rltf.rollout.replay_buffer import RULES
 
 WARMUP_LOG = "warmup_log"
 """What `lr_scheduler_type` can be beside Trainer's."""
@@ -38,7 +38,7 @@ class RLTFConfig(TrainingArguments):
     """`sft`: supervised on the benchmark's own solutions; `rltf`: that and online RL."""
 
     rewards: RewardConfig = PAPER
-    """Rewards, baseline and losses; `rltf.rewards.RewardConfig` says of each value whose it is."""
+    """Rewards, baseline and losses; `rltf.rewards.rltf.RewardConfig` says of each value whose it is."""
     profile: str = option("strict", choices=PROFILES)
     """Comparison of outputs by which a test counts as passed (both: `apps`)."""
 
@@ -97,7 +97,7 @@ class RLTFConfig(TrainingArguments):
     buffer_fill: int = option(6400, at_least=1)
     """Programs made before the first step (both)."""
     buffer_rule: str = option("queue", choices=RULES)
-    """`queue` (paper) or `released`; see `rltf.buffer`."""
+    """`queue` (paper) or `released`; see `rltf.rollout.replay_buffer`."""
     keep_neutral: bool = True
     """Keep programs whose rewards are all nought (both), though they have no gradient. `false` (ours, for
     `group_mean`) spends the steps on the others."""
@@ -119,8 +119,8 @@ class RLTFConfig(TrainingArguments):
 
     # --- schedule --------------------------------------------------------------------------------
     warmup_log: bool = False
-    """Whether the rise of `constant_with_warmup` goes by the logarithm of the step (`rltf.schedules`), as in
-    the released code; `lr_scheduler_type=warmup_log` is both at once. Linear otherwise."""
+    """Whether the rise of `constant_with_warmup` goes by the logarithm of the step (`rltf.lr_schedules`), as
+    in the released code; `lr_scheduler_type=warmup_log` is both at once. Linear otherwise."""
 
     # --- Trainer's, with other defaults ----------------------------------------------------------
     report_to: str | list[str] = "none"
@@ -131,7 +131,8 @@ class RLTFConfig(TrainingArguments):
     ddp_find_unused_parameters: bool | None = False
     """Every weight is used in every step; looking for others costs a pass over the graph."""
     logging_nan_inf_filter: bool = False
-    """A loss that is not finite ends training (`rltf.finite`); the filter waits for the device to hide it."""
+    """A loss that is not finite ends training (`rltf.monitoring.finite`); the filter waits for the device to
+    hide it."""
     restore_callback_states_from_checkpoint: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@
 differ:
 
     what                    paper (source)                      released (source)
-    classes and scopes      U_global, U_line, U_ignore          program_feedback.py, `rltf.released`
+    classes and scopes      U_global, U_line, U_ignore          program_feedback.py, `rltf.rewards.released`
     exit status not 0       as the profile says                 an error, nothing blamed
     program without a       a syntax error, all of it blamed (ours; the released code's wrapper is left
       statement               without a body, with the same end), so that nothing is worth less
@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rltf import rewards
+from rltf.rewards import rltf as rewards
 
 _TRAINING: Mapping[str, Any] = {
     # The settings of both, from scripts/train_actor_rl_online_v1_deepspeed.sh (paper: "batch 32 per GPU").
@@ -151,7 +151,7 @@ EVALUATIONS: Mapping[str, Mapping[str, Any]] = {
     "mini": {"n": 4, "temperature": 0.6, "top_p": 0.95},
     "mini-quick": {"n": 2, "temperature": 0.6, "top_p": 0.95},
 }
-"""How the preset's evaluations sample; by the names of `harness.presets.Preset`."""
+"""How the preset's evaluations sample; by the names of `harness.models.presets.Preset`."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": PAPER,

@@ -21,23 +21,23 @@ from transformers import PrinterCallback, ProgressCallback
 from harness.compare import PROFILES
 from harness.errors import InputError
 from harness.extraction import RULES
-from harness.generate.loading import Loaded, load
-from harness.presets import Settings
-from harness.processors import available_processors, local_share
+from harness.models.hf.loading import Loaded, load
+from harness.models.presets import Settings
 from harness.prompts import find_format
 from harness.prompts.trained import note_trained
 from harness.report.sampling_progress import SamplingProgress, SilentSampling
 from harness.runner import Runner
+from harness.runner.processors import available_processors, local_share
 from harness.types import Benchmark, Limits, Problem
-from rltf import checkpoints
-from rltf.audit import audit
-from rltf.building import check_rewarding, check_split, make_trainer, with_adapters
-from rltf.callbacks import Console
+from rltf.build import check_rewarding, check_split, make_trainer, with_adapters
 from rltf.config import RLTFConfig
-from rltf.evaluations import EvaluateEvery, Evaluations
-from rltf.outcome_report import write_outcome
+from rltf.monitoring.callbacks import Console
+from rltf.rollout.problem_filter import audit
+from rltf.run import checkpoints
+from rltf.run.comparison_report import write_outcome
+from rltf.run.evaluations import EvaluateEvery, Evaluations
+from rltf.run.manifest import adopt_folder
 from rltf.trainer import RLTFTrainer
-from rltf.training_folder import adopt_folder
 
 MODEL = "model"
 """Folder of the trained model."""
@@ -53,7 +53,7 @@ class Training:
     config: RLTFConfig
     """Its `output_dir` is `out`."""
     model: str | None
-    """Hub id or folder; `None` has a small one made (`rltf.toy`)."""
+    """Hub id or folder; `None` has a small one made (`rltf.tiny_model`)."""
     benchmark: Benchmark
     evaluate_on: Sequence[Benchmark]
     settings: Settings
@@ -147,7 +147,7 @@ def _rewarding(training: Training, runner: Runner) -> Sequence[Problem]:
 
 def _made_model(training: Training) -> str:
     """A small model, made from the training problems; the folder that it is in."""
-    from rltf.toy import make_toy  # noqa: PLC0415 - only where no model is named
+    from rltf.tiny_model import make_toy  # noqa: PLC0415 - only where no model is named
 
     folder = training.out / "made-model"
     with training.config.main_process_first(desc="model"):

@@ -3,7 +3,7 @@
 What is ours, from top to bottom: the data stream, the loss, the log, the checkpoint. Everything else
 (accumulation, precision, schedulers, distribution, PEFT, reports) is Trainer's, and none of it is copied.
 A step is: micro-batches from the stream, logits, the terms of the loss, Trainer's backward and optimiser.
-New programs come in between steps (`rltf.callbacks.Refresh`).
+New programs come in between steps (`rltf.monitoring.callbacks.Refresh`).
 Does not cover: loading models and problems, or evaluation (`rltf.train`).
 """
 
@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, set_seed
 
 from harness.types import PromptFormat
-from rltf import checkpoints
-from rltf.accumulation import Normalizers, normalizers
-from rltf.callbacks import MetricsFile, Refresh, Seconds
 from rltf.config import RLTFConfig
-from rltf.finite import Finite
-from rltf.losses import entropy, policy_gradient_terms, supervised_loss
-from rltf.meter import Meter
-from rltf.schedules import warmup_log
-from rltf.source import Source
-from rltf.stream import Stream
+from rltf.data.microbatches import Stream
+from rltf.lr_schedules import warmup_log
+from rltf.monitoring.callbacks import MetricsFile, Refresh, Seconds
+from rltf.monitoring.finite import Finite
+from rltf.monitoring.metrics import Meter
+from rltf.objectives.accumulation import Normalizers, normalizers
+from rltf.objectives.losses import entropy, policy_gradient_terms, supervised_loss
+from rltf.rollout.schedule import Source
+from rltf.run import checkpoints
 
 
 class RLTFTrainer(Trainer):
@@ -35,7 +35,8 @@ class RLTFTrainer(Trainer):
 
     args: RLTFConfig
     loss_is_scaled_for_ga = True
-    """Each micro-batch gives its part of the step's loss (`rltf.accumulation`); Trainer divides nothing."""
+    """Each micro-batch gives its part of the step's loss (`rltf.objectives.accumulation`); Trainer divides
+    nothing."""
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class RLTFTrainer(Trainer):
 
         Args:
             model: Perhaps wrapped.
-            inputs: As `rltf.data.collate` makes them.
+            inputs: As `rltf.data.batch.collate` makes them.
             return_outputs: Give the model's outputs too.
             num_items_in_batch: `Normalizers` of the step; `None` where the micro-batch is all of it.
         """

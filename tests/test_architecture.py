@@ -20,26 +20,26 @@ SANDBOX = Path("harness/runner/sandbox")
 # Seconds to import, or gigabytes to install. Everything but these exceptions imports them in functions.
 HEAVY = {"accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "rich", "torch", "transformers"}
 _TENSORS = (
-    "harness/generate/batch.py",
-    "harness/generate/choosing.py",
-    "harness/generate/decode.py",
-    "harness/generate/forward.py",
-    "harness/generate/library.py",
-    "harness/generate/local.py",
-    "harness/generate/noise.py",
-    "harness/generate/positions.py",
-    "harness/generate/virtual.py",
-    "rltf/data.py",
-    "rltf/losses.py",
-    "rltf/meter.py",
-    "rltf/sampler_process.py",
-    "rltf/stream.py",
+    "harness/models/hf/kv_batch.py",
+    "harness/models/hf/token_sampling.py",
+    "harness/models/hf/decode.py",
+    "harness/models/hf/forward.py",
+    "harness/models/hf/library_errors.py",
+    "harness/models/hf/sampler.py",
+    "harness/models/hf/noise.py",
+    "harness/models/hf/positions.py",
+    "harness/models/hf/virtual_tokens.py",
+    "rltf/data/batch.py",
+    "rltf/objectives/losses.py",
+    "rltf/monitoring/metrics.py",
+    "rltf/rollout/sampler_process.py",
+    "rltf/data/microbatches.py",
 )
 _TRAINER = (
-    "rltf/building.py",
-    "rltf/callbacks.py",
+    "rltf/build.py",
+    "rltf/monitoring/callbacks.py",
     "rltf/config.py",
-    "rltf/evaluations.py",
+    "rltf/run/evaluations.py",
     "rltf/train.py",
 )
 HEAVY_ON_PURPOSE = {
@@ -48,10 +48,10 @@ HEAVY_ON_PURPOSE = {
     # Sampling and training are about tensors; commands import them when they run.
     **{module: {"torch"} for module in _TENSORS},
     **{module: {"transformers"} for module in _TRAINER},
-    "harness/generate/adapters.py": {"torch", "transformers"},
-    "harness/generate/loading.py": {"torch", "transformers"},
-    "harness/generate/reading.py": {"transformers"},
-    "rltf/finite.py": {"torch", "transformers"},
+    "harness/models/hf/adapters.py": {"torch", "transformers"},
+    "harness/models/hf/loading.py": {"torch", "transformers"},
+    "harness/models/prompt_reader.py": {"transformers"},
+    "rltf/monitoring/finite.py": {"torch", "transformers"},
     "rltf/trainer.py": {"torch", "transformers"},
 }
 
@@ -65,7 +65,7 @@ DANGEROUS_ON_PURPOSE = {
     # A preamble that a benchmark promises to all programs, in the confined template.
     "harness/runner/sandbox/template.py": {"exec"},
     # Host and judge are both ours; what programs produce travels between them as JSON.
-    "harness/runner/judge.py": {"pickle.loads"},
+    "harness/runner/worker.py": {"pickle.loads"},
     "harness/runner/channels.py": {"pickle.loads"},
 }
 
@@ -133,7 +133,7 @@ def test_the_reader_of_imports_sees_every_form(monkeypatch, tmp_path):
         "def late():\n    from benchmarks.apps import load\n"
     )
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
-    everything = {"rltf", "rltf.losses", "numpy.linalg", "torch", "benchmarks.apps"}
+    everything = {"rltf", "rltf.objectives.losses", "numpy.linalg", "torch", "benchmarks.apps"}
     assert _imports(module) == everything
     assert _imports(module, _at_import(module)) == everything - {"torch", "benchmarks.apps"}
     assert not _within("benchmarks.apps", _allowed(module))

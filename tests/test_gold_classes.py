@@ -13,7 +13,7 @@ from harness.types import ErrorInfo, Outcome, Status, TestOutcome
 
 
 def _load(name: str):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "perf" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "studies" / f"{name}.py")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

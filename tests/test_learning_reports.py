@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.perf.learning_ablations import PAPER_SAYS, comparisons
-from tests.perf.learning_runs import interval, outside_the_model
+from studies.learning_ablations import PAPER_SAYS, comparisons
+from studies.learning_runs import interval, outside_the_model
 
 
 def _scores(**given):

@@ -83,7 +83,7 @@ def test_the_wheel_holds_every_module_and_data_file_of_the_three_packages(files)
         "benchmarks/mbpp/ERRATA.toml",
         "benchmarks/mini/README.md",
         "harness/runner/sandbox/forkserver.py",
-        "harness/published.csv",
+        "harness/report/published.csv",
         "harness/report/assets/page.html",
     ):
         assert name in files

@@ -1,11 +1,11 @@
-"""harness/published.csv: every number has a source, a place and a believable value; there is one copy."""
+"""report/published.csv: every number has a source, a place and a believable value; there is one copy."""
 
 import csv
 from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FILE = ROOT / "harness" / "published.csv"
+FILE = ROOT / "harness" / "report" / "published.csv"
 ROWS = list(csv.DictReader(FILE.open(encoding="utf-8")))
 
 

@@ -16,7 +16,7 @@ def _load(name: str):
     # The scripts import each other as they do when one of them is run.
     sys.path.insert(0, str(Path(__file__).parents[1]))
     try:
-        return importlib.import_module(f"tests.perf.{name}")
+        return importlib.import_module(f"studies.{name}")
     finally:
         sys.path.pop(0)
 

@@ -2,7 +2,7 @@
 
 CodeRL took them from the problem statements (salesforce/CodeRL, `extract_example_test.ipynb`, BSD-3): texts
 to be read from stdin and compared with stdout. Task ids are those of `apps`, so the same samples can be
-graded on both, and `harness.filtering` puts the verdicts together.
+graded on both, and `harness.metrics.n_at_k` puts the verdicts together.
 
 A suite of `count` 0, which filters nothing, stands where there is nothing to run: 63 problems whose
 statement gave no examples, and every call-based problem, because the text (`s = "(()"`) is no list

@@ -58,7 +58,7 @@ def examine(workers: int | None, seconds: float) -> dict[str, Any]:
     Raises:
         HarnessError: If nothing can be graded here; says why.
     """
-    from harness.environment import hardware, versions  # noqa: PLC0415 - slow to import, for `--help`
+    from harness.run_store.environment import hardware, versions  # noqa: PLC0415 - slow to import, for `--help`
     from harness.runner import Runner  # noqa: PLC0415 - the same
 
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """`rltf eval`: sample programs from a model and grade them, from a model's name to pass@k.
 
-Covers: the arguments, the default folder, what is shown. The work is `harness.model_evaluation`.
+Covers: the arguments, the default folder, what is shown. The work is `harness.evaluate.model_evaluation`.
 Does not cover: programs that were made elsewhere (`rltf score`), comparing runs (`rltf report`).
 
 Importing this costs nothing: the parser is built for every `rltf --help`.
@@ -33,11 +33,11 @@ from harness.commands.score import show_metrics
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.generate.asking import Asked
-    from harness.generate.types import Sampler
-    from harness.generate.unanswered import LossySampler
-    from harness.presets import Settings
-    from harness.sampling import Sampling
+    from harness.evaluate.generation import Sampling
+    from harness.models.base import Sampler
+    from harness.models.presets import Settings
+    from harness.models.prompt_choice import Asked
+    from harness.models.unanswered import LossySampler
     from harness.types import Benchmark
 
 _SETTINGS = (
@@ -170,9 +170,9 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
-    from harness.evaluation import Plan  # noqa: PLC0415 - nothing heavy before a command runs
-    from harness.model_evaluation import evaluate_model  # noqa: PLC0415 - the same
-    from harness.processes import current_processes  # noqa: PLC0415 - the same
+    from harness.evaluate.evaluation import Plan  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.evaluate.model_evaluation import evaluate_model  # noqa: PLC0415 - the same
+    from harness.models.distributed import current_processes  # noqa: PLC0415 - the same
     from harness.report.sampling_progress import sampling_progress_on  # noqa: PLC0415 - the same
 
     processes = current_processes()  # before a model is loaded: it says on which GPU
@@ -208,9 +208,9 @@ def _say(asked: Asked) -> None:
 
 def _sampling(args: argparse.Namespace, benchmark: Benchmark) -> tuple[Sampling, Asked]:
     """All that needs no model is checked before one is loaded."""
-    from harness.generate.asking import format_for, named_format  # noqa: PLC0415 - nothing heavy at import
-    from harness.presets import settings  # noqa: PLC0415 - nothing heavy before a command runs
-    from harness.sampling import Sampling  # noqa: PLC0415 - the same
+    from harness.evaluate.generation import Sampling  # noqa: PLC0415 - the same
+    from harness.models.presets import settings  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.models.prompt_choice import format_for, named_format  # noqa: PLC0415 - nothing heavy at import
 
     chosen = settings(
         args.preset, _given(args, _SETTINGS), greedy=args.greedy, seed=args.seed, stop=args.stop
@@ -234,7 +234,7 @@ def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
 def _local(args: argparse.Namespace, chosen: Settings) -> Sampler:
     _refuse(_given(args, _SERVER), "is for a server: pass --base-url too, or leave it out")
     try:
-        from harness.generate.local import LocalSampler  # noqa: PLC0415 - imports torch
+        from harness.models.hf.sampler import LocalSampler  # noqa: PLC0415 - imports torch
     except ImportError as error:
         raise InputError(
             f"sampling from a checkpoint needs torch and transformers ({error});"
@@ -250,7 +250,7 @@ def _local(args: argparse.Namespace, chosen: Settings) -> Sampler:
 
 
 def _server(args: argparse.Namespace, chosen: Settings) -> LossySampler:
-    from harness.generate.server import ServerSampler  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.models.api.sampler import ServerSampler  # noqa: PLC0415 - nothing heavy before a command runs
 
     _refuse(_given(args, _LOCAL), "is for a local checkpoint: a server has chosen it already")
     given = _given(args, _SERVER)

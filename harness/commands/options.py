@@ -122,7 +122,7 @@ def limits_of(args: argparse.Namespace) -> Limits:
 def grading_options(args: argparse.Namespace) -> dict[str, Any]:
     """The part of a `Plan` that says how programs are graded."""
     from harness.compare import PROFILES  # noqa: PLC0415 - nothing heavy before a command runs
-    from harness.runner.keys import grading_versions  # noqa: PLC0415 - the same
+    from harness.runner.cache_key import grading_versions  # noqa: PLC0415 - the same
 
     return {"limits": limits_of(args), **grading_versions(PROFILES), "ks": args.k}
 

@@ -115,13 +115,13 @@ def _as_read(args: argparse.Namespace) -> tuple[Prompt, str]:
     if args.tokenizer is not None:
         raise InputError("--model has a tokenizer of its own; leave --tokenizer out")
     try:
-        from harness.generate.reading import load_reader  # noqa: PLC0415 - imports torch
+        from harness.models.prompt_reader import load_reader  # noqa: PLC0415 - imports torch
     except ImportError as error:
         raise InputError(
             f"--model needs torch and transformers ({error}); pip install 'rltf-harness[models]'"
         ) from None
-    from harness.generate.asking import format_for, named_format  # noqa: PLC0415 - the same
-    from harness.generate.prompting import Context, Prompting  # noqa: PLC0415 - the same
+    from harness.models.prompt_choice import format_for, named_format  # noqa: PLC0415 - the same
+    from harness.models.prompt_encoder import Context, Prompting  # noqa: PLC0415 - the same
     from harness.prompts import make_prompt  # noqa: PLC0415 - only when a command runs
 
     benchmark = _benchmark(args)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.report.runs import Run
     from harness.report.sections import Report
+    from harness.run_store.finished_run import Run
 
 _TABLES = ("rltf-3", "rltf-4", "rltf-5", "rltf-7", "rltf-8", "rltf-9")
 
@@ -87,9 +87,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
-    from harness.files import replace_file  # noqa: PLC0415 - nothing heavy before the arguments are good
     from harness.report.formats import FORMATS  # noqa: PLC0415
-    from harness.report.runs import load_run  # noqa: PLC0415
+    from harness.run_store.files import replace_file  # noqa: PLC0415 - nothing heavy before the arguments are good
+    from harness.run_store.finished_run import load_run  # noqa: PLC0415
 
     _check(args)
     runs = _unique([load_run(text) for text in args.runs])
@@ -127,8 +127,8 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _report(args: argparse.Namespace, runs: list[Run]) -> Report:
-    from harness.published import TABLES  # noqa: PLC0415
     from harness.report.paper import paper_report  # noqa: PLC0415
+    from harness.report.published import TABLES  # noqa: PLC0415
     from harness.report.sections import Report, answers, data_rows, outcomes, scores  # noqa: PLC0415
     from harness.report.tables import shares  # noqa: PLC0415
 
@@ -152,7 +152,7 @@ def _report(args: argparse.Namespace, runs: list[Run]) -> Report:
 
 
 def _add_pair(report: Report, runs: list[Run]) -> None:
-    from harness.comparison import compare_runs  # noqa: PLC0415
+    from harness.metrics.paired import compare_runs  # noqa: PLC0415
     from harness.report.pairs import data_pair, paired  # noqa: PLC0415
 
     result = compare_runs(*runs)
@@ -161,10 +161,10 @@ def _add_pair(report: Report, runs: list[Run]) -> None:
 
 
 def _add_filtered(report: Report, run: Run, args: argparse.Namespace) -> None:
-    from harness.comparison import filtered_scores  # noqa: PLC0415
-    from harness.filtering import FewSurvivors  # noqa: PLC0415
+    from harness.metrics.n_at_k import FewSurvivors  # noqa: PLC0415
+    from harness.metrics.paired import filtered_scores  # noqa: PLC0415
     from harness.report.pairs import data_filtered, filtered  # noqa: PLC0415
-    from harness.report.runs import load_run  # noqa: PLC0415
+    from harness.run_store.finished_run import load_run  # noqa: PLC0415
 
     examples = load_run(args.examples)
     found = filtered_scores(run, examples, args.submit, few=FewSurvivors(args.few_survivors))
@@ -178,8 +178,8 @@ def _add_filtered(report: Report, run: Run, args: argparse.Namespace) -> None:
 
 
 def _add_published(report: Report, runs: list[Run], profile: str) -> None:
-    from harness.published import published  # noqa: PLC0415
     from harness.report.against import hold_against  # noqa: PLC0415
+    from harness.report.published import published  # noqa: PLC0415
     from harness.report.sections import against, board, data_cells  # noqa: PLC0415
 
     names = [name for name in ("apps", "mbpp") if any(run.benchmark.startswith(name) for run in runs)]

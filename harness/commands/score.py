@@ -1,6 +1,6 @@
 """`rltf score`: grade programs that were made elsewhere, or a benchmark's own solutions.
 
-Covers: the arguments, the default folder, what is shown. The work is `harness.evaluation.evaluate`.
+Covers: the arguments, the default folder, what is shown. The work is `harness.evaluate.evaluation.evaluate`.
 Does not cover: making programs (`rltf eval`).
 
 Importing this costs nothing: the parser is built for every `rltf --help`.
@@ -30,7 +30,7 @@ from harness.commands.options import (
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.samples import Programs
+    from harness.programs.source import Programs
 
 _EPILOG = (
     """\
@@ -109,7 +109,7 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
-    from harness.evaluation import Plan, evaluate  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.evaluate.evaluation import Plan, evaluate  # noqa: PLC0415 - nothing heavy before a command runs
     from harness.report.progress import progress_on  # noqa: PLC0415 - the same
 
     programs = _programs(args)
@@ -136,8 +136,8 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
 
 def show_metrics(metrics: dict[str, Any], folder: Path) -> int:
     """Print the tables of a finished run; returns the exit status."""
-    from harness.lost_samples import is_incomplete  # noqa: PLC0415
     from harness.report.console import show  # noqa: PLC0415
+    from harness.run_store.lost_samples import is_incomplete  # noqa: PLC0415
 
     show(metrics, folder / "report.md", sys.stdout)
     sys.stdout.flush()
@@ -145,7 +145,7 @@ def show_metrics(metrics: dict[str, Any], folder: Path) -> int:
 
 
 def _programs(args: argparse.Namespace) -> Programs:
-    from harness.samples import ProgramFile, ReferenceSolutions  # noqa: PLC0415
+    from harness.programs.source import ProgramFile, ReferenceSolutions  # noqa: PLC0415
 
     if args.file == "gold":
         if args.extract or args.field is not None:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.published import Published, published
-from harness.report.runs import Run, generation
+from harness.report.published import Published, published
+from harness.run_store.finished_run import Run, generation
 
 PROBLEMS = {"apps": 5000, "mbpp": 500}
 """In the test split, on which all published numbers are."""

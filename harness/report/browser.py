@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from harness.report.programs import LETTERS, cut, programs
-from harness.report.runs import Run
+from harness.run_store.finished_run import Run
 from harness.text import printable_values
 from harness.types import Benchmark
 

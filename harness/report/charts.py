@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from harness.report.runs import Run
 from harness.report.series import STATUS_COLOURS, Point, Series, by_difficulty, outcomes, pass_at_k
+from harness.run_store.finished_run import Run
 from harness.types import Status
 
 WIDTH, HEIGHT = 440, 250

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.metrics.summary import is_unscorable
 from harness.report.tables import TEXT_COLUMNS, Table, about_run, all_tables, provenance, remarks, sampling
 from harness.report.warnings import warnings
-from harness.summary import is_unscorable
 from harness.text import one_line, shown
 from harness.types import Benchmark, Outcome
 

@@ -17,9 +17,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from harness.report.charts import Chart, charts
-from harness.report.runs import Run
 from harness.report.series import RUN_COLOURS, STATUS_COLOURS
 from harness.report.tables import TEXT_COLUMNS, Table
+from harness.run_store.finished_run import Run
 from harness.text import shown
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.comparison import FilteredScore, Paired
-from harness.report.runs import Run
+from harness.metrics.paired import FilteredScore, Paired
 from harness.report.sections import Section, frame
 from harness.report.tables import percent
+from harness.run_store.finished_run import Run
 
 _NAMED = 20
 """Problems gained or lost that are named; the rest is counted."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.published import PaperTable, Published
 from harness.report.against import Cell, Standing, hold_against
-from harness.report.runs import Run
+from harness.report.published import PaperTable, Published
 from harness.report.sections import ABSENT, Report, Section, against, data_cells, frame
 from harness.report.tables import percent
+from harness.run_store.finished_run import Run
 
 _SUBSETS = ("introductory", "interview", "competition", "all")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, zip_longest
 from typing import Any
 
-from harness.report.runs import Run
+from harness.run_store.finished_run import Run
 from harness.types import ErrorInfo, Outcome, Status
 
 LETTERS: Mapping[Status, str] = dict(zip(Status, "pwrstmonl", strict=True))

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.published import Published
+from harness.metrics.summary import from_easy_to_hard
 from harness.report.against import Cell, Standing
 from harness.report.charts import Chart
-from harness.report.runs import Run
+from harness.report.published import Published
 from harness.report.tables import percent, remarks, shares
 from harness.report.warnings import warnings
-from harness.summary import from_easy_to_hard
+from harness.run_store.finished_run import Run
 from harness.types import Status
 
 if TYPE_CHECKING:

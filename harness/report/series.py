@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.runs import Run
-from harness.summary import from_easy_to_hard
+from harness.metrics.summary import from_easy_to_hard
+from harness.run_store.finished_run import Run
 from harness.types import Status
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart.

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.lost_samples import said_of_lost
-from harness.report.runs import generation
-from harness.summary import from_easy_to_hard
+from harness.metrics.summary import from_easy_to_hard
+from harness.run_store.finished_run import generation
+from harness.run_store.lost_samples import said_of_lost
 from harness.types import Status
 
 _EXCEPTIONS = 12
@@ -99,7 +99,7 @@ def completions(metrics: Mapping[str, Any]) -> Table:
 
 
 def shares(metrics: Mapping[str, Any]) -> list[tuple[str, int, int]]:
-    """What the run records of the answers (`harness.report.answers`): name, number, and of how many."""
+    """What the run records of the answers (`harness.metrics.completions`): name, number, and of how many."""
     answers, prompts, found = metrics.get("answers", {}), metrics.get("prompts", {}), []
     if changed := answers.get("changed"):
         found.append(("changed by extraction", changed["count"], changed["of"]))

@@ -4,6 +4,6 @@ A server is a dispatcher, which reads and watches, and a template, which program
 """
 
 from harness.runner.cache import VerdictCache
-from harness.runner.host import Runner
+from harness.runner.runner import Runner
 
 __all__ = ["Runner", "VerdictCache"]

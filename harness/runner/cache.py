@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.records import encoded, outcome_from_row, outcome_row
+from harness.run_store.records import encoded, outcome_from_row, outcome_row
 from harness.types import Outcome
 
 _COMMIT_EVERY = 256
@@ -24,7 +24,7 @@ MAX_MIB = 1024
 
 
 class VerdictCache:
-    """A mapping from keys (see `harness.runner.keys`) to outcomes."""
+    """A mapping from keys (see `harness.runner.cache_key`) to outcomes."""
 
     def __init__(self, folder: str | Path) -> None:
         """Open or create.

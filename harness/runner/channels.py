@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from harness.runner.judge import FRAME
+from harness.runner.worker import FRAME
 
 _MOST_BETWEEN_LOOKS = 0.5
 """Seconds of silence that one look can add. The host may have been stopped, or the machine asleep, or a

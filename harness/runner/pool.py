@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from harness.errors import InfrastructureError, IsolationError
-from harness.runner.outside import lacking
-from harness.runner.retrying import SHORTAGE_ATTEMPTS, retried
-from harness.runner.workers import JudgeLostError, Worker
+from harness.runner.layer_check import lacking
+from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
+from harness.runner.worker_handle import JudgeLostError, Worker
 from harness.types import Limits
 
 MAX_START_FAILURES = 5

@@ -18,7 +18,7 @@ from harness.errors import InputError
 from rltf.presets import BENCHMARKS, EVALUATIONS, PRESETS, WARM_STARTS
 
 if TYPE_CHECKING:
-    from harness.presets import Settings
+    from harness.models.presets import Settings
     from harness.types import Benchmark
     from rltf.config import RLTFConfig
     from rltf.train import Training
@@ -29,7 +29,7 @@ _MADE = tuple(WARM_STARTS)
 _EPILOG = """\
 --preset paper follows the paper, released the code of its authors (without the critic); mini and mini-quick
 have a small model made for the generated benchmark mini, warm-started and trained on a CPU, with no download.
-Any option of rltf/config.py, rltf/rewards.py and transformers' TrainingArguments is set by its own name:
+Any option of rltf/config.py, rltf/rewards/rltf.py and transformers' TrainingArguments is set by its own name:
   --set learning_rate=1e-5 baseline=greedy temperatures=[0.6,1.0] bf16=true lora_rank=8 sampler=process
 
 The run folder holds training.json, metrics.jsonl, checkpoint-N/, model/, comparison.json, report.html, and
@@ -198,7 +198,7 @@ def _say(line: str) -> None:
 
 
 def _config(args: argparse.Namespace, out: Path, settings: Sequence[str], **fixed: Any) -> RLTFConfig:
-    from rltf.options import make_config  # noqa: PLC0415 - nothing heavy before a command runs
+    from rltf.options.parse import make_config  # noqa: PLC0415 - nothing heavy before a command runs
 
     given = {
         "method": args.method,
@@ -244,7 +244,7 @@ def _evaluated(args: argparse.Namespace, benchmark: Benchmark) -> list[Benchmark
 
 def _settings(args: argparse.Namespace, config: RLTFConfig) -> Settings:
     """Of the evaluations: the prompt as in training, unless a paper's settings are asked for."""
-    from harness.presets import settings  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.models.presets import settings  # noqa: PLC0415 - nothing heavy before a command runs
 
     given: dict[str, Any] = {"n": args.eval_n, "temperature": args.eval_temperature}
     given = {name: value for name, value in given.items() if value is not None}

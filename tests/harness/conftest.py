@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.evaluation import Plan, evaluate
-from harness.samples import ProgramFile
+from harness.evaluate.evaluation import Plan, evaluate
+from harness.programs.source import ProgramFile
 from harness.types import (
     Benchmark,
     ErrorInfo,

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from harness.comparison import compare_runs, filtered_scores
 from harness.errors import InputError
-from harness.filtering import FewSurvivors
-from harness.report.runs import load_run
+from harness.metrics.n_at_k import FewSurvivors
+from harness.metrics.paired import compare_runs, filtered_scores
+from harness.run_store.finished_run import load_run
 from harness.types import Status
 
 P, W, E = "passed", "wrong_answer", "runtime_error KeyError"

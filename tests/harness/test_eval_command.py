@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.presets import settings
+from harness.models.presets import settings
 from rltf.cli import build_parser, main
 
 pytest.importorskip("torch")

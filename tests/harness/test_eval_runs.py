@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError, InputError
-from harness.evaluation import Plan
+from harness.evaluate.evaluation import Plan
+from harness.evaluate.generation import SampleFiles, Sampling, sample_into
+from harness.evaluate.model_evaluation import evaluate_model
 from harness.extraction import RULES
-from harness.generate import Completion, Decoding, Finish, Request
-from harness.model_evaluation import evaluate_model
-from harness.processes import Processes
-from harness.sampling import SampleFiles, Sampling, sample_into
+from harness.models import Completion, Decoding, Finish, Request
+from harness.models.distributed import Processes
 from harness.types import (
     Benchmark,
     Job,

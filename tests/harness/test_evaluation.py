@@ -12,10 +12,10 @@ from typing import ClassVar
 import pytest
 
 from harness.errors import InputError
-from harness.evaluation import Plan, evaluate
-from harness.journal import OutcomeFile
-from harness.run_folder import RunFolder
-from harness.samples import ProgramFile, ReferenceSolutions, Sample
+from harness.evaluate.evaluation import Plan, evaluate
+from harness.programs.source import ProgramFile, ReferenceSolutions, Sample
+from harness.run_store.journal import OutcomeFile
+from harness.run_store.run_folder import RunFolder
 from harness.types import (
     Benchmark,
     ErrorInfo,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.filtering import FewSurvivors, FilteredCounts, count_filtered, n_at_k
-from harness.metrics import pass_at_k
+from harness.metrics.n_at_k import FewSurvivors, FilteredCounts, count_filtered, n_at_k
+from harness.metrics.pass_at_k import pass_at_k
 
 SAMPLES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=6)
 FEW = st.sampled_from(FewSurvivors)

@@ -6,14 +6,14 @@ from contextlib import nullcontext
 
 import pytest
 
-from harness.comparison import compare_runs
 from harness.errors import InputError
-from harness.evaluation import Plan
-from harness.generate import Completion, Decoding, Finish, Request
-from harness.generate.unanswered import Loss, Unanswered
-from harness.model_evaluation import evaluate_model
-from harness.report.runs import read_run
-from harness.sampling import SampleFiles, Sampling, sample_into
+from harness.evaluate.evaluation import Plan
+from harness.evaluate.generation import SampleFiles, Sampling, sample_into
+from harness.evaluate.model_evaluation import evaluate_model
+from harness.metrics.paired import compare_runs
+from harness.models import Completion, Decoding, Finish, Request
+from harness.models.unanswered import Loss, Unanswered
+from harness.run_store.finished_run import read_run
 from harness.types import (
     Benchmark,
     Limits,

@@ -3,9 +3,9 @@
 import pytest
 
 from harness.errors import InputError
-from harness.presets import PRESETS, settings
+from harness.models.presets import PRESETS, settings
 from harness.prompts import TRUNCATIONS
-from harness.published import TABLES, published
+from harness.report.published import TABLES, published
 
 
 def test_one_sample_without_a_word_on_sampling_is_greedy():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness.processors import available_processors, local_share
+from harness.runner.processors import available_processors, local_share
 
 
 @pytest.fixture

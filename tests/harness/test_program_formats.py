@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import InputError
-from harness.samples import ProgramFile
+from harness.programs.source import ProgramFile
 from harness.types import Benchmark, Problem, TestKind, TestSuite
 
 EMPTY = TestSuite.pack(TestKind.STDIN, [])

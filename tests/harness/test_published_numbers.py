@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from harness.published import TABLES, published
 from harness.report import against
 from harness.report.against import Standing, hold_against
-from harness.report.runs import load_run
+from harness.report.published import TABLES, published
+from harness.run_store.finished_run import load_run
 from harness.types import Limits
 
 PASSES = 30

@@ -12,11 +12,17 @@ from typing import ClassVar
 import pytest
 
 from harness.errors import InfrastructureError, InputError
-from harness.files import replace_file
-from harness.journal import OutcomeFile, RowFile
-from harness.records import outcome_from_row, outcome_row, read_outcomes, read_samples, write_samples
-from harness.run_folder import RunFolder
-from harness.samples import Sample
+from harness.programs.source import Sample
+from harness.run_store.files import replace_file
+from harness.run_store.journal import OutcomeFile, RowFile
+from harness.run_store.records import (
+    outcome_from_row,
+    outcome_row,
+    read_outcomes,
+    read_samples,
+    write_samples,
+)
+from harness.run_store.run_folder import RunFolder
 from harness.types import Benchmark, ErrorInfo, Outcome, Problem, Status, TestKind, TestOutcome, TestSuite
 
 ERROR = ErrorInfo("ValueError", "bad \ud800 é\0\n", None)
@@ -176,7 +182,7 @@ _FILL = """
 import resource, signal, sys
 from pathlib import Path
 from harness.errors import InputError
-from harness.journal import OutcomeFile
+from harness.run_store.journal import OutcomeFile
 from harness.types import Outcome, Status
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))

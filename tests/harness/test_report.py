@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from harness import environment
+from harness.metrics.summary import Summary
 from harness.report.console import show
 from harness.report.markdown import markdown
 from harness.report.progress import BarProgress, LineProgress, progress_on
-from harness.summary import Summary
+from harness.run_store import environment
 from harness.types import Benchmark, ErrorInfo, Outcome, Problem, Status, TestKind, TestOutcome, TestSuite
 
 SUITE = TestSuite.pack(TestKind.STDIN, [])

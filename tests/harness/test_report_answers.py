@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.report.answers import recorded
+from harness.metrics.completions import recorded
 from harness.report.run_page import write_page
 from rltf import cli
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.presets import PRESETS
+from harness.models.presets import PRESETS
 from harness.report import plots
 from rltf import cli
 

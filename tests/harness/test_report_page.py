@@ -10,7 +10,7 @@ import pytest
 from harness.report import browser, programs
 from harness.report.browser import browser_data
 from harness.report.run_page import write_page
-from harness.report.runs import read_run
+from harness.run_store.finished_run import read_run
 from harness.text import shown
 from harness.types import Benchmark, Problem, StdinTest, TestKind, TestSuite
 from rltf import cli

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness.evaluation import Plan, evaluate
+from harness.evaluate.evaluation import Plan, evaluate
+from harness.programs.source import ProgramFile
 from harness.report.console import show
 from harness.report.run_page import write_page
 from harness.report.warnings import count_unusable, warnings
-from harness.samples import ProgramFile
 from harness.types import (
     AssertTest,
     Benchmark,

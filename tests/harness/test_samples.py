@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness import json_stream
 from harness.errors import InputError
-from harness.samples import MAX_PROGRAM, ProgramFile, ReferenceSolutions, Sample
+from harness.programs import json_stream
+from harness.programs.source import MAX_PROGRAM, ProgramFile, ReferenceSolutions, Sample
 from harness.types import Benchmark, Problem, TestKind, TestSuite
 
 EMPTY = TestSuite.pack(TestKind.STDIN, [])

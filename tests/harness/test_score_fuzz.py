@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.row_fields import PROGRAM_FIELDS, REFERENCE_FIELDS
-from harness.samples import ProgramFile
+from harness.programs.row_fields import PROGRAM_FIELDS, REFERENCE_FIELDS
+from harness.programs.source import ProgramFile
 from harness.types import Benchmark, Problem, TestKind, TestSuite
 
 EXAMPLES = int(os.environ.get("RLTF_FUZZ", "150"))

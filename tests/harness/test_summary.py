@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from harness.metrics import strict_accuracy, test_case_average
+from harness.metrics.pass_at_k import strict_accuracy, test_case_average
+from harness.metrics.summary import Summary, from_easy_to_hard
 from harness.report.tables import all_tables, exceptions, percent, remarks, scores
-from harness.summary import Summary, from_easy_to_hard
 from harness.types import Benchmark, ErrorInfo, Outcome, Problem, Status, TestKind, TestOutcome, TestSuite
 
 SUITE = TestSuite.pack(TestKind.STDIN, [])

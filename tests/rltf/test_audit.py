@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from benchmarks.mini import load
 from harness.types import Job, Limits, Outcome, Status, TestKind, TestOutcome, TestSuite
-from rltf.audit import TRIES, audit
+from rltf.rollout.problem_filter import TRIES, audit
 
 BENCHMARK = load(split="train", size=6)
 

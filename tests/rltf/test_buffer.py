@@ -5,9 +5,9 @@ import json
 import pytest
 
 from harness.errors import InputError
-from rltf.buffer import Experience, OnlineBuffer
-from rltf.feedback import Category, Feedback, Scope
-from rltf.rewards import Reward
+from rltf.rewards.feedback import Category, Feedback, Scope
+from rltf.rewards.rltf import Reward
+from rltf.rollout.replay_buffer import Experience, OnlineBuffer
 
 
 def experience(number: int, step: int = 0) -> Experience:

@@ -10,17 +10,17 @@ pytest.importorskip("transformers")
 
 from benchmarks.mini import load
 from harness.errors import InputError
-from harness.generate.endings import Endings
-from harness.generate.loading import load as load_model
-from harness.generate.local import LocalSampler
-from harness.generate.types import Decoding, Request
+from harness.models.base import Decoding, Request
+from harness.models.hf.loading import load as load_model
+from harness.models.hf.sampler import LocalSampler
+from harness.models.hf.stopping import Endings
 from harness.prompts import find_format, make_prompt
-from rltf.buffer import Experience
-from rltf.data import Row, Tokens, collate, experience_row
-from rltf.feedback import Category, Feedback, Scope
-from rltf.losses import IGNORE
-from rltf.rewards import Reward
-from rltf.solutions import Solutions
+from rltf.data.batch import Row, Tokens, collate, experience_row
+from rltf.data.solutions import Solutions
+from rltf.objectives.losses import IGNORE
+from rltf.rewards.feedback import Category, Feedback, Scope
+from rltf.rewards.rltf import Reward
+from rltf.rollout.replay_buffer import Experience
 
 BENCHMARK = load(split="train", size=5)
 FORMAT = find_format(BENCHMARK)

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.types import ErrorInfo, Outcome, Status, TestKind, TestOutcome
-from rltf.feedback import Feedback, feedback
+from rltf.rewards.feedback import Feedback, feedback
 
 CODE = "a = 1\nb = 0\nprint(a / b)\n"
 ZERO = ErrorInfo("ZeroDivisionError", "division by zero", 3)

@@ -6,9 +6,9 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.types import StdinTest, TestKind
-from rltf.feedback import feedback
-from rltf.rewards import rewards
-from rltf.spans import feedback_mask
+from rltf.rewards.feedback import feedback
+from rltf.rewards.line_tokens import feedback_mask
+from rltf.rewards.rltf import rewards
 
 SUITE = TestSuite.pack(TestKind.STDIN, [StdinTest("4 2\n", "2\n"), StdinTest("4 0\n", "0\n")])
 READ = "a, b = map(int, input().split())\n"

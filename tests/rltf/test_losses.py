@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from rltf.losses import (  # noqa: E402 - needs torch
+from rltf.objectives.losses import (  # noqa: E402 - needs torch
     entropy,
     policy_gradient_terms,
     supervised_loss,

@@ -5,10 +5,10 @@ import pytest
 pytest.importorskip("transformers")
 
 from harness.errors import InputError
-from rltf.options import make_config
+from rltf.lr_schedules import share_of_rate
+from rltf.options.parse import make_config
 from rltf.presets import EVALUATIONS, PRESETS, WARM_STARTS
-from rltf.rewards import PAPER, RELEASED, RewardConfig
-from rltf.schedules import share_of_rate
+from rltf.rewards.rltf import PAPER, RELEASED, RewardConfig
 
 
 def config(preset=None, *settings, **fixed):

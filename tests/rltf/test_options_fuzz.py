@@ -15,8 +15,8 @@ from transformers import Trainer
 
 from harness.errors import InputError
 from rltf.config import RLTFConfig
-from rltf.options import make_config
-from rltf.rewards import RewardConfig
+from rltf.options.parse import make_config
+from rltf.rewards.rltf import RewardConfig
 
 # These ask the network or an installed compiler, whose answers are not ours.
 OUTSIDE = {"push_to_hub", "hub_token", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"}

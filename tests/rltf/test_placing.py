@@ -3,7 +3,7 @@
 import pytest
 
 from harness.extraction import extract
-from rltf.placing import Place, place
+from rltf.rewards.alignment import Place, place
 
 
 def line_of(answer: str, code: str, line: int, prompt: str = "") -> str:

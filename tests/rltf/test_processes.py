@@ -12,8 +12,8 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
-from rltf import checkpoints
-from rltf.options import make_config
+from rltf.options.parse import make_config
+from rltf.run import checkpoints
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = (

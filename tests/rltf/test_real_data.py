@@ -10,13 +10,13 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from harness import Runner, load_benchmark
-from harness.generate import Completion, Finish, Trace
-from harness.generate.endings import Endings
-from harness.generate.loading import load_tokenizer
+from harness.models import Completion, Finish, Trace
+from harness.models.hf.loading import load_tokenizer
+from harness.models.hf.stopping import Endings
 from harness.prompts import find_format
-from rltf.feedback import Scope
-from rltf.rewards import RewardConfig
-from rltf.rollout import Rollouts, Sampling
+from rltf.rewards.feedback import Scope
+from rltf.rewards.rltf import RewardConfig
+from rltf.rollout.rollout import Rollouts, Sampling
 
 PROGRAMS = 16
 """Of each problem."""

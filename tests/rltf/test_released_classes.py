@@ -12,9 +12,9 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.types import CallTest, StdinTest, TestKind
-from rltf.feedback import feedback
-from rltf.rewards import PAPER, RELEASED, rewards
-from rltf.spans import line_spans
+from rltf.rewards.feedback import feedback
+from rltf.rewards.line_tokens import line_spans
+from rltf.rewards.rltf import PAPER, RELEASED, rewards
 
 PROGRAMS = {
     row["name"]: row for row in json.loads(Path(__file__).with_name("released_classes.json").read_text())

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from rltf.feedback import Category, Feedback, Scope
-from rltf.rewards import (
+from rltf.rewards.feedback import Category, Feedback, Scope
+from rltf.rewards.rltf import (
     PAPER,
     PRESETS,
     RELEASED,

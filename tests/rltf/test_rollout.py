@@ -9,13 +9,13 @@ import pytest
 
 from benchmarks.mini import load
 from harness import Job, Limits, Outcome, Runner
-from harness.generate import Completion, Decoding, Finish, Request, Trace
+from harness.models import Completion, Decoding, Finish, Request, Trace
 from harness.prompts import find_format
 from harness.types import ErrorInfo, Status, TestOutcome
 from rltf.cli import main
-from rltf.feedback import Category, Scope, feedback
-from rltf.rewards import PAPER, RewardConfig
-from rltf.rollout import Rollouts, Sampling
+from rltf.rewards.feedback import Category, Scope, feedback
+from rltf.rewards.rltf import PAPER, RewardConfig
+from rltf.rollout.rollout import Rollouts, Sampling
 
 BENCHMARK = load(split="train", size=6)
 FORMAT = find_format(BENCHMARK)
@@ -295,7 +295,7 @@ def test_trainer_and_rltf_score_give_the_same_verdicts(tmp_path):
         f"score {file} --benchmark mini --split train --covered-only --no-cache --workers 1 --limit-cpu 0.5"
     )
     assert main([*command.split(), "--out", str(tmp_path / "run")]) == 0
-    from harness.report.runs import read_run
+    from harness.run_store.finished_run import read_run
 
     scored = {outcome.sample_id: outcome for outcome in read_run(tmp_path / "run").outcomes()}
     assert [each.feedback.category for each in collected.experiences] == [

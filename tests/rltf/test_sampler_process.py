@@ -17,13 +17,13 @@ import torch
 
 from benchmarks.mini import load as load_mini
 from harness.errors import InfrastructureError, InputError
-from harness.generate import Decoding, Request
-from harness.generate.loading import load
-from harness.generate.local import LocalSampler
+from harness.models import Decoding, Request
+from harness.models.hf.loading import load
+from harness.models.hf.sampler import LocalSampler
 from harness.prompts import find_format, make_prompt
 from harness.types import Piece
-from rltf import sampler_process
-from rltf.sampler_process import SamplerProcess
+from rltf.rollout import sampler_process
+from rltf.rollout.sampler_process import SamplerProcess
 
 BENCHMARK = load_mini(split="train", size=2)
 PROMPT = make_prompt(find_format(BENCHMARK), BENCHMARK.problems[0])
@@ -141,8 +141,8 @@ def test_a_device_that_is_not_there_is_one_line(tiny_checkpoint):
 
 TRAINER = """
 import sys
-from harness.generate.loading import load
-from rltf.sampler_process import SamplerProcess
+from harness.models.hf.loading import load
+from rltf.rollout.sampler_process import SamplerProcess
 if __name__ == "__main__":
     loaded = load(sys.argv[1], device="cpu")
     process = SamplerProcess(loaded.model, loaded.tokenizer)

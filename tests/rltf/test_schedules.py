@@ -7,7 +7,7 @@ pytest.importorskip("transformers")
 import torch
 from torch import nn
 
-from rltf.options import make_config
+from rltf.options.parse import make_config
 from rltf.trainer import RLTFTrainer
 
 

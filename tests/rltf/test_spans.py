@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rltf.feedback import Category, Feedback, Scope
-from rltf.spans import feedback_mask, line_mask, line_spans
+from rltf.rewards.feedback import Category, Feedback, Scope
+from rltf.rewards.line_tokens import feedback_mask, line_mask, line_spans
 
 tokenizers = pytest.importorskip("tokenizers")
 

@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 from harness.types import ErrorInfo, Outcome, Status, TestKind, TestOutcome
-from rltf.feedback import Feedback, feedback
-from rltf.subtypes import RUNTIME, SYNTAX, SubType, runtime_subtype, syntax_subtype
+from rltf.rewards.error_types import RUNTIME, SYNTAX, SubType, runtime_subtype, syntax_subtype
+from rltf.rewards.feedback import Feedback, feedback
 
 # Sub-type, paper's scope, program, and what Python 3.9 says of it: message and line.
 MISTAKES = [

@@ -9,7 +9,7 @@ from harness.prompts import find_format, make_prompt
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from rltf.toy import build_tokenizer, make_toy
+from rltf.tiny_model import build_tokenizer, make_toy
 
 SOLVED = 40
 
@@ -102,7 +102,7 @@ def test_equal_arguments_give_equal_files_and_another_seed_other_weights(benchma
 
 @pytest.mark.parametrize("kind", ["causal", "seq2seq"])
 def test_the_folder_loads_as_any_checkpoint_does_and_writes_only_its_own_tokens(benchmark, kind, tmp_path):
-    from harness.generate.loading import load as load_checkpoint
+    from harness.models.hf.loading import load as load_checkpoint
 
     make_toy(tmp_path, benchmark, kind=kind, solved=SOLVED, width=32, layers=2)
     loaded = load_checkpoint(str(tmp_path))

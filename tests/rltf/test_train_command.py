@@ -15,9 +15,9 @@ pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
 from harness.extraction import RULES
-from harness.report.runs import read_run
-from rltf import checkpoints
+from harness.run_store.finished_run import read_run
 from rltf.cli import main
+from rltf.run import checkpoints
 
 SETTINGS = (
     "train_problems=12", "buffer_size=24", "buffer_fill=12", "refresh_every=2", "samples_per_problem=4",

@@ -12,18 +12,18 @@ pytest.importorskip("accelerate")
 
 from benchmarks.mini import load as load_mini  # noqa: E402
 from harness.errors import InfrastructureError, InputError  # noqa: E402
-from harness.generate import Finish  # noqa: E402
-from harness.generate.endings import Endings  # noqa: E402
-from harness.generate.loading import load  # noqa: E402
+from harness.models import Finish  # noqa: E402
+from harness.models.hf.loading import load  # noqa: E402
+from harness.models.hf.stopping import Endings  # noqa: E402
 from harness.prompts import find_format  # noqa: E402
 from harness.types import Limits, Outcome, Status, TestOutcome  # noqa: E402
-from rltf import checkpoints  # noqa: E402
-from rltf.accumulation import Normalizers, normalizers  # noqa: E402
-from rltf.building import make_trainer, with_adapters  # noqa: E402
-from rltf.data import collate, experience_row  # noqa: E402
-from rltf.finite import are_finite  # noqa: E402
-from rltf.losses import entropy, policy_gradient_terms, supervised_loss, token_log_probs  # noqa: E402
-from rltf.options import make_config  # noqa: E402
+from rltf.build import make_trainer, with_adapters  # noqa: E402
+from rltf.data.batch import collate, experience_row  # noqa: E402
+from rltf.monitoring.finite import are_finite  # noqa: E402
+from rltf.objectives.accumulation import Normalizers, normalizers  # noqa: E402
+from rltf.objectives.losses import entropy, policy_gradient_terms, supervised_loss, token_log_probs  # noqa: E402
+from rltf.options.parse import make_config  # noqa: E402
+from rltf.run import checkpoints  # noqa: E402
 
 BENCHMARK = load_mini(split="train", size=8)
 

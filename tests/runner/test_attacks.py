@@ -13,7 +13,7 @@ import pytest
 
 import harness
 from harness import Job, Limits, Problem, Runner, TestSuite
-from harness.runner.readable import without
+from harness.runner.readable_paths import without
 from harness.types import AssertTest, CallTest, StdinTest, TestKind
 
 SECRET = "expected-7f3a9c-never-in-the-process"

@@ -4,15 +4,15 @@ import pytest
 
 from harness import Limits, Runner
 from harness.compare import get_profiles
-from harness.runner.judging import Judge
-from harness.runner.judging import Run as JudgedRun
-from harness.runner.prepared import prepare
-from harness.runner.reruns import settled
-from harness.runner.sandbox import again
+from harness.runner.borderline_retry import settled
+from harness.runner.fork_server import Result
+from harness.runner.sandbox import borderline
 from harness.runner.sandbox.dispatcher import Run
-from harness.runner.sandbox.watch import Ended
-from harness.runner.sandbox.wire import record
-from harness.runner.server import Result
+from harness.runner.sandbox.protocol import record
+from harness.runner.sandbox.watchdog import Ended
+from harness.runner.split_suite import prepare
+from harness.runner.verdicts import Judge
+from harness.runner.verdicts import Run as JudgedRun
 from harness.types import CallTest, TestKind, TestSuite
 
 
@@ -52,13 +52,13 @@ def test_the_first_run_that_is_not_surely_over_the_limit_counts_or_the_best_of_t
 
 
 def test_compiling_and_loading_count_for_nothing():
-    assert again.script_over(run(4.9, 0.6), 4.0) == 0
-    assert again.script_over(run(4.9, 0.4), 4.0) == 1
-    assert again.script_over(run(4.5), 4.0) == 1
-    assert again.tests_over(run(9.0, 1.0, 3.0, 4.0, 8.6), 4.0, 9) == 1
-    assert again.tests_over(run(9.0, 1.0, 3.0, 4.3), 4.0, 9) == 1
-    assert again.tests_over(run(9.2, 0, 0, 4.5, 9.0), 4.0, 9) == 2
-    assert again.tests_over(run(4.5, 0.0), 4.0, 9) == again.tests_over(run(4.5), 4.0, 9) == 0
+    assert borderline.script_over(run(4.9, 0.6), 4.0) == 0
+    assert borderline.script_over(run(4.9, 0.4), 4.0) == 1
+    assert borderline.script_over(run(4.5), 4.0) == 1
+    assert borderline.tests_over(run(9.0, 1.0, 3.0, 4.0, 8.6), 4.0, 9) == 1
+    assert borderline.tests_over(run(9.0, 1.0, 3.0, 4.3), 4.0, 9) == 1
+    assert borderline.tests_over(run(9.2, 0, 0, 4.5, 9.0), 4.0, 9) == 2
+    assert borderline.tests_over(run(4.5, 0.0), 4.0, 9) == borderline.tests_over(run(4.5), 4.0, 9) == 0
 
 
 @pytest.mark.parametrize(("stop", "third"), [(True, "not_run"), (False, "passed")])

@@ -3,9 +3,9 @@
 import pytest
 
 from harness import Limits, Runner, TestSuite
-from harness.runner.costs import Costs
-from harness.runner.judging import Run
-from harness.runner.prepared import prepare
+from harness.runner.failed_costs import Costs
+from harness.runner.split_suite import prepare
+from harness.runner.verdicts import Run
 from harness.types import CallTest, Status, StdinTest, TestKind, TestOutcome
 
 LIMIT = 0.6

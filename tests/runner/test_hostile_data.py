@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from harness import Limits, TestSuite
 from harness.compare import PROFILES, Opaque, get_profiles
-from harness.runner import budget as module
-from harness.runner.budget import OverBudgetError, budget
-from harness.runner.judging import Judge, Run
-from harness.runner.prepared import prepare
-from harness.runner.reading import error_of, fields_of, value_of
-from harness.runner.sandbox.wire import clamped_records, record
+from harness.runner import comparison_budget as module
+from harness.runner.child_report import error_of, fields_of, value_of
+from harness.runner.comparison_budget import OverBudgetError, budget
+from harness.runner.sandbox.protocol import clamped_records, record
+from harness.runner.split_suite import prepare
+from harness.runner.verdicts import Judge, Run
 from harness.types import CallTest, StdinTest, TestKind
 
 FULL = 16 << 20

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
-from harness.runner import channels, life, workers
+from harness.runner import channels
+from harness.runner import worker_handle as workers
+from harness.runner import worker_life as life
 from harness.types import CallTest, Status, StdinTest, TestKind
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,7 @@ def start():
     if os.fork() == 0:
         end.close()
         if tied:
-            from harness.runner.life import end_with_host
+            from harness.runner.worker_life import end_with_host
             end_with_host(tie, host, of_main_thread=of_main_thread)
         os.write(1, b"%d\\n" % os.getpid())
         exec(busy)

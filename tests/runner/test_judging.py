@@ -6,9 +6,9 @@ import json
 import pytest
 
 from harness.compare import get_profiles
-from harness.runner.judging import Judge, Run, make_outcome, summarise
-from harness.runner.prepared import Inside, prepare
-from harness.runner.sandbox.wire import record, split_records
+from harness.runner.sandbox.protocol import record, split_records
+from harness.runner.split_suite import Inside, prepare
+from harness.runner.verdicts import Judge, Run, make_outcome, summarise
 from harness.types import AssertTest, CallTest, Limits, StdinTest, TestKind, TestSuite
 
 PROFILES = get_profiles(("strict", "apps"))

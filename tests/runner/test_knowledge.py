@@ -3,10 +3,10 @@
 import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
-from harness.runner import server as module
-from harness.runner.prepared import prepare
-from harness.runner.sandbox import wire
-from harness.runner.server import ForkServer, ProgramRequest
+from harness.runner import fork_server as module
+from harness.runner.fork_server import ForkServer, ProgramRequest
+from harness.runner.sandbox import protocol
+from harness.runner.split_suite import prepare
 from harness.types import AssertTest, CallTest, StdinTest, TestKind
 
 PAIRS = {
@@ -32,7 +32,7 @@ PAIRS = {
 def test_every_byte_sent_is_the_same_whatever_is_expected(kind, monkeypatch):
     sent = []
     monkeypatch.setattr(
-        module.wire, "write_frame", lambda fd, header, blobs=(): sent.append(wire.frame(header, blobs))
+        module.wire, "write_frame", lambda fd, header, blobs=(): sent.append(protocol.frame(header, blobs))
     )
     for suite in PAIRS[kind]:
         server = ForkServer.__new__(ForkServer)

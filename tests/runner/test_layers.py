@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness import Limits, TestSuite
-from harness.runner import server as module
-from harness.runner.prepared import Preload, prepare
+from harness.runner import fork_server as module
+from harness.runner.fork_server import ForkServer, ProgramRequest, ServerLostError
 from harness.runner.seccomp import Filters
-from harness.runner.server import ForkServer, ProgramRequest, ServerLostError
+from harness.runner.split_suite import Preload, prepare
 from harness.types import StdinTest, TestKind
 
 LIMITS = Limits(cpu_seconds=5.0)

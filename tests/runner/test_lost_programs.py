@@ -12,14 +12,15 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.errors import InfrastructureError, IsolationError
-from harness.journal import OutcomeFile
-from harness.records import outcome_from_row, outcome_row
-from harness.runner import pool, retrying
-from harness.runner.judge import Task
-from harness.runner.losses import lost_outcome
+from harness.run_store.journal import OutcomeFile
+from harness.run_store.records import outcome_from_row, outcome_row
+from harness.runner import pool
+from harness.runner import retry as retrying
+from harness.runner.lost_programs import lost_outcome
+from harness.runner.worker import Task
 from harness.types import Benchmark, Outcome, Status, StdinTest, TestKind, TestOutcome
-from rltf.feedback import feedback
-from rltf.rewards import RewardConfig, raw_rewards
+from rltf.rewards.feedback import feedback
+from rltf.rewards.rltf import RewardConfig, raw_rewards
 
 LIMITS = Limits(cpu_seconds=1.0, wall_factor=2.0)
 SUITE = TestSuite.pack(TestKind.STDIN, [StdinTest("1\n", "1\n"), StdinTest("2\n", "2\n")])
@@ -89,7 +90,7 @@ def test_a_program_that_is_lost_alone_too_has_failed_and_costs_nobody_else(proce
 
 
 def test_a_program_that_is_lost_only_beside_others_is_graded_alone(processes, monkeypatch):
-    monkeypatch.setattr("harness.runner.host._MAX_LOSSES", 1)
+    monkeypatch.setattr("harness.runner.runner._MAX_LOSSES", 1)
     with Runner(workers=2, limits=LIMITS) as runner:
         first = runner._judges[0].pid, runner._judges[1].pid
 
@@ -153,8 +154,8 @@ def test_a_row_that_makes_no_sense_is_made_again(tmp_path):
 
 
 def test_a_lost_program_counts_as_failed_and_is_counted_apart():
+    from harness.metrics.summary import Summary
     from harness.report.tables import remarks
-    from harness.summary import Summary
 
     benchmark = Benchmark("toy", "test", version="1", problems=[PROBLEM], dataset_hash="", source="")
     summary = Summary(benchmark, ["strict", "apps"])

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import TestSuite
-from harness.runner.prepared import Preload, prepare
+from harness.runner.split_suite import Preload, prepare
 from harness.types import AssertTest, CallTest, PreamblePart, StdinTest, TestKind
 
 

@@ -16,12 +16,16 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.errors import IsolationError
-from harness.runner import canary, judge, outside, retrying, server
-from harness.runner.life import Heart
-from harness.runner.prepared import Preload
+from harness.runner import fork_server as server
+from harness.runner import layer_check as outside
+from harness.runner import retry as retrying
+from harness.runner import self_check as canary
+from harness.runner import worker as judge
+from harness.runner.fork_server import ForkServer
 from harness.runner.seccomp import Filters
-from harness.runner.server import ForkServer
-from harness.runner.workers import Worker
+from harness.runner.split_suite import Preload
+from harness.runner.worker_handle import Worker
+from harness.runner.worker_life import Heart
 from harness.types import Status, StdinTest, TestKind
 
 LIMITS = Limits(cpu_seconds=1.0, wall_factor=2.0)

@@ -16,8 +16,8 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.errors import InputError
-from harness.runner.judge import Task
-from harness.runner.workers import Worker
+from harness.runner.worker import Task
+from harness.runner.worker_handle import Worker
 from harness.types import Outcome, Status, StdinTest, TestKind
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from harness.runner.sandbox.wire import FrameReader, frame, read_frame, write_frame
+from harness.runner.sandbox.protocol import FrameReader, frame, read_frame, write_frame
 
 FRAMES = [({"number": n}, [b"x" * size, b"", b"\0" * (size // 3)]) for n, size in enumerate((0, 5, 300, 9))]
 

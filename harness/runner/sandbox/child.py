@@ -10,7 +10,7 @@ import marshal
 import os
 from typing import Any, Protocol
 
-from . import program, wire
+from . import program, protocol
 from .isolation import die_with_parent
 from .job import Board, How, Job, contents, seal
 
@@ -82,7 +82,7 @@ class Beginning:
 def _run(job: Job, preamble: dict[str, Any] | None, report: program.Report) -> None:
     text, setup, tests = marshal.loads(contents(job.suite, _MOST_BYTES))
     if job.how & How.COMPILED:
-        (_, compiled), *_ = wire.split_records(contents(job.compiled, _MOST_BYTES))
+        (_, compiled), *_ = protocol.split_records(contents(job.compiled, _MOST_BYTES))
         code = marshal.loads(compiled)
     else:
         source = contents(job.program, _MOST_BYTES).decode(errors="surrogatepass")
@@ -94,7 +94,7 @@ def _run(job: Job, preamble: dict[str, Any] | None, report: program.Report) -> N
             if failed:
                 code, said = None, failed
     if not job.how & How.COMPILED:
-        wire.write_all(job.compiled, program.record_now(said))
+        protocol.write_all(job.compiled, program.record_now(said))
         seal(job.compiled)
     os.closerange(program.REPORT_FD + 1, 1 << 16)
     if code is None:

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
-from . import again, program, scratch, wire
-from .again import STOPPED
+from . import borderline, program, protocol, scratch
+from .borderline import STOPPED
 from .job import Board, How, Job, contents, memory_file
 from .steps import Step, compiler_record
 from .suites import Suite
-from .watch import Allowed, Ended, Watch
+from .watchdog import Allowed, Ended, Watch
 
 REPORT_SLACK = 1 << 16
 """Bytes beyond the output limit that a report may have, so that a full one can still say so."""
@@ -48,7 +48,7 @@ class Run(NamedTuple):
     def compiler_says(self) -> bytes:
         """Why it does not compile; empty if it does, or if the compiler did not come to its end."""
         said = (
-            self.report[wire.RECORD_BYTES : wire.RECORD_BYTES + wire.record_start(self.report)[0]]
+            self.report[protocol.RECORD_BYTES : protocol.RECORD_BYTES + protocol.record_start(self.report)[0]]
             if self.report
             else b""
         )
@@ -88,22 +88,22 @@ class Results:
         self._frames: list[bytes] = []
         self._due = 0.0
 
-    def add(self, header: wire.Header, blobs: Sequence[bytes] = ()) -> None:
+    def add(self, header: protocol.Header, blobs: Sequence[bytes] = ()) -> None:
         """Put one more frame, to be written soon: with those of the next milliseconds."""
-        self._frames.append(wire.frame(header, blobs))
+        self._frames.append(protocol.frame(header, blobs))
         if time.monotonic() >= self._due or len(self._frames[-1]) >= _LARGE_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Write all frames now; to be called before this process waits for the judge."""
         if self._frames:
-            wire.write_all(self._fd, b"".join(self._frames))
+            protocol.write_all(self._fd, b"".join(self._frames))
             self._frames.clear()
         self._due = time.monotonic() + _TOGETHER_SECONDS
 
     def beat(self) -> None:
         """Show the judge that this process is alive, and what it has for it."""
-        self._frames.append(wire.frame({"alive": True}))
+        self._frames.append(protocol.frame({"alive": True}))
         self.flush()
 
 
@@ -162,7 +162,7 @@ class Dispatcher:
         self._functions = functions
         self._watch = Watch(template, self._results.beat, strangers=strangers)
         while True:
-            request, blobs = wire.read_frame(self._pipes.requests)
+            request, blobs = protocol.read_frame(self._pipes.requests)
             for name in request["drop"]:
                 self._suites.pop(name).close()
             for name, row in request["suites"].items():
@@ -208,7 +208,7 @@ class Dispatcher:
                 run = run._replace(refused=refused)
                 if how & How.SHARED and run.did_compile:
                     how |= How.COMPILED
-                over = again.script_over(run, self._cpu)
+                over = borderline.script_over(run, self._cpu)
                 last = index == job.suite.count - 1 or not run.did_compile
                 if not self._goes_on(job, index, run, over=over, last=last, following=index + 1):
                     return
@@ -236,11 +236,11 @@ class Dispatcher:
             finally:
                 os.close(compiled)
             # The first record says that it compiled, the second that it loaded.
-            found = itertools.islice(wire.split_records(run.report), count - first + 2)
+            found = itertools.islice(protocol.split_records(run.report), count - first + 2)
             records = [data for _, data in found]
             following = first + len(records) - 1
             last = records[1:2] != [program.LOADED] or following >= count
-            over = again.tests_over(run, self._cpu, count - first + 2)
+            over = borderline.tests_over(run, self._cpu, count - first + 2)
             if not self._goes_on(job, first, run, over=over, last=last, following=following):
                 return
             first = following
@@ -310,7 +310,7 @@ class Dispatcher:
 
     def _told_to_stop(self) -> bool:
         self._results.flush()
-        return wire.read_exactly(self._pipes.answers, 1) == wire.STOP
+        return protocol.read_exactly(self._pipes.answers, 1) == protocol.STOP
 
     # --- one process -----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
     python -P -s -S -X utf8 -c "…; from sandbox.forkserver import main; main()" \
         REQUESTS RESULTS ANSWERS PARENT_PID
 
-Reads REQUESTS and writes what came of each run to RESULTS (`wire`); where
+Reads REQUESTS and writes what came of each run to RESULTS (`protocol`); where
 the first failure ends a program, ANSWERS says whether to go on. Started by a
 judge, by exec and never by fork: no thread, no lock and no secret of the host gets in here. It holds
 programs and inputs; expected outputs never. It enforces the limits, and leaves every verdict to the judge.
@@ -20,12 +20,12 @@ import sys
 import threading
 from typing import Any
 
-from . import child, clone, hot_pages, huge_text, isolation, namespaces, rehearsal, warmup, wire
+from . import child, clone, huge_pages, isolation, namespaces, page_profile, pinned_pages, protocol, warmup
 from .dispatcher import Dispatcher, Pipes
 from .job import Board
 from .program import REPORT_FD
 from .template import Template
-from .watch import TemplateLostError
+from .watchdog import TemplateLostError
 
 PRELOADED = (
     "bisect",
@@ -89,19 +89,21 @@ def _main() -> None:
     # Out of the way of the descriptors that a program's process gives a meaning to.
     requests, results, answers = (isolation.moved_up(int(fd)) for fd in sys.argv[1:4])
     isolation.die_with_parent(parent)
-    config, filters = wire.read_frame(requests)
+    config, filters = protocol.read_frame(requests)
     for group in config["cgroups"]:
         join(group)
-    ring = hot_pages.open_ring()
+    ring = pinned_pages.open_ring()
     try:
         server = namespaces.enter(config["scratch"], config["needed"], config["without"])
     except PermissionError as error:
-        wire.write_frame(results, {"refused": f"the user that programs run as can't read {error.filename}"})
+        protocol.write_frame(
+            results, {"refused": f"the user that programs run as can't read {error.filename}"}
+        )
         os._exit(0)
     layers = server.layers
     landlock = landlock_or_why_not(config, layers)
     preload(config)
-    shortcuts = {"huge_text_bytes": huge_text.move_interpreter()}
+    shortcuts = {"huge_text_bytes": huge_pages.move_interpreter()}
     confinement = isolation.Confinement(
         filters=(filters[0], filters[1]),
         pid_offsets=config["pid_offsets"],
@@ -133,11 +135,11 @@ def _main() -> None:
         os._exit(0)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     confinement.enter_dispatcher()
-    shortcuts["pinned_bytes"] = int.from_bytes(wire.read_exactly(ready, 8), "little")
+    shortcuts["pinned_bytes"] = int.from_bytes(protocol.read_exactly(ready, 8), "little")
     served = Dispatcher(
         config["limits"], config["scratch"], Pipes(requests, results, answers, jobs_end), board
     )
-    wire.write_frame(results, {"ready": True, "layers": layers, "shortcuts": shortcuts})
+    protocol.write_frame(results, {"ready": True, "layers": layers, "shortcuts": shortcuts})
     served.serve(template, functions=config["functions"], strangers=filters[0] == b"")
 
 
@@ -163,7 +165,7 @@ def landlock_or_why_not(config: dict[str, Any], layers: dict[str, str]) -> int |
 def pin_pages(ring: int, template: Template, beginning: child.Beginning) -> int:
     """Have fork copy what is written to for every program; how many bytes, 0 where the kernel refuses."""
     try:
-        return hot_pages.pin(ring, rehearsal.pages_written(template, beginning))
+        return pinned_pages.pin(ring, page_profile.pages_written(template, beginning))
     except (OSError, ValueError):
         return 0
 

@@ -13,7 +13,7 @@ import struct
 from enum import IntFlag
 from typing import NamedTuple
 
-from . import wire
+from . import protocol
 
 _COMMAND = struct.Struct("=10i")
 _SPAWNED = struct.Struct("=ii")
@@ -102,7 +102,7 @@ def memory_file(name: str, data: bytes = b"") -> int:
     """A file in memory that can be sealed."""
     fd = os.memfd_create(name, _MFD_CLOEXEC | _MFD_ALLOW_SEALING)
     if data:
-        wire.write_all(fd, data)
+        protocol.write_all(fd, data)
     return fd
 
 

@@ -1,6 +1,6 @@
 """The life of one program's process, from the fork to its end.
 
-Runs in a process of its own, which dies with the program. It leaves two files of records (`wire.record`).
+Runs in a process of its own, which dies with the program. It leaves two files of records (`protocol.record`).
 One says that the program compiled, or that it did not: it is sealed before the program's first instruction.
 The other says what came of it, and is the program's to forge: it holds no verdict, and expected values never
 enter this process.
@@ -24,8 +24,8 @@ from typing import Any
 
 from .in_function import belongs_in_function, compile_in_function
 from .job import How
+from .protocol import record, write_all
 from .values import TooLargeError, encode
-from .wire import record, write_all
 
 FILENAME = "solution.py"
 """What tracebacks call the user's program."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from . import wire
+from . import protocol
 from .job import is_sealed
 
 _MOST_SAID_BYTES = 8192
@@ -57,12 +57,12 @@ def compiler_record(compiled: int) -> bytes:
     """The record of what the compiler said, without code; nothing if the process did not come so far."""
     if not is_sealed(compiled):
         return b""
-    said = os.pread(compiled, _MOST_SAID_BYTES, wire.RECORD_BYTES)
-    return wire.record(_compiled_at(compiled), said if said.startswith(b"{") else b"")
+    said = os.pread(compiled, _MOST_SAID_BYTES, protocol.RECORD_BYTES)
+    return protocol.record(_compiled_at(compiled), said if said.startswith(b"{") else b"")
 
 
 def _compiled_at(compiled: int) -> float:
-    return wire.record_start(os.pread(compiled, wire.RECORD_BYTES, 0))[1]
+    return protocol.record_start(os.pread(compiled, protocol.RECORD_BYTES, 0))[1]
 
 
 def _last_record_at(report: int, most: int) -> float | None:
@@ -70,10 +70,10 @@ def _last_record_at(report: int, most: int) -> float | None:
     size = os.fstat(report).st_size
     position, found = 0, None
     for _ in range(most):
-        if position + wire.RECORD_BYTES > size:
+        if position + protocol.RECORD_BYTES > size:
             break
-        length, cpu = wire.record_start(os.pread(report, wire.RECORD_BYTES, position))
-        position += wire.RECORD_BYTES + length
+        length, cpu = protocol.record_start(os.pread(report, protocol.RECORD_BYTES, position))
+        position += protocol.RECORD_BYTES + length
         if position > size:
             break
         found = cpu

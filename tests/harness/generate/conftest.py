@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from harness.errors import InputError
-from harness.generate import Decoding, Request
+from harness.models import Decoding, Request
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 
@@ -59,7 +59,7 @@ class FakeServer(ThreadingHTTPServer):
         return [Request(prompt, tuple(range(samples))) for prompt in prompts]
 
     def sampler(self, **options):
-        from harness.generate.server import ServerSampler
+        from harness.models.api.sampler import ServerSampler
 
         return ServerSampler(self.url, "tiny", **options)
 
@@ -113,7 +113,7 @@ def server(monkeypatch):
     """A `FakeServer` that echoes until told otherwise; pauses before retries are too short to notice."""
     pytest.importorskip("openai", reason="a server is asked through the package openai")
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
-    monkeypatch.setattr("harness.generate.server_client.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("harness.models.api.client.FIRST_PAUSE", 0.001)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with FakeServer() as listening:
         threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()

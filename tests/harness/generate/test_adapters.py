@@ -14,9 +14,9 @@ import torch
 import transformers
 
 from harness.errors import InputError
-from harness.generate import Decoding, Request
-from harness.generate.local import LocalSampler
-from harness.generate.positions import Context
+from harness.models import Decoding, Request
+from harness.models.hf.positions import Context
+from harness.models.hf.sampler import LocalSampler
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 

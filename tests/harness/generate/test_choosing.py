@@ -6,9 +6,9 @@ pytest.importorskip("torch")
 
 import torch
 
-from harness.generate.choosing import Chooser, settle
-from harness.generate.noise import exponential, row_key, step_words
-from harness.generate.types import Decoding
+from harness.models.base import Decoding
+from harness.models.hf.noise import exponential, row_key, step_words
+from harness.models.hf.token_sampling import Chooser, settle
 
 DECODINGS = [
     Decoding(),

@@ -7,8 +7,8 @@ pytest.importorskip("transformers")
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from harness.generate.endings import Endings
-from harness.generate.types import Finish
+from harness.models.base import Finish
+from harness.models.hf.stopping import Endings
 
 
 @pytest.fixture

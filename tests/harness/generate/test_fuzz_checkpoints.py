@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.generate import Decoding, Finish, Request
-from harness.generate.local import LocalSampler
-from harness.generate.prompting import Context, Prompting
-from harness.generate.templates import Template, choose_chat
+from harness.models import Decoding, Finish, Request
+from harness.models.chat_template import Template, choose_chat
+from harness.models.hf.sampler import LocalSampler
+from harness.models.prompt_encoder import Context, Prompting
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from harness.generate.local import LocalSampler
-from harness.generate.types import Decoding, Request
+from harness.models.base import Decoding, Request
+from harness.models.hf.sampler import LocalSampler
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 

@@ -12,9 +12,9 @@ import torch
 import transformers
 
 from harness.errors import InputError
-from harness.generate.loading import load, load_tokenizer
-from harness.generate.local import LocalSampler
-from harness.generate.types import Decoding, Request
+from harness.models.base import Decoding, Request
+from harness.models.hf.loading import load, load_tokenizer
+from harness.models.hf.sampler import LocalSampler
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 

@@ -9,9 +9,9 @@ import torch
 import transformers
 
 from harness.errors import InputError
-from harness.generate import Decoding, Finish, Request
-from harness.generate.batch import Batch
-from harness.generate.local import LocalSampler
+from harness.models import Decoding, Finish, Request
+from harness.models.hf.kv_batch import Batch
+from harness.models.hf.sampler import LocalSampler
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 

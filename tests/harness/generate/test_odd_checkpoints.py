@@ -13,12 +13,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from harness.errors import InputError
-from harness.generate import Decoding, Request
-from harness.generate.batch import start_batch
-from harness.generate.library import asked, cause, explained
-from harness.generate.loading import load
-from harness.generate.local import LocalSampler
-from harness.generate.positions import Context
+from harness.models import Decoding, Request
+from harness.models.hf.kv_batch import start_batch
+from harness.models.hf.library_errors import asked, cause, explained
+from harness.models.hf.loading import load
+from harness.models.hf.positions import Context
+from harness.models.hf.sampler import LocalSampler
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 
@@ -283,7 +283,7 @@ def test_a_cache_that_cannot_be_taken_apart_is_said_and_changes_no_sample(copy, 
     settings = Decoding(max_new_tokens=12, seed=1)
     expected = {each.task_id: each.text for each in fast.complete(wanted, settings)}
     assert "uncached" not in fast.describe()["measured"]
-    monkeypatch.setattr("harness.generate.batch._divisible", lambda outputs: None)
+    monkeypatch.setattr("harness.models.hf.kv_batch._divisible", lambda outputs: None)
     slow = LocalSampler.load(str(copy))
     with pytest.warns(UserWarning, match="cannot be kept row by row"):
         got = {each.task_id: each.text for each in slow.complete(wanted, settings)}

@@ -8,8 +8,8 @@ tokenizers = pytest.importorskip("tokenizers")
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers  # noqa: E402
 
-from harness.generate.endings import Endings  # noqa: E402
-from harness.generate.offsets import TokenSpans  # noqa: E402
+from harness.models.hf.stopping import Endings  # noqa: E402
+from harness.models.hf.token_offsets import TokenSpans  # noqa: E402
 
 TEXT = "def f(x):\n    s = 'é日😀½'\n    return words  # é日😀\n\nprint(f(2))\n"
 

@@ -8,9 +8,9 @@ pytest.importorskip("transformers")
 import transformers
 
 from harness.errors import InputError
-from harness.generate.local import LocalSampler
-from harness.generate.prompting import Context, Prompting
-from harness.generate.types import Decoding, Finish, Request
+from harness.models.base import Decoding, Finish, Request
+from harness.models.hf.sampler import LocalSampler
+from harness.models.prompt_encoder import Context, Prompting
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from harness.generate import Finish
-from harness.generate.server_answer import Answer, NoAnswer, read_answer
-from harness.generate.unanswered import Loss
+from harness.models import Finish
+from harness.models.api.answer import Answer, NoAnswer, read_answer
+from harness.models.unanswered import Loss
 
 CODE = "print(1)\n"
 

@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from harness.errors import InputError
-from harness.generate import Decoding
-from harness.generate.server import ServerSampler
+from harness.models import Decoding
+from harness.models.api.sampler import ServerSampler
 
 pytest.importorskip("openai", reason="a server is asked through the package openai")
 
@@ -150,8 +150,8 @@ def test_an_interrupt_ends_the_process_though_answers_are_outstanding(server):
     server.answer = answer
     code = (
         "import sys\n"
-        "from harness.generate import Decoding, Request\n"
-        "from harness.generate.server import ServerSampler\n"
+        "from harness.models import Decoding, Request\n"
+        "from harness.models.api.sampler import ServerSampler\n"
         "from harness.prompts import Prompt\n"
         "from harness.types import Piece, PromptFormat\n"
         "prompt = Prompt('t/0', (Piece('x'),), PromptFormat('x', '1', list, 'test'))\n"

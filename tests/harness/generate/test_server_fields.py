@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from harness.generate import Decoding
-from harness.generate.server_fields import Dialect, derived_seed
+from harness.models import Decoding
+from harness.models.api.request import Dialect, derived_seed
 
 SAMPLING = Decoding(temperature=0.6, top_p=0.95, max_new_tokens=9)
 GREEDY = Decoding(temperature=0.6, top_p=0.95, top_k=7, greedy=True)

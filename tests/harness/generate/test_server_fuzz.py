@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import InputError
-from harness.generate import Decoding
-from harness.generate.server_answer import Answer, NoAnswer, read_answer
-from harness.generate.server_endings import CUT, FAILED, FILTERED, OWN
-from harness.generate.server_errors import ending, one_line
-from harness.generate.server_window import fewer_new_tokens, window_of
-from harness.generate.server_words import loss_of, words_of
-from harness.generate.types import Completion
-from harness.generate.unanswered import Loss, Unanswered
+from harness.models import Decoding
+from harness.models.api.answer import Answer, NoAnswer, read_answer
+from harness.models.api.context_window import fewer_new_tokens, window_of
+from harness.models.api.error_words import loss_of, words_of
+from harness.models.api.errors import ending, one_line
+from harness.models.api.finish_reasons import CUT, FAILED, FILTERED, OWN
+from harness.models.base import Completion
+from harness.models.unanswered import Loss, Unanswered
 
 EXAMPLES = 300
 TEXT = st.text(st.characters(), max_size=12)  # lone surrogates, too

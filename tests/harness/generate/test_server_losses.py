@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from harness.errors import InputError
-from harness.generate import Decoding, Finish
-from harness.generate.unanswered import Loss, Unanswered
+from harness.models import Decoding, Finish
+from harness.models.unanswered import Loss, Unanswered
 
 DECODING = Decoding(temperature=0.5, max_new_tokens=512)
 ABORTED = {"choices": [{"text": "", "message": {"content": ""}, "finish_reason": "abort"}]}
@@ -135,7 +135,7 @@ def test_answers_that_never_come_in_time_end_the_run_and_name_an_option_that_the
 
 
 def test_a_body_that_does_not_end_is_given_up(server, monkeypatch):
-    monkeypatch.setattr("harness.generate.server_limits.BYTES", 50_000)
+    monkeypatch.setattr("harness.models.api.body_limits.BYTES", 50_000)
     long = json.dumps({"choices": [{"text": "x" * 60_000, "finish_reason": "stop"}]})
     server.answer = failing(server, 1, 200, long)
     found = server.complete(server.requests(3), DECODING, retries=1)

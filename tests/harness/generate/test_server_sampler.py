@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import InputError
-from harness.generate import Decoding, Finish, Request
-from harness.generate.server import ServerSampler
+from harness.models import Decoding, Finish, Request
+from harness.models.api.sampler import ServerSampler
 from harness.types import Piece
 
 DECODING = Decoding(temperature=0.5, max_new_tokens=8)

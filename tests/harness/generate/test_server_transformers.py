@@ -19,8 +19,8 @@ import pytest
 from benchmarks.mini import load
 from harness.errors import InputError
 from harness.extraction import extract_program
-from harness.generate import Decoding, Request
-from harness.generate.server import ServerSampler
+from harness.models import Decoding, Request
+from harness.models.api.sampler import ServerSampler
 from harness.prompts import find_format, make_prompt
 
 for package in ("torch", "transformers", "openai", "fastapi", "uvicorn"):
@@ -101,7 +101,7 @@ def texts(sampler, requests, decoding):
 
 def assert_served_as_local(url, checkpoint, form):
     """Greedy answers to the end, and those that a stop string ends, are the local sampler's."""
-    from harness.generate.local import LocalSampler
+    from harness.models.hf.sampler import LocalSampler
 
     requests = ask(form)
     local = LocalSampler.load(str(checkpoint))

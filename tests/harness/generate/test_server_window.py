@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.generate.server_window import fewer_new_tokens, window_of
-from harness.generate.server_words import loss_of, words_of
-from harness.generate.unanswered import Loss
+from harness.models.api.context_window import fewer_new_tokens, window_of
+from harness.models.api.error_words import loss_of, words_of
+from harness.models.unanswered import Loss
 
 REFUSALS = [
     # words, new tokens asked for, the list's window, new tokens to ask for next

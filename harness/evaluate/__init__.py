@@ -1,0 +1,1 @@
+"""The main path: complete `samples.jsonl`, grade its rows, summarise, report."""

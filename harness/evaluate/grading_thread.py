@@ -1,0 +1,129 @@
+"""Grade a run's samples while they are being made: the journals are the queue.
+
+A thread reads what has been recorded, by this process and by the others of the launch, and gives it to the
+runner. Nothing is held in memory between sampling and grading, sampling never waits for grading, and what an
+earlier session left ungraded comes first, by the same way.
+Does not cover: sampling, or the order of the outcomes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self
+
+from harness.evaluate.evaluation import Grader
+from harness.report.progress import Progress
+from harness.run_store.journal import OutcomeFile, RowFile
+from harness.run_store.records import Key
+from harness.types import Benchmark, Job, Outcome
+
+
+class LiveGrader(Grader, Protocol):
+    """What grading beside sampling needs of `harness.runner.Runner`."""
+
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
+        """As `Grader.run`; `None` says that there is no job for the moment."""
+
+    def cancel(self) -> None:
+        """End the run from another thread."""
+
+
+class BesideSampling:
+    """Grades in a thread of its own while the block runs; the block's end waits until all is graded.
+
+    Where the block ends by an error, what is being graded is given up at once: it is graded by the next
+    session. An error of the runner is raised by `check`, or at the end of the block.
+    """
+
+    def __init__(
+        self,
+        start_runner: Callable[[], AbstractContextManager[LiveGrader]],
+        rows: RowFile,
+        outcomes: OutcomeFile,
+        benchmark: Benchmark,
+        *,
+        wanted: Set[Key],
+        started: Callable[[LiveGrader], None],
+        progress: Progress,
+    ) -> None:
+        """
+        Args:
+            start_runner: Called in the thread, and ended there.
+            rows: Of `samples.jsonl`, nothing read yet.
+            outcomes: Where verdicts go.
+            benchmark: Of the samples.
+            wanted: Samples that need a verdict; each is graded once.
+            started: Told of the runner when it is ready, before the block runs.
+            progress: Told of every outcome.
+        """
+        self._start_runner, self._rows, self._outcomes = start_runner, rows, outcomes
+        self._problems = benchmark.by_id()
+        self._left = set(wanted)
+        self._started, self._progress = started, progress
+        self._thread = threading.Thread(target=self._work, name="grading", daemon=True)
+        self._runner: LiveGrader | None = None
+        self._error: BaseException | None = None
+        self._ready, self._no_more, self._stop = threading.Event(), threading.Event(), threading.Event()
+
+    def __enter__(self) -> Self:
+        """Start the runner; returns when it is ready, so that its errors come before any sampling."""
+        self._thread.start()
+        self._ready.wait()
+        self.check()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._no_more.set()
+                self._thread.join()
+        finally:
+            # The thread is at work after an error, and on Ctrl-C while the last verdicts are waited for.
+            self._give_up()
+        if error is None:
+            self.check()
+
+    def check(self) -> None:
+        """Raise what ended the thread, if an error did."""
+        if self._error is not None:
+            raise self._error
+
+    def _give_up(self) -> None:
+        self._stop.set()
+        if self._runner is not None:
+            self._runner.cancel()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            with self._start_runner() as runner:
+                self._started(runner)
+                self._runner = runner
+                self._ready.set()
+                for outcome in runner.run(self._jobs()):
+                    self._outcomes.append(outcome)
+                    self._progress.update(outcome)
+        except BaseException as error:  # raised in the thread that waits for this one
+            self._error = error
+        finally:
+            self._ready.set()
+
+    def _jobs(self) -> Iterator[Job | None]:
+        while self._left and not self._stop.is_set():
+            # Asked first: what was recorded before there was no more is in the reading that follows.
+            last = self._no_more.is_set()
+            for row in self._rows.new_rows():
+                key = row["task_id"], row["sample_id"]
+                if key in self._left:
+                    self._left.discard(key)
+                    yield Job(*key, row["code"], self._problems[row["task_id"]])
+                if self._stop.is_set():
+                    return
+            if last:
+                return
+            yield None

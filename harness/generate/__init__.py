@@ -1,8 +1,0 @@
-"""Completions from a model: a local checkpoint (`local`) or an OpenAI-compatible server (`server`).
-
-Importing this package does not import torch.
-"""
-
-from harness.generate.types import Completion, Decoding, Finish, Request, Sampler, Trace
-
-__all__ = ["Completion", "Decoding", "Finish", "Request", "Sampler", "Trace"]

@@ -1,0 +1,1 @@
+"""pass@k, n@k, paired differences, and the summary of a run."""

@@ -1,0 +1,1 @@
+"""Sampling from a Hugging Face checkpoint in this process."""

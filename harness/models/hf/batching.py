@@ -1,0 +1,73 @@
+"""Which rows share a batch, and what happens when a batch does not fit into memory.
+
+Rows of similar prompt length go together whatever problem they belong to; samples of one prompt stay
+neighbours, so that it is computed once. The budget starts high and halves when memory runs out; it never
+grows again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from harness.models.hf.stopping import Endings
+from harness.prompts import Prompt
+
+GPU_TOKENS, CPU_TOKENS = 65_536, 16_384
+"""Where the budget starts: prompt and new tokens of all rows. The cache of a model with a billion parameters
+takes about 100 kB a token, so 7 GB on the GPU."""
+
+
+@dataclass(eq=False, slots=True)
+class Row:
+    """One sample that is wanted."""
+
+    prompt: Prompt
+    ids: tuple[int, ...]
+    """Of the prompt, as the model reads them."""
+    sample_id: int
+    key: bytes
+    """Of its noise."""
+    limit: int
+    """On new tokens."""
+    endings: Endings
+    tokens: list[int] = field(default_factory=list)
+    """New ones so far."""
+    log_probs: list[float] = field(default_factory=list)
+    """Of the new tokens, where they are wanted; see `harness.models.base.Trace`."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """How much is computed at once."""
+
+    tokens: int
+    rows: int | None = None
+    width: int | None = None
+    """Most tokens of prompt and answer, padding included, that a batch may have in a row; None for any
+    number. Some models (MPT) count the padding, too."""
+
+    def take(self, rows: Sequence[Row]) -> int:
+        """How many of the first `rows`, longest prompt first, make the next batch; at least one."""
+        count = max(1, self.tokens // _row_tokens(rows))
+        count = min(count, len(rows), self.rows or count)
+        width = self.width
+        if width is None:
+            return count
+        within = takewhile(lambda row: len(rows[0].ids) + row.limit <= width, rows[:count])
+        return max(1, sum(1 for _ in within))
+
+    def halve(self, rows: Sequence[Row]) -> None:
+        """After a batch of `rows` did not fit."""
+        self.tokens = max(1, len(rows) * _row_tokens(rows) // 2)
+
+
+def _row_tokens(rows: Sequence[Row]) -> int:
+    """Of the largest row, padding included."""
+    return len(rows[0].ids) + max(row.limit for row in rows)
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """Longest prompts first, so that memory runs out early or not at all; equal prompts together."""
+    return sorted(rows, key=lambda row: (-len(row.ids), row.prompt.task_id, row.sample_id))

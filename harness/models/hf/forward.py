@@ -1,0 +1,134 @@
+"""A model's predictions for the next token, by its public `forward`.
+
+Covers: causal and encoder-decoder models of transformers. Does not use `generate`: what that adds to a
+forward pass are the model's own generation settings, which are not wanted here, and a batch of fixed size.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.errors import InputError
+from harness.models.hf.library_errors import cause, of_a_device, out_of_memory
+from harness.models.hf.positions import first_position, inner_model
+from harness.models.hf.virtual_tokens import Virtual
+
+
+class Forward:
+    """How a model is asked; knows what its `forward` accepts."""
+
+    def __init__(self, model: Any, start: int | None) -> None:
+        """`start`: the decoder's first token, for encoder-decoder models; None for causal ones."""
+        self.model = model
+        self.start = start
+        self._virtual = Virtual(model)
+        # A PEFT model forwards everything; the model in it says what it takes, and is asked itself where an
+        # adapter puts tokens in front: PEFT would put them there at each step.
+        inner = inner_model(model)
+        self._asked = inner if self._virtual.count else model
+        accepted = inspect.signature(inner.forward).parameters
+        self._positions = first_position(model) if "position_ids" in accepted else None
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        device: torch.device = self.model.device
+        return device
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether what was computed of a text may be kept for its next token."""
+        return not self._virtual.uncached
+
+    def causal(self, ids: Tensor, mask: Tensor | None, cache: Any, *, use_cache: bool) -> Any:
+        """Outputs for `ids` `[B, T]`; `mask` `[B, past + T]`, None where nothing is padded."""
+        begins = cache is None
+        given: dict[str, Any] = self._virtual.inputs(ids) if begins else {"input_ids": ids}
+        mask = self._virtual.mask(mask)
+        if mask is not None:
+            given["attention_mask"] = mask
+            if self._positions is not None:
+                read = given["inputs_embeds"].shape[1] if "inputs_embeds" in given else ids.shape[1]
+                counted = (mask.cumsum(-1) - 1).clamp_(min=0)[:, -read:]
+                given["position_ids"] = counted + self._positions
+        if cache is not None:
+            given["past_key_values"] = cache
+        return self._ask(self._asked, **given, use_cache=use_cache, **self._last_only)
+
+    def encode(self, ids: Tensor, mask: Tensor | None) -> Any:
+        """The encoder's outputs for `[B, S]`."""
+        given = self._virtual.encoder_inputs(ids)
+        return self._ask(self._asked.get_encoder(), **given, attention_mask=self._virtual.encoder_mask(mask))
+
+    def decoder(self, encoded: Any, mask: Tensor | None, ids: Tensor, cache: Any, *, use_cache: bool) -> Any:
+        """The decoder's outputs for `ids` `[B, T]`."""
+        if cache is None:
+            cache = self._virtual.decoder_cache(len(ids))
+        given: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
+        return self._ask(
+            self._asked,
+            encoder_outputs=encoded,
+            attention_mask=self._virtual.encoder_mask(mask),
+            decoder_input_ids=ids,
+            use_cache=use_cache,
+            **given,
+        )
+
+    @staticmethod
+    def _ask(model: Any, **given: Any) -> Any:
+        """One forward pass; a model that cannot do it is said in one line, the library's error as the cause.
+
+        Raises:
+            InputError: If the model fails, other than by a want of memory, which a smaller batch may mend.
+        """
+        try:
+            return model(**given, return_dict=True)
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            which = "the device failed" if of_a_device(error) else "the model failed"
+            raise InputError(f"{which} while it was asked for a token: {cause(error)}") from error
+
+    def alone(self, prompt: Sequence[int], tokens: Sequence[int]) -> Tensor:
+        """Logits `[1, V]` after `prompt` and `tokens`: no batch, no padding, no cache, one thread.
+
+        On one machine these are the same bits whatever else is being sampled and in how many processes.
+        """
+        with _one_thread(self.device):
+            if self.start is None:
+                ids = self.tensor([[*prompt, *tokens]])
+                return last_logits(self.causal(ids, None, None, use_cache=False))
+            encoded = self.encode(self.tensor([prompt]), None)
+            ids = self.tensor([[self.start, *tokens]])
+            return last_logits(self.decoder(encoded, None, ids, None, use_cache=False))
+
+    def tensor(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """`[B, T]` on the model's device."""
+        return torch.tensor(rows, dtype=torch.long, device=self.device)
+
+
+@contextmanager
+def _one_thread(device: torch.device) -> Iterator[None]:
+    """Sums are split over threads, and `accelerate launch` gives its processes another number of them."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def last_logits(outputs: Any) -> Tensor:
+    """`[B, V]` of the last position."""
+    logits: Tensor = outputs.logits[:, -1]
+    return logits

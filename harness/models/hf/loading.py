@@ -1,0 +1,153 @@
+"""A checkpoint's model and tokenizer, from the hub or a folder; what cannot write text is refused.
+
+Covers: causal and encoder-decoder checkpoints, told apart by their config; GGUF files as transformers reads
+them; PEFT adapters (`harness.models.hf.adapters`); weights that do not fit the config. Does not cover:
+quantised loading and several devices for one model, which are for a server to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from harness.errors import InputError
+from harness.models.hf.adapters import with_adapter
+from harness.models.hf.checkpoint_files import Source, digest, source_of
+from harness.models.hf.library_errors import asked
+from harness.models.prompt_reader import library_options, load_config, load_tokenizer, tokenizer_of
+
+__all__ = ["DTYPES", "Loaded", "load", "load_tokenizer"]
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+"""`auto`: float32 on a CPU, the checkpoint's own elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that is ready to be asked."""
+
+    model: Any
+    tokenizer: Any
+    description: dict[str, Any]
+    """Which one it is; plain JSON values."""
+
+
+def load(
+    name: str,
+    *,
+    revision: str | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    adapter: str | None = None,
+    trust_remote_code: bool = False,
+    gguf_file: str | None = None,
+) -> Loaded:
+    """The model `name` on `device` (`auto`: a GPU if there is one), in eval mode.
+
+    Args:
+        name: a hub id, a folder, a GGUF file, or the folder of an adapter that names its base.
+        revision: of a hub id.
+        dtype: one of `DTYPES`.
+        device: as torch names it.
+        adapter: a PEFT adapter over the model, hub id or folder.
+        trust_remote_code: run code that the model brings along.
+        gguf_file: the file in the folder or repository that holds the model.
+
+    Raises:
+        InputError: If it is not there, cannot be read, or does not write text.
+    """
+    if dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}; available: {', '.join(DTYPES)}")
+    where = _device(device)
+    if dtype == "auto" and where.type == "cpu":
+        dtype = "float32"
+    source = source_of(name, adapter=adapter, gguf_file=gguf_file)
+    options = library_options(source, revision, trust_remote_code)
+    config = load_config(source, options)
+    tokenizer = tokenizer_of(source, options)
+
+    def base() -> Any:
+        return _model(source.model, config, dtype, options)
+
+    model = base() if source.adapter is None else with_adapter(base, source.adapter)
+    model = asked(name, model.to, where).eval()
+    return Loaded(model, tokenizer, _described(name, source, revision, config))
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.device(_found_device() if name == "auto" else name)
+    except RuntimeError as error:
+        raise InputError(f"unknown device {name!r}; name one as torch does: cpu, cuda, cuda:1") from error
+
+
+def _found_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _model(name: str, config: Any, dtype: str, options: dict[str, Any]) -> Any:
+    seq2seq = getattr(config, "is_encoder_decoder", False)
+    family = transformers.AutoModelForSeq2SeqLM if seq2seq else transformers.AutoModelForCausalLM
+    model, info = asked(
+        name,
+        family.from_pretrained,
+        name,
+        config=config,
+        dtype=dtype,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # refused below, in words that say which
+        **options,
+    )
+    _refuse_incomplete(name, type(model).__name__, info)
+    return model
+
+
+def _refuse_incomplete(name: str, kind: str, info: dict[str, Any]) -> None:
+    """Refuse a model that has weights by chance, where the checkpoint has none or others."""
+    other = sorted(info.get("mismatched_keys") or [], key=str)
+    if other:
+        key, found, wanted = other[0]
+        raise InputError(
+            f"{name}: config and weights do not belong together: {key} is {_shape(found)}, and the config"
+            f" asks for {_shape(wanted)} ({len(other)} such)"
+        )
+    missing = sorted(info["missing_keys"])
+    if missing:
+        instead = sorted(info.get("unexpected_keys") or [])
+        raise InputError(
+            f"{name}: {len(missing)} weights of {kind} are not in the checkpoint ({', '.join(missing[:3])}):"
+            " it has no head that predicts words, or is damaged"
+            + (f"; it has {', '.join(instead[:3])} instead" if instead else "")
+        )
+
+
+def _shape(sizes: Any) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _described(name: str, source: Source, revision: str | None, config: Any) -> dict[str, Any]:
+    if source.adapter == name:  # an adapter's folder as MODEL: its base is what it names
+        base = _description(source.model, None, config, source.gguf_file)
+    else:
+        base = _description(source.model, revision, config, source.gguf_file)
+    if source.gguf_file is not None:
+        base["gguf_file"] = source.gguf_file
+    if source.adapter is not None:
+        base["adapter"] = _description(source.adapter, None, None)
+    return base
+
+
+def _description(
+    name: str, revision: str | None, config: Any, gguf_file: str | None = None
+) -> dict[str, Any]:
+    """By content for a folder, by commit for the hub."""
+    folder = Path(name)
+    if folder.is_dir():
+        return {"name": name, "revision": None, "sha256": digest(folder, gguf_file)}
+    return {"name": name, "revision": revision, "commit": getattr(config, "_commit_hash", None)}

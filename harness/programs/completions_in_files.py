@@ -1,0 +1,87 @@
+"""Files that hold answers instead of programs: noticed, and read as a model's answers if that is asked for.
+
+Covers: fences and prose, bodies that continue their row's prompt. Asked for, each answer goes through the
+extraction of the chat formats, as in `rltf eval`.
+Does not cover: the rules (`harness.extraction`). Nothing is run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.extraction import RULES, Wanted, extract
+from harness.extraction.parsing import parses
+from harness.programs.formats import RawProgram
+from harness.types import Problem
+
+RULE = "chat"
+"""Of the chat formats of `rltf eval`."""
+
+
+def described() -> str:
+    """The extraction and its version, for a run's identity."""
+    return f"extracted by {RULE} version {RULES[RULE].version}"
+
+
+@dataclass
+class Answers:
+    """What a file holds, by what its programs look like."""
+
+    extracting: bool
+    """Take programs out of answers; else leave them as they are and count what looks like answers."""
+    total: int = 0
+    fenced: int = 0
+    continuing: int = 0
+    changed: int = 0
+
+    def program(self, raw: RawProgram, problem: Problem) -> str:
+        """The program to grade."""
+        self.total += 1
+        if not self.extracting:
+            self.fenced += _holds_fence(raw.code) and not parses(raw.code)
+            self.continuing += _continues(raw)
+            return raw.code
+        # The row's prompt is not handed on: it is code in many files, and an answer that begins with it would
+        # lose its head as an echo.
+        if _continues(raw):
+            code = raw.prompt + raw.code
+        else:
+            code = extract(raw.code, RULE, wanted=Wanted.of(problem)).code
+        self.changed += code != raw.code
+        return code
+
+    def done(self) -> list[str]:
+        """What was done; one sentence, if anything was asked for."""
+        if not self.extracting:
+            return []
+        return [f"Extraction changed {self.changed:,} of {self.total:,} programs ({described()})."]
+
+    def warnings(self) -> list[str]:
+        """What the numbers would be wrong without; one sentence each."""
+        found = []
+        if 2 * self.fenced > self.total:
+            found.append(
+                f"{self.fenced:,} of {self.total:,} programs are no Python and hold Markdown fences: they are"
+                " answers, and fail as they stand; pass --extract to grade the programs in them."
+            )
+        if 2 * self.continuing > self.total:
+            found.append(
+                f"{self.continuing:,} of {self.total:,} programs are no Python but continue the prompt of"
+                " their row; pass --extract to grade prompt and continuation together."
+            )
+        return found
+
+
+def _holds_fence(code: str) -> bool:
+    return "```" in code or "~~~" in code
+
+
+def _continues(raw: RawProgram) -> bool:
+    """An indented body that is Python only behind its prompt."""
+    first = next((line for line in raw.code.split("\n") if line.strip()), "")
+    return (
+        bool(raw.prompt)
+        and first[:1] in (" ", "\t")
+        and not parses(raw.code)
+        and parses(raw.prompt + raw.code)
+    )

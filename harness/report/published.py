@@ -1,0 +1,121 @@
+"""The numbers that papers print, as records, and which of them make up the tables of the RLTF paper.
+
+Covers: `published.csv` beside this module, one number a row; its columns are explained in
+results/baselines/README.md.
+Does not cover: whether a run may be held against a number (`harness.report.against`).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+
+RLTF = "RLTF arXiv:2307.04349"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One number of one paper."""
+
+    benchmark: str
+    setting: str
+    """How the model got there and how it was sampled, as far as the source says."""
+    system: str
+    base_model: str
+    size: str
+    critic_sampling: bool
+    subset: str
+    """A difficulty, `all`, or `test (500)`."""
+    metric: str
+    """`pass@5`."""
+    value_percent: float
+    source: str
+    where_in_source: str
+    confidence: str
+    note: str
+
+    @property
+    def k(self) -> int:
+        """Budget of the metric."""
+        return int(self.metric.removeprefix("pass@"))
+
+    @property
+    def group(self) -> str:
+        """The subset in the words of `metrics.json`: a difficulty, or `all`."""
+        return "all" if self.subset.startswith("test (") else self.subset
+
+    @property
+    def beam_search(self) -> bool:
+        """The source decoded by beam search instead of sampling, as its note says."""
+        return "beam search" in self.note
+
+    @property
+    def temperature(self) -> float | None:
+        """Sampling temperature, where the setting names one."""
+        found = re.search(r"\bT=([0-9.]+[0-9])", self.setting)
+        return float(found[1]) if found else None
+
+    @property
+    def top_p(self) -> float | None:
+        """Nucleus, where the setting names one."""
+        found = re.search(r"\btop-p ([0-9.]+[0-9])", self.setting)
+        return float(found[1]) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTable:
+    """One table of the RLTF paper."""
+
+    name: str
+    """As `--table` takes it."""
+    title: str
+    where: str
+    """Value of `where_in_source`."""
+    benchmark: str
+    preset: str
+    """Of `rltf eval`, by the paper's sampling."""
+
+    @property
+    def rows(self) -> list[Published]:
+        """The table's numbers, in the order of the file."""
+        found = [row for row in published() if row.source == RLTF and row.where_in_source == self.where]
+        return found
+
+
+def _tables() -> list[PaperTable]:
+    apps = {
+        3: "APPS test split",
+        4: "Ablation of the framework, APPS",
+        5: "Ablation of the feedback, APPS",
+        7: "Ablation of the training temperature, APPS",
+        8: "Another base model, APPS",
+    }
+    presets = {8: "rltf-apps-codegen"}
+    found = [
+        PaperTable(f"rltf-{number}", title, f"Table {number}", "apps", presets.get(number, "rltf-apps"))
+        for number, title in apps.items()
+    ]
+    return [*found, PaperTable("rltf-9", "MBPP, zero-shot after APPS", "Table 9", "mbpp", "rltf-mbpp")]
+
+
+TABLES: Mapping[str, PaperTable] = {table.name: table for table in _tables()}
+"""The tables that can be laid out, by name."""
+
+
+@cache
+def published() -> Sequence[Published]:
+    """Every number of the file, in its order."""
+    text = (files("harness.report") / "published.csv").read_text(encoding="utf-8")
+    return tuple(_row(row) for row in csv.DictReader(text.splitlines()))
+
+
+def _row(row: Mapping[str, str]) -> Published:
+    changed = {
+        "critic_sampling": row["critic_sampling"] == "yes",
+        "value_percent": float(row["value_percent"]),
+    }
+    return Published(**{field.name: changed.get(field.name, row[field.name]) for field in fields(Published)})  # type: ignore[arg-type]

@@ -1,0 +1,106 @@
+"""The samples of a run that its server did not give: `lost.jsonl`, and what they mean for its numbers.
+
+The file is there only while samples are lost. They are in no other file, so that nothing grades them; the
+same command asks for them again, and once all are there the folder is as if nothing had happened.
+Does not cover: losing them (`harness.models.api.client`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.metrics.summary import Summary
+from harness.models.unanswered import Loss, Unanswered
+from harness.run_store.journal import RowFile
+from harness.run_store.records import Key
+
+
+class LostFile(RowFile):
+    """The rows of `lost.jsonl`."""
+
+    def __init__(self, folder: Path, shard: int = 0) -> None:
+        super().__init__(folder / "lost.jsonl", _key, shard=shard)
+
+    def add(self, lost: Unanswered) -> None:
+        """Record a sample that was asked for and not given."""
+        self.append_row(lost.row())
+
+    def finish(self, keys: Iterable[Key]) -> None:
+        """As `RowFile.finish`; without keys no file is left."""
+        keys = list(keys)
+        if keys:
+            if len(keys) < len(self):  # some were given since: with a journal the file is written anew
+                self.journal.touch()
+            super().finish(keys)
+            return
+        self.close()
+        for path in (self.final, *self.journals):
+            path.unlink(missing_ok=True)
+        self.scan()
+
+
+def _key(row: Mapping[str, Any]) -> Key:
+    if row["loss"] not in list(Loss):
+        raise TypeError("loss")
+    return row["task_id"], row["sample_id"]
+
+
+def count_lost(folder: Path, summary: Summary, ks: Sequence[int], seed: int) -> dict[str, Any]:
+    """What `metrics.json` says of the lost samples of a run; nothing if there is none.
+
+    Args:
+        folder: Of the run, finished.
+        summary: Of its outcomes.
+        ks: Budgets for pass@k.
+        seed: Of the bootstrap.
+    """
+    rows = _rows(folder)
+    if not rows:
+        return {}
+    counts = Counter(row["loss"] for row in rows)
+    filtered = Counter(row["task_id"] for row in rows if row["loss"] == Loss.FILTERED)
+    found: dict[str, Any] = {str(loss): counts[loss] for loss in Loss}
+    found["problems_without_answer"] = summary.without_outcome({row["task_id"] for row in rows})
+    if filtered:
+        found["filtered_as_failed"] = summary.with_failures(filtered, ks, seed=seed)
+    return {"lost_samples": found}
+
+
+def tasks_lost(folder: Path) -> set[str]:
+    """Problems of which a run has lost at least one sample."""
+    return {row["task_id"] for row in _rows(folder)}
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "lost.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def said_of_lost(metrics: Mapping[str, Any], percent: Callable[[Mapping[str, Any] | None], str]) -> list[str]:
+    """A sentence for each kind of loss, for reports; `percent` writes a score."""
+    lost = metrics.get("lost_samples", {})
+    failed = "; ".join(
+        f"{name} {percent(score)} under {profile}"
+        for profile, scores in lost.get("filtered_as_failed", {}).items()
+        for name, score in sorted(scores.items(), key=lambda item: int(item[0].partition("@")[2]))
+    )
+    sentences = {
+        "server": "{} ANSWERS ARE MISSING: the server failed on them, again and again. They are in no number"
+        " above; see lost.jsonl, and run the same command again to ask for them once more.",
+        "too_long": "{} ANSWERS ARE MISSING: their prompts do not fit the server's window. They are in no"
+        " number above; serve the model with a longer one and run the same command again.",
+        "filtered": "{} answers were withheld by a content filter, and are in no number above; with them as"
+        f" failures: {failed}.",
+        "problems_without_answer": "{} problems are left without any answer by that.",
+    }
+    return [text.format(f"{lost[name]:,}") for name, text in sentences.items() if lost.get(name)]
+
+
+def is_incomplete(metrics: Mapping[str, Any]) -> bool:
+    """Whether answers are missing that the same command may still get; a filter has decided."""
+    lost = metrics.get("lost_samples", {})
+    return bool(lost.get("server") or lost.get("too_long"))

@@ -1,0 +1,325 @@
+"""From what a program left behind to what the outcome says: pure functions, no process in sight.
+
+What arrives here was made by a hostile process. It may claim any return value and any error; it can't
+claim a verdict, since it was never told what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.compare import Profile
+from harness.runner.asserts import Split
+from harness.runner.child_report import Ending, error_of, fields_of, raised, signal_name, too_much, value_of
+from harness.runner.comparison_budget import OverBudgetError, budget
+from harness.runner.sandbox.borderline import SURE
+from harness.runner.sandbox.protocol import clamped_records, split_records
+from harness.runner.split_suite import Inside, PreparedSuite
+from harness.types import ErrorInfo, Limits, Outcome, Status, TestKind, TestOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the fork server says of one process."""
+
+    first: int
+    """Index of the first test that it was to run."""
+    killed: str | None
+    status: int
+    cpu: float
+    rss_kib: int
+    report: bytes
+    stdout: bytes
+    refused: bytes = b""
+    """The report that it does not compile as a script, where it was run as the body of a function."""
+    idle: float = 0.0
+    """Seconds neither running nor waiting for a processor."""
+
+
+_REFUSALS = ("syntax_error", "outside_function")
+"""What a record is called that says that the program does not compile."""
+
+
+class Judge:
+    """Judges the runs of programs under some profiles."""
+
+    def __init__(self, profiles: Sequence[Profile], limits: Limits) -> None:
+        self._profiles = tuple(profiles)
+        self._assert_matches = {profile.assert_matches for profile in self._profiles}
+        self._limits = limits
+
+    def judge(self, suite: PreparedSuite, runs: Sequence[Run]) -> tuple[TestOutcome, ...]:
+        """One outcome for each test of the suite, in order."""
+        tests: list[TestOutcome] = []
+        for run in runs:
+            self.add(tests, suite, run)
+        return self.complete(tests, suite)
+
+    def add(self, tests: list[TestOutcome], suite: PreparedSuite, run: Run) -> None:
+        """Judge the next run of a program, and put its outcomes behind those of the runs before it."""
+        judge = self._script if suite.kind is TestKind.STDIN else self._imported
+        found = judge(suite, run)
+        # A failed load speaks for all tests, yet a forger may have had the rest run all the same.
+        tests[run.first :] = [self._as_refused(test, run) for test in found] if run.refused else found
+
+    def _ends(self, test: TestOutcome) -> bool:
+        """Whether no test after this one is to be run."""
+        at_limit = self._limits.stop_at_first_timeout and _is_at_limit(test)
+        return at_limit or (self._limits.stop_at_first_failure and Judge.failed(test))
+
+    @staticmethod
+    def failed(test: TestOutcome) -> bool:
+        """Whether a test has failed under every profile."""
+        return Status.PASSED not in test.statuses.values()
+
+    def cut(self, tests: Sequence[TestOutcome], number: int) -> list[TestOutcome]:
+        """The tests up to one that was one too many for a program that has failed: its time is up."""
+        return [*tests[:number], self._all(Ending(Status.TIMED_OUT), tests[number].cpu_seconds)]
+
+    def decided(self, tests: Sequence[TestOutcome]) -> bool:
+        """Whether no further test is to be run."""
+        return any(map(self._ends, tests))
+
+    def complete(self, tests: Sequence[TestOutcome], suite: PreparedSuite) -> tuple[TestOutcome, ...]:
+        """One outcome for each test of the suite: the given ones, and what stands for those not run."""
+        end = next((number for number, test in enumerate(tests) if self._ends(test)), len(tests))
+        tests = tests[: end + 1]
+        missing = len(suite.expected) - len(tests)
+        if not missing:
+            return tuple(tests)
+        return (*tests, *[_after(tests[-1]) if tests else self._all(Ending(Status.NOT_RUN))] * missing)
+
+    def _as_refused(self, test: TestOutcome, run: Run) -> TestOutcome:
+        """The outcome of a run as the body of a function: a syntax error where the profile wants a script."""
+        statuses = {
+            profile.name: test.statuses[profile.name] if profile.runs_in_function else Status.SYNTAX_ERROR
+            for profile in self._profiles
+        }
+        if Status.SYNTAX_ERROR not in statuses.values():
+            return test
+        _, first = next(split_records(run.refused))
+        error = error_of(fields_of(first))
+        own = {profile.name: test.error for profile in self._profiles if profile.runs_in_function}
+        return replace(test, statuses=statuses, error=error, errors=own if test.error != error else {})
+
+    def _all(self, ending: Ending, cpu: float = 0.0, *, inside: bool = False) -> TestOutcome:
+        statuses = {profile.name: ending.status for profile in self._profiles}
+        return TestOutcome(statuses, ending.error, round(cpu, 6), inside)
+
+    # --- standard input --------------------------------------------------------------------------
+
+    def _script(self, suite: PreparedSuite, run: Run) -> Iterator[TestOutcome]:
+        records = clamped_records(run.report, run.cpu, 2)
+        compiled_at = records[0][0] if records else 0.0
+        cpu = run.cpu - compiled_at
+        if not records or (first := fields_of(records[0][1])).get("kind") in _REFUSALS:
+            yield self._all(self._failed_compile(run, error_of(first) if records else None), run.cpu)
+            return
+        ended = fields_of(records[1][1]) if len(records) > 1 else {}
+        # What the program says of its exit is known to be true where the kernel has seen none.
+        exit_code = run.status or _exit_status(ended)
+        died = self._death(run, over=self._over(suite, cpu)) or self._full(run)
+        error = error_of(ended) or ErrorInfo("SystemExit", f"exit status {run.status}", None)
+        if died is None and exit_code != 0 and error.type != "SystemExit":
+            died = raised(error)
+        if died is not None:
+            yield self._all(died, cpu)
+            return
+        statuses, over = self._compared_output(suite, run, failed=exit_code != 0)
+        yield TestOutcome(statuses, over or (error if exit_code != 0 else None), round(cpu, 6))
+
+    def _compared_output(
+        self, suite: PreparedSuite, run: Run, *, failed: bool
+    ) -> tuple[dict[str, Status], ErrorInfo | None]:
+        """By profile, whether the output is what is expected; and why not, if that took too much."""
+        statuses = {p.name: Status.RUNTIME_ERROR for p in self._profiles if failed and p.exit_code_fails}
+        try:
+            with budget(len(run.stdout)):
+                output = run.stdout.decode("utf-8", errors="surrogateescape")
+                expected = suite.expected[run.first]
+                for profile in self._profiles:
+                    if profile.name not in statuses:
+                        right = profile.stdout_matches(output, expected, reals=suite.reals)
+                        statuses[profile.name] = _graded(right)
+        except (OverBudgetError, MemoryError) as error:
+            missing = [profile.name for profile in self._profiles if profile.name not in statuses]
+            return statuses | dict.fromkeys(missing, Status.WRONG_ANSWER), _too_much(error)
+        return statuses, None
+
+    def _failed_compile(self, run: Run, error: ErrorInfo | None) -> Ending:
+        """A compiler that died of the program is the program's syntax error, unless it ran out of time."""
+        died = self._death(run)
+        if died is not None and died.status is not Status.RUNTIME_ERROR:
+            return died
+        return Ending(Status.SYNTAX_ERROR, error or (died.error if died else None))
+
+    def _full(self, run: Run) -> Ending | None:
+        return Ending(Status.OUTPUT_LIMIT) if len(run.stdout) >= self._limits.output_mib << 20 else None
+
+    def _over(self, suite: PreparedSuite, cpu: float) -> bool:
+        """Whether a test that took so many CPU seconds is surely over its limit."""
+        return cpu >= SURE * suite.cpu_factor * self._limits.cpu_seconds
+
+    def _death(self, run: Run, *, over: bool = False) -> Ending | None:
+        """How the process was ended from outside, if it was."""
+        if run.killed == "stopped":
+            return Ending(Status.RUNTIME_ERROR, ErrorInfo("SIGSTOP", "the program stopped itself", None))
+        if run.killed or over:
+            return Ending(Status.TIMED_OUT)
+        if run.status >= 0:
+            return None
+        name = signal_name(-run.status)
+        if name == "SIGXCPU":
+            return Ending(Status.TIMED_OUT)
+        error = ErrorInfo(name, "killed by a signal", None)
+        if name == "SIGKILL" and run.rss_kib > self._limits.memory_mib << 9:
+            # Nobody here sent it, and the process held over half its limit: the kernel was out of memory.
+            return Ending(Status.OUT_OF_MEMORY, error)
+        return Ending(Status.RUNTIME_ERROR, error)
+
+    # --- imported programs -----------------------------------------------------------------------
+
+    def _imported(self, suite: PreparedSuite, run: Run) -> Iterator[TestOutcome]:
+        remaining = len(suite.expected) - run.first
+        records = clamped_records(run.report, run.cpu, remaining + 2)
+        failed = self._failed_load(run, [fields_of(data) for _, data in records[:2]])
+        if failed is not None:
+            yield from [self._all(failed, run.cpu)] * (1 if failed.status is Status.TIMED_OUT else remaining)
+            return
+        before = records[1][0]
+        for offset, (after, data) in enumerate(records[2:]):
+            yield self._test(suite.expected[run.first + offset], suite, data, after - before)
+            before = after
+        done = len(records) - 2
+        if done < remaining:
+            cpu = run.cpu - before
+            left = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
+            inside = isinstance(suite.expected[run.first + done], Inside)
+            died = self._death(run, over=self._over(suite, cpu))
+            yield self._all(died or Ending(Status.RUNTIME_ERROR, left), cpu, inside=inside)
+
+    def _failed_load(self, run: Run, records: Sequence[Mapping[str, Any]]) -> Ending | None:
+        """Why no test was run, if none was; from the fields of the first two records."""
+        if records and records[0].get("kind") in _REFUSALS:
+            return Ending(Status.SYNTAX_ERROR, error_of(records[0]))
+        if len(records) >= 2:
+            loaded = records[1].get("kind") == "loaded"
+            return None if loaded else raised(error_of(records[1]) or ErrorInfo("ForgedReport", "", None))
+        if not records:
+            return self._failed_compile(run, None)
+        ended = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
+        return self._death(run) or Ending(Status.RUNTIME_ERROR, ended)
+
+    def _test(self, expected: Any, suite: PreparedSuite, data: bytes, cpu: float) -> TestOutcome:
+        inside = isinstance(expected, Inside)
+        try:
+            with budget(len(data)):
+                return self._judged(expected, suite, data, cpu)
+        except (OverBudgetError, MemoryError) as error:
+            return self._all(Ending(Status.WRONG_ANSWER, _too_much(error)), cpu, inside=inside)
+
+    def _judged(self, expected: Any, suite: PreparedSuite, data: bytes, cpu: float) -> TestOutcome:
+        """What a record says of a test."""
+        inside = isinstance(expected, Inside)
+        if self._over(suite, cpu):
+            return self._all(Ending(Status.TIMED_OUT), cpu, inside=inside)
+        if too_much(data):
+            raise MemoryError
+        fields = fields_of(data)
+        kind = fields.get("kind")
+        if kind == "too_large":
+            return self._all(Ending(Status.OUTPUT_LIMIT), cpu, inside=inside)
+        if kind == "raised":
+            return self._all(raised(error_of(fields)), cpu, inside=inside)
+        if isinstance(expected, Inside):
+            right = kind == "held" and fields.get("nonce") == expected.nonce
+            return self._all(Ending(_graded(right)), cpu, inside=True)
+        if kind != "value":
+            return self._all(Ending(Status.RUNTIME_ERROR, ErrorInfo("ForgedReport", "", None)), cpu)
+        value = value_of(fields.get("value"))
+        return TestOutcome(self._compared(value, expected, wrapped=suite.wrapped), None, round(cpu, 6))
+
+    def _compared(self, value: Any, expected: Any, *, wrapped: bool) -> dict[str, Status]:
+        """By profile, whether the value is what is expected; profiles that share a comparison share it."""
+        if not isinstance(expected, Split):
+            return {
+                p.name: _graded(p.value_matches(value, expected, wrapped=wrapped)) for p in self._profiles
+            }
+        if expected.identical:
+            return dict.fromkeys((p.name for p in self._profiles), _graded(value is expected.expected))
+        found = {match: _graded(match(value, expected.expected)) for match in self._assert_matches}
+        return {p.name: found[p.assert_matches] for p in self._profiles}
+
+
+def _is_at_limit(test: TestOutcome) -> bool:
+    """Whether it was ended for its time, its output, or its memory (not for a MemoryError that it raised)."""
+    statuses = test.statuses.values()
+    if Status.OUT_OF_MEMORY in statuses:
+        return test.error is not None and test.error.type == "SIGKILL"
+    too_much = test.error is not None and test.error.type == _TOO_MUCH
+    return too_much or Status.TIMED_OUT in statuses or Status.OUTPUT_LIMIT in statuses
+
+
+def _exit_status(ended: Mapping[str, Any]) -> int:
+    """What the program says of its end, where the kernel saw nothing; a forgery counts as a failure."""
+    status = ended.get("exit", 0)
+    return status if isinstance(status, int) and not isinstance(status, bool) else 1
+
+
+_TOO_MUCH = "ComparisonBudget"
+"""The name of an error: the program's own answer, and too much of it to be compared."""
+
+
+def _too_much(error: OverBudgetError | MemoryError) -> ErrorInfo:
+    what = "memory" if isinstance(error, MemoryError) else "time"
+    return ErrorInfo(_TOO_MUCH, f"comparing the answer took more {what} than any right one does", None)
+
+
+def _after(last: TestOutcome) -> TestOutcome:
+    """The outcome of the tests after the last that was run: what does not compile fails them all."""
+    statuses = {
+        name: status if status is Status.SYNTAX_ERROR else Status.NOT_RUN
+        for name, status in last.statuses.items()
+    }
+    if Status.SYNTAX_ERROR not in statuses.values():
+        return TestOutcome(statuses)
+    ran = {name: None for name, status in statuses.items() if status is not Status.SYNTAX_ERROR}
+    return TestOutcome(statuses, last.error, errors=ran if last.error else {})
+
+
+def summarise(tests: Sequence[TestOutcome], profiles: Sequence[Profile]) -> dict[str, Status]:
+    """The verdict under each profile: passed if all did, else the status of the first that did not."""
+    verdicts = {}
+    for profile in profiles:
+        statuses = [test.statuses[profile.name] for test in tests]
+        failures = (status for status in statuses if status is not Status.PASSED)
+        verdicts[profile.name] = next(failures, Status.PASSED) if statuses else Status.NOT_RUN
+    return verdicts
+
+
+def make_outcome(
+    task_id: str,
+    sample_id: int | str,
+    tests: tuple[TestOutcome, ...],
+    runs: Sequence[Run],
+    profiles: Sequence[Profile],
+    *,
+    cut_short: bool = False,
+) -> Outcome:
+    """The outcome of a program from its tests and processes."""
+    return Outcome(
+        task_id=task_id,
+        sample_id=sample_id,
+        verdicts=summarise(tests, profiles),
+        tests=tests,
+        error=next((test.error for test in tests if test.error is not None), None),
+        cpu_seconds=round(sum(run.cpu for run in runs), 6),
+        peak_memory_mib=round(max((run.rss_kib for run in runs), default=0) / 1024, 1),
+        cut_short=cut_short,
+    )
+
+
+def _graded(right: bool) -> Status:
+    return Status.PASSED if right else Status.WRONG_ANSWER

@@ -1,0 +1,413 @@
+"""The judge process: holds what is expected, has programs run by its fork servers, compares.
+
+Trusted, spawned by the host, one per worker. It reads jobs from a pipe (a thread of its own, so that
+the host never waits for it), and writes outcomes to it. When the host is gone it ends at once, and the
+kernel ends its fork servers and their programs with it (`life.py`). Every server proves itself before it
+grades: by its layers, by a look from outside (`outside.py`), and by the canary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import resource
+import signal
+import struct
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.compare import get_profiles
+from harness.errors import IsolationError
+from harness.runner import borderline_retry as reruns
+from harness.runner import layer_check as outside
+from harness.runner import self_check as canary
+from harness.runner.failed_costs import Costs
+from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError
+from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
+from harness.runner.split_suite import Preload, PreparedSuite, prepare
+from harness.runner.verdicts import Judge, Run, make_outcome
+from harness.runner.worker_life import Heart, MemoryLimit, end_with_host
+from harness.types import Limits, Outcome, Status, TestOutcome, TestSuite
+
+_BATCH_PROGRAMS = 16
+_MAIN_STACK_MIB = 1024
+"""Programs that raise the recursion limit expect a contest judge's stack, not a shell's 8 MiB."""
+_FLUSH_SECONDS = 0.02
+FRAME = "!Q"
+"""Before each message to the host: its length."""
+_KEPT_SUITES = 8
+_START_ATTEMPTS = {IsolationError: 3, ServerLostError: 5, OSError: SHORTAGE_ATTEMPTS}
+_MAX_LOSSES = 5
+"""Servers that may be lost over one program. Not two: a server killed from outside, and its successor
+again while it starts, are no sign that the program had any part in it."""
+
+
+_LOSSES = (
+    ServerLostError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What costs the program that was being graded, and no other: its server is gone, or its data set off a bug
+of ours or met the judge's limit on memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job as it travels to a judge."""
+
+    number: int
+    task_id: str
+    sample_id: int | str
+    code: str
+    digest: str
+    alone: bool = False
+    """On trial: it has cost the grader processes before, and no other program is near. One loss will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a judge is told when it is started."""
+
+    limits: Limits
+    profiles: Sequence[str]
+    tie: Any
+    """Reading end of a pipe that ends with the host."""
+    beats: Any
+    """Writing end of the pipe for its beats."""
+    host: int
+    """Process id."""
+    of_main_thread: bool
+    """Whether the host's main thread starts it."""
+    layers: Mapping[str, str] = field(default_factory=dict)
+    """Those of the first server of all: none may have fewer. Empty for the judge that has that server."""
+    prove_all: bool = False
+    """Whether to start, and so to try, a server of each kind at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some jobs and the suites that they need."""
+
+    tasks: Sequence[Task]
+    suites: dict[str, TestSuite]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A judge's first message: its servers' layers of isolation, and what makes them quick."""
+
+    layers: dict[str, str]
+    shortcuts: dict[str, int]
+    cgroup: tuple[str, ...] = ()
+    """Which limits a cgroup holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A judge's last message: why it can't work."""
+
+    reason: str
+    unsafe: bool = False
+    """Whether a server of it does not hold what it should: no other judge would do better."""
+
+
+@dataclass(eq=False)
+class _Pending:
+    task: Task
+    request: ProgramRequest
+    limits: Limits
+    runs: list[Run] = field(default_factory=list)
+    tests: list[TestOutcome] = field(default_factory=list)
+    tries: list[Result] = field(default_factory=list)
+    """Runs of its next tests that may have been over a limit by bad luck."""
+    losses: int = 0
+
+    def __post_init__(self) -> None:
+        self.costs = Costs(self.limits, self.request.suite)
+
+    def take(self, judge: Judge, result: Result) -> None:
+        """Count a result as the program's; what is left to do begins behind it."""
+        self.runs.append(result.run)
+        judge.add(self.tests, self.request.suite, result.run)
+        self.costs.add(result.run, self.tests)
+        asked = self.request
+        cpu, idle = asked.cpu + result.run.cpu, asked.idle + result.run.idle
+        self.request = ProgramRequest(asked.number, asked.code, asked.suite, result.following, cpu, idle)
+
+    def start_over(self) -> None:
+        """Forget what it has done."""
+        self.runs.clear()
+        self.tests.clear()
+        self.tries.clear()
+        self.costs = Costs(self.limits, self.request.suite)
+        self.request = replace(self.request, first=0, cpu=0.0, idle=0.0)
+
+
+def judge_main(connection: Any, charge: Charge) -> None:
+    """Entry point of the process, which ends when the host closes its end, whatever it is doing."""
+    end_with_host(charge.tie, charge.host, of_main_thread=charge.of_main_thread)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
+    memory, heart = MemoryLimit(), Heart(charge.beats)
+    _allow_deep_stacks()
+    inbox: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
+    worker = _Worker(connection, charge, memory, heart)
+    heart.start()
+    memory.set()
+    threading.Thread(target=_read_chunks, args=(connection, inbox, worker), daemon=True).start()
+    try:
+        worker.start()
+        while True:
+            worker.grade(inbox.get())
+    except (ServerLostError, IsolationError) as error:
+        with contextlib.suppress(OSError):
+            _send(connection, Failed(str(error), unsafe=isinstance(error, IsolationError)))
+    except BrokenPipeError:
+        pass
+    finally:
+        worker.close()
+
+
+def _read_chunks(connection: Any, inbox: queue.SimpleQueue[Chunk], worker: _Worker) -> None:
+    while True:
+        try:
+            inbox.put(pickle.loads(connection.recv_bytes()))  # noqa: S301 - from our own host process
+        except (EOFError, OSError):
+            # The host is gone, or done: there is nobody to finish for.
+            worker.close()
+            os._exit(0)
+
+
+def _send(connection: Any, message: object) -> None:
+    """Write a message in a frame of its own: the host reads what has come and waits for nothing more."""
+    data = pickle.dumps(message)
+    frame = memoryview(struct.pack(FRAME, len(data)) + data)
+    while frame:
+        frame = frame[os.write(connection.fileno(), frame) :]
+
+
+def _allow_deep_stacks() -> None:
+    """Before a server's exec, since it decides where the kernel puts everything else."""
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = _MAIN_STACK_MIB << 20
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+
+
+class _Worker:
+    """Grades chunks with up to three fork servers, by what programs import; each is started at first use."""
+
+    def __init__(self, connection: Any, charge: Charge, memory: MemoryLimit, heart: Heart) -> None:
+        self._connection = connection
+        self._memory, self._heart = memory, heart
+        self._wanted, self._prove_all = dict(charge.layers), charge.prove_all
+        self._proofs: list[Outcome] = []
+        self._limits = limits = charge.limits
+        self._profiles = get_profiles(charge.profiles)
+        self._functions = any(profile.runs_in_function for profile in self._profiles)
+        self._judge = Judge(self._profiles, limits)
+        self._servers: dict[Preload, ForkServer] = {}
+        self._suites: OrderedDict[str, PreparedSuite] = OrderedDict()
+        self._finished: list[tuple[int, Outcome]] = []
+        self._flushed = time.monotonic()
+
+    def start(self) -> None:
+        """Start the first server and tell the host how it is isolated."""
+        server = self._server(Preload.NOTHING)
+        layers, shortcuts = dict(server.layers), server.shortcuts
+        if self._prove_all:
+            for preload in Preload:
+                self._server(preload)
+        _send(self._connection, Ready(layers, shortcuts, server.cgroup))
+
+    def close(self) -> None:
+        """End the servers."""
+        for server in list(self._servers.values()):
+            server.close()
+
+    def grade(self, chunk: Chunk) -> None:
+        """Grade every job of a chunk and send the outcomes."""
+        split: dict[Preload, list[_Pending]] = {preload: [] for preload in Preload}
+        for task in chunk.tasks:
+            suite = self._prepared(chunk.suites[task.digest])
+            request = ProgramRequest(task.number, task.code, suite)
+            split[suite.preload(task.code)].append(self._pending(task, request))
+        for preload, left in split.items():
+            while left:
+                left[:] = self._grade_with_server(left, preload)
+        self._flush()
+
+    def _prepared(self, suite: TestSuite) -> PreparedSuite:
+        prepared = self._suites.get(suite.digest)
+        if prepared is None:
+            prepared = self._suites[suite.digest] = prepare(suite)
+            while len(self._suites) > _KEPT_SUITES:
+                self._suites.popitem(last=False)
+        return prepared
+
+    def _server(self, preload: Preload) -> ForkServer:
+        if preload not in self._servers:
+            retried(lambda: self._start_server(preload), _START_ATTEMPTS)
+        return self._servers[preload]
+
+    def _start_server(self, preload: Preload) -> None:
+        """Start one and have it prove itself."""
+        with self._memory.lifted():
+            server = ForkServer(self._limits, preload, functions=self._functions)
+        self._servers[preload] = server
+        try:
+            self._check_layers(server)
+            self._check_canaries(server, preload)
+        except BaseException:
+            self._drop_server(preload)
+            raise
+        self._wanted = self._wanted or dict(server.layers)
+
+    def _check_layers(self, server: ForkServer) -> None:
+        fewer = outside.lacking(self._wanted, server.layers)
+        untrue = outside.not_in_effect(server.pid, server.layers)
+        if fewer or untrue:
+            found = [*(f"without {name}" for name in fewer), *(f"{name}, not as it says" for name in untrue)]
+            raise IsolationError(
+                "a process that runs programs came up with less isolation than the first:"
+                f" {'; '.join(found)}; nothing more was graded. Run `rltf doctor`"
+            )
+
+    def _check_canaries(self, server: ForkServer, preload: Preload) -> None:
+        known = canary.canaries(server.layers, self._limits)
+        self._proofs = []
+        pending = []
+        for index, each in enumerate(known):
+            task = Task(-1 - index, each.name, 0, each.code, each.suite.digest, alone=True)
+            request = ProgramRequest(task.number, each.code, self._prepared(each.suite))
+            pending.append(self._pending(task, request))
+        while pending:
+            if self._servers.get(preload) is not server:
+                raise ServerLostError("the fork server was lost over the start-up check")
+            pending = self._grade_with_server(pending, preload)
+        for each, outcome in zip(known, self._proofs, strict=True):
+            if outcome.infrastructure_error is not None:
+                raise ServerLostError(outcome.infrastructure_error)
+            canary.check(each, outcome)
+
+    def _pending(self, task: Task, request: ProgramRequest) -> _Pending:
+        return _Pending(task, request, self._limits)
+
+    def _grade_with_server(self, pending: list[_Pending], preload: Preload) -> list[_Pending]:
+        """Grade until done or until the server is lost; returns what is left to do with another."""
+        server = self._server(preload)
+        waiting = list(pending)
+        sent: list[_Pending] = []
+        try:
+            newest = self._send_batch(server, waiting, sent)
+            results = self._heart.marking(server.results())
+            while sent:
+                result = next(results)
+                item = sent[0]
+                if result.number != item.task.number:
+                    raise ServerLostError(
+                        f"the fork server answered program {result.number}, not {item.task.number}"
+                    )
+                if result.so_far:
+                    server.answer(go_on=not self._too_costly_so_far(item, result))
+                    continue
+                settled = reruns.settled(item.tries, result)
+                if settled is not None:
+                    item.take(self._judge, settled)
+                done = settled is not None and (result.last or self._decided(item))
+                if result.asks:
+                    server.answer(go_on=not done)
+                if done:
+                    self._finish(sent.pop(0))
+                if result.retires:
+                    # Nothing is lost: the server makes way for one without a past.
+                    self._drop_server(preload)
+                    break
+                # An answer to the newest batch means that the pipe is empty: send more while the server
+                # works. With an unread batch in it a write could block, and the server on us in turn.
+                fits = waiting and item in newest and waiting[0].request.size < server.batch_bytes
+                if fits or (waiting and not sent):
+                    newest = self._send_batch(server, waiting, sent)
+        except _LOSSES as error:
+            self._drop_server(preload)
+            if sent:
+                self._lose(sent, error)
+        return sent + waiting
+
+    def _decided(self, item: _Pending) -> bool:
+        """Whether no further test of the program is to be run."""
+        return self._judge.decided(item.tests) or item.costs.cut_at(item.tests) is not None
+
+    def _too_costly_so_far(self, item: _Pending, result: Result) -> bool:
+        """Whether what a process has done until now is enough; the test that it is at counts as it is."""
+        tests, costs = list(item.tests), item.costs.copy()
+        self._judge.add(tests, item.request.suite, result.run)
+        costs.add(result.run, tests)
+        return costs.cut_at(tests) is not None
+
+    def _send_batch(
+        self, server: ForkServer, waiting: list[_Pending], sent: list[_Pending]
+    ) -> list[_Pending]:
+        """Move the next programs from `waiting` to `sent` and to the server; returns them."""
+        batch: list[_Pending] = []
+        size = 0
+        while waiting and len(batch) < _BATCH_PROGRAMS:
+            if batch and size + waiting[0].request.size >= server.batch_bytes:
+                break
+            item = waiting.pop(0)
+            size += item.request.size
+            batch.append(item)
+        sent.extend(batch)
+        server.send([item.request for item in batch])
+        return batch
+
+    def _lose(self, sent: list[_Pending], error: Exception) -> None:
+        """The program that was running is tried again; those behind it had no part in it."""
+        sent[0].losses += 1
+        sent[0].start_over()
+        if sent[0].losses >= (1 if sent[0].task.alone else _MAX_LOSSES):
+            self._finish_failed(sent.pop(0), str(error) or type(error).__name__)
+
+    def _drop_server(self, preload: Preload) -> None:
+        server = self._servers.pop(preload, None)
+        if server is not None:
+            server.close()
+
+    def _finish(self, item: _Pending) -> None:
+        cut = item.costs.cut_at(item.tests)
+        tests = item.tests if cut is None else self._judge.cut(item.tests, cut)
+        complete = self._judge.complete(tests, item.request.suite)
+        task = item.task
+        outcome = make_outcome(
+            task.task_id, task.sample_id, complete, item.runs, self._profiles, cut_short=cut is not None
+        )
+        self._deliver(task.number, outcome)
+
+    def _finish_failed(self, item: _Pending, reason: str) -> None:
+        verdicts = {profile.name: Status.NOT_RUN for profile in self._profiles}
+        outcome = Outcome(item.task.task_id, item.task.sample_id, verdicts, infrastructure_error=reason)
+        self._deliver(item.task.number, outcome)
+
+    def _deliver(self, number: int, outcome: Outcome) -> None:
+        if number < 0:
+            self._proofs.append(outcome)
+            return
+        self._finished.append((number, outcome))
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._finished:
+            _send(self._connection, self._finished)
+            self._finished = []
+        self._flushed = time.monotonic()

@@ -1,0 +1,1 @@
+"""Rows, batches and micro-batches for the trainer."""

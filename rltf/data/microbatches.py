@@ -1,0 +1,104 @@
+"""The data stream of training: micro-batches of supervised and RL rows, without end.
+
+Covers: what a micro-batch is made of under each option, and the place to go on from after a checkpoint. Does
+not cover: how rows are made (`rltf.data.batch`), or when the buffer is refreshed
+(`rltf.monitoring.callbacks`).
+
+No DataLoader: its workers and its look-ahead would draw from the buffer before a refresh that comes between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from rltf.config import RLTFConfig
+from rltf.data.batch import Row, Tokens, collate, experience_row
+from rltf.data.solutions import Solutions
+from rltf.monitoring.metrics import Meter
+from rltf.monitoring.statistics import program_statistics
+from rltf.rollout.replay_buffer import OnlineBuffer
+
+
+class Stream:
+    """Draws micro-batches when they are asked for, never ahead."""
+
+    def __init__(
+        self,
+        config: RLTFConfig,
+        tokens: Tokens,
+        solutions: Solutions,
+        buffer: OnlineBuffer,
+        *,
+        meter: Meter,
+    ) -> None:
+        self.buffer = buffer
+        self._config = config
+        self._tokens = tokens
+        self._solutions = solutions
+        self._meter = meter
+        self._drawn = 0
+        """Micro-batches so far."""
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        while True:
+            yield self._next()
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as plain JSON values."""
+        return {
+            "micro_batches": self._drawn,
+            "solutions": self._solutions.drawn,
+            "buffer": self.buffer.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where the stream was whose `state` this is."""
+        self._drawn = state["micro_batches"]
+        self._solutions.drawn = state["solutions"]
+        self.buffer.restore(state["buffer"])
+
+    def _next(self) -> dict[str, Tensor]:
+        with self._meter.seconds("batching"):
+            rl = self._rl_rows()
+            supervised = self._batch_size - rl
+            self._drawn += 1
+            if rl and self._only_solutions:
+                rl, supervised = 0, supervised or rl
+            # Supervised rows first: each kind is then a slice of the batch, and no copy of its logits.
+            rows = self._solutions.draw(supervised) + self._experiences(rl)
+            return collate(rows, pad_id=self._tokens.pad_id, seq2seq=self._tokens.seq2seq)
+
+    @property
+    def _only_solutions(self) -> bool:
+        """No program has anything to teach, since all rewards are equal, and solutions are learned anyway."""
+        mixed = self._config.mixing == "alternate" or self._config.rl_rows < self._batch_size
+        return mixed and bool(self.buffer.neutral) and not len(self.buffer)
+
+    @property
+    def _batch_size(self) -> int:
+        return self._config.per_device_train_batch_size
+
+    def _rl_rows(self) -> int:
+        """RL rows in the next micro-batch."""
+        config = self._config
+        if config.method == "sft":
+            return 0
+        if config.mixing == "alternate":
+            return self._batch_size * (self._drawn % 2)
+        return config.rl_rows
+
+    def _experiences(self, count: int) -> list[Row]:
+        if not count:
+            return []
+        drawn = self.buffer.draw(count)
+        rows = [experience_row(each) for each in drawn]
+        statistics = program_statistics("drawn", [(each.feedback, each.reward) for each in drawn])
+        statistics |= {
+            "drawn/tokens": sum(len(row.target) for row in rows) / count,
+            "drawn/truncated": sum(each.truncated for each in drawn) / count,
+        }
+        self._meter.means("drawn", statistics)
+        return rows

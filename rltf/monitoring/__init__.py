@@ -1,0 +1,1 @@
+"""What is logged between the steps of training."""

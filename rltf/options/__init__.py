@@ -1,0 +1,1 @@
+"""Options of `rltf train`: read from text by type, held to bounds."""

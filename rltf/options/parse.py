@@ -1,0 +1,103 @@
+"""Options by name: from a preset and `name=value` texts to an `RLTFConfig`.
+
+Covers: every option of `RLTFConfig` (and so of `TrainingArguments`) and of `RewardConfig`, by its own name;
+a value that an option cannot have is one line, before anything is loaded.
+Does not cover: what the options mean; their docstrings say that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from harness.errors import HarnessError, InputError
+from rltf.options.bounds import ELSEWHERE
+from rltf.options.values import read_value
+from rltf.presets import PRESETS
+from rltf.rewards.rltf import PAPER, RewardConfig
+
+if TYPE_CHECKING:
+    from rltf.config import RLTFConfig
+
+
+def make_config(preset: str | None, settings: Iterable[str] = (), **fixed: Any) -> RLTFConfig:
+    """The configuration of a preset with changes.
+
+    Args:
+        preset: One of `rltf.presets.PRESETS`; `None` for the defaults of `RLTFConfig`.
+        settings: `name=value`, the value as its option's type writes it: `learning_rate=1e-5`, `bf16=false`,
+            `baseline=greedy`, `temperatures=[0.6,1.0]`.
+        fixed: Options that stand above both.
+
+    Raises:
+        InputError: If a preset, option or value is not known, or options do not go together.
+    """
+    from rltf.config import RLTFConfig  # noqa: PLC0415 - the same
+    from rltf.options.buildable import check_buildable  # noqa: PLC0415 - imports torch
+
+    options = preset_options(preset)
+    reward_options: dict[str, Any] = {}
+    kinds = _kinds(RLTFConfig)
+    given = dict(map(_split, settings))
+    for name, text in given.items():
+        if name in _REWARD_OPTIONS:
+            reward_options[name] = read_value(name, text, _REWARD_OPTIONS[name])
+        elif name in ELSEWHERE:
+            raise InputError(f"{name} is not set like this: {ELSEWHERE[name]}")
+        elif name in kinds:
+            options[name] = read_value(name, text, kinds[name])
+        else:
+            raise _unknown(name, kinds)
+    try:
+        options["rewards"] = replace(options.get("rewards", PAPER), **reward_options)
+        config = RLTFConfig(**(options | fixed))
+    except HarnessError:
+        raise
+    # Trainer's options are checked by Trainer, accelerate and DeepSpeed, each with errors of its own.
+    except Exception as error:
+        names = f" ({', '.join(given)})" if given else ""
+        said = str(error) or type(error).__name__
+        raise InputError(f"these options do not go together{names}: {said}") from None
+    check_buildable(config)
+    return config
+
+
+def preset_options(name: str | None) -> dict[str, Any]:
+    """The options of a preset; none for `None`.
+
+    Raises:
+        InputError: If there is no preset of that name.
+    """
+    if name is None:
+        return {}
+    if name not in PRESETS:
+        raise InputError(f"unknown preset {name!r}; available: {', '.join(PRESETS)}")
+    return dict(PRESETS[name])
+
+
+_REWARD_OPTIONS: Mapping[str, Any] = get_type_hints(RewardConfig)
+
+
+def _kinds(config: type[RLTFConfig]) -> dict[str, Any]:
+    """The type of each option."""
+    hints = get_type_hints(config)
+    kinds = {each.name: hints[each.name] for each in fields(config) if each.init}
+    # Trainer's also take text: a file of settings, but not where they are arguments of a function.
+    arguments = {name: dict[str, Any] | None for name in kinds if name.endswith("_kwargs")}
+    # It also takes what it is not annotated with: whether to.
+    return kinds | arguments | {"lr_scheduler_type": config.schedules(), "fsdp": bool | str | None}
+
+
+def _split(setting: str) -> tuple[str, str]:
+    name, equals, text = setting.partition("=")
+    if not equals:
+        raise InputError(f"{setting!r} is no option; write name=value, for example learning_rate=1e-5")
+    return name.strip(), text
+
+
+def _unknown(name: str, kinds: Mapping[str, Any]) -> InputError:
+    near = get_close_matches(name, [*kinds, *_REWARD_OPTIONS], n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; see rltf/config.py for the names"
+    return InputError(f"unknown option {name!r}{hint}")

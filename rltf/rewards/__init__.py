@@ -1,0 +1,1 @@
+"""From a graded program to what each of its tokens is worth."""

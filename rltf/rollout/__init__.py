@@ -1,0 +1,1 @@
+"""Programs sampled from the policy and graded."""

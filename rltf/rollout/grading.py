@@ -1,0 +1,106 @@
+"""Programs read out of completions, and graded while the next completions are made.
+
+Does not cover: what is asked of the model, or what the verdicts are worth (`rltf.rollout.rollout`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from harness.evaluate.evaluation import Grader
+from harness.extraction import extract_program
+from harness.models import Completion, Finish
+from harness.types import Job, Outcome, Problem
+
+_CHUNK = 32
+"""Programs handed to the grader together."""
+
+Key = tuple[str, int, bool]
+"""Problem, number of the sample, whether it is the greedy one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A completion, and the program in it."""
+
+    completion: Completion
+    code: str
+    temperature: float | None
+    """`None` for the greedy one."""
+
+    @property
+    def key(self) -> Key:
+        return self.completion.task_id, self.completion.sample_id, self.temperature is None
+
+
+def read_program(completion: Completion, temperature: float | None) -> Program:
+    """The program in a completion that was made at `temperature`."""
+    truncated = completion.finish is Finish.LENGTH
+    code = extract_program(completion.text, completion.prompt, truncated=truncated).code
+    return Program(completion, code, temperature)
+
+
+def grade_beside(
+    programs: Iterable[Program],
+    problems: Mapping[str, Problem],
+    grader: Grader,
+    seconds: dict[str, float],
+) -> Callable[[], list[tuple[Program, Outcome]]]:
+    """Take all `programs`, and have each graded while the next are made.
+
+    Args:
+        programs: Made as they are taken.
+        problems: By task id.
+        grader: Used in a thread, until what is returned has been called.
+        seconds: Gets the time of taking, `sampling`, and of waiting for the verdicts then, `grading`.
+
+    Returns:
+        What waits for the verdicts and gives them.
+    """
+
+    def grade(chunk: list[Program]) -> list[tuple[Program, Outcome]]:
+        jobs = [
+            Job(each.completion.task_id, i, each.code, problems[each.completion.task_id])
+            for i, each in enumerate(chunk)
+        ]
+        outcomes = {outcome.sample_id: outcome for outcome in grader.run(jobs)}
+        return [(each, outcomes[i]) for i, each in enumerate(chunk)]
+
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grading")
+    try:
+        with _timed(seconds, "sampling"):
+            chunks = [thread.submit(grade, chunk) for chunk in _chunks(programs)]
+    except BaseException:
+        thread.shutdown(cancel_futures=True)
+        raise
+    thread.shutdown(wait=False)  # it ends with the last chunk
+
+    def verdicts() -> list[tuple[Program, Outcome]]:
+        with _timed(seconds, "grading"):
+            return [pair for chunk in chunks for pair in chunk.result()]
+
+    return verdicts
+
+
+def _chunks(programs: Iterable[Program]) -> Iterator[list[Program]]:
+    chunk: list[Program] = []
+    for program in programs:
+        chunk.append(program)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started

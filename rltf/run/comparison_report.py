@@ -1,0 +1,165 @@
+"""What training changed: `comparison.json` and `report.html` of a training run.
+
+Covers: pass@k before and after with intervals, the paired difference, problems gained and lost, how outcomes
+shifted (the paper's qualitative figure), training curves.
+Does not cover: how any of these is computed (`harness.metrics.paired`) or drawn (`harness.report`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.metrics.paired import Paired, compare_runs
+from harness.report.charts import Chart
+from harness.report.formats import html
+from harness.report.lines import line_chart
+from harness.report.pairs import data_pair, paired
+from harness.report.sections import Report, Section, data_rows, scores
+from harness.run_store.files import replace_file, write_json
+from harness.run_store.finished_run import Run, read_run
+from rltf.monitoring.callbacks import METRICS
+
+_CURVE_POINTS = 40
+"""Rows of the table of training."""
+_CURVES = {
+    "step": "step",
+    "loss/supervised": "supervised loss",
+    "loss/coarse": "coarse loss",
+    "loss/fine": "fine loss",
+    "loss/adaptive": "adaptive loss",
+    "sampled/passed": "sampled: passed",
+    "sampled/failure": "failure",
+    "sampled/error": "error",
+    "sampled/syntax_error": "syntax error",
+    "sampled/pass_ratio": "tests passed",
+    "entropy": "entropy",
+    "drawn/tokens": "tokens",
+    "buffer/staleness": "staleness",
+}
+_FIGURES: Sequence[tuple[str, Mapping[str, str]]] = (
+    (
+        "Outcomes of the programs sampled in training, in shares",
+        {
+            "sampled/passed": "passed",
+            "sampled/failure": "failure",
+            "sampled/error": "error",
+            "sampled/syntax_error": "syntax error",
+        },
+    ),
+    ("pass@1 in between", {"eval/*": ""}),
+    ("Supervised loss", {"loss/supervised": "supervised"}),
+    (
+        "Reinforcement terms of the loss",
+        {"loss/coarse": "coarse", "loss/fine": "fine", "loss/adaptive": "adaptive"},
+    ),
+    ("Entropy of the predictions, in nats", {"entropy": "entropy"}),
+    ("Length of the sampled programs, in tokens", {"sampled/tokens": "tokens"}),
+)
+"""Training curves: title, and what each line is called."""
+_BROWSE = 8 << 20
+"""Characters of the runs' programs in the page."""
+
+
+def write_outcome(
+    out: Path, names: Sequence[str], profile: str, introduction: Sequence[str]
+) -> dict[str, Any]:
+    """Write `comparison.json` and `report.html` into `out`; returns the content of the former.
+
+    Args:
+        out: With `eval/before/<name>` and `eval/after/<name>`.
+        names: Of the benchmarks.
+        profile: Whose numbers stand first.
+        introduction: Sentences on what was trained.
+    """
+    report = Report("What training changed", introduction, profile=profile, browse=_BROWSE)
+    runs: list[Run] = []
+    content: dict[str, Any] = {}
+    for name in names:
+        before, after = (
+            read_run(out / "eval" / when / name, f"{name} {when}") for when in ("before", "after")
+        )
+        result = compare_runs(before, after)
+        content[name] = {
+            **_compared(before, after, result, profile),
+            "profile": profile,
+            "profiles": {each: _compared(before, after, result, each) for each in before.profiles},
+        }
+        runs += [before, after]
+        report.sections += paired(result, before, after)
+        report.data += data_pair(result, before, after)
+    report.runs = runs
+    course = _course(out / METRICS)
+    report.figures = [chart for title, names_of in _FIGURES if (chart := _figure(title, names_of, course))]
+    report.sections = [scores(runs), *report.sections, *_training(course)]
+    report.data += data_rows(runs)
+    write_json(out / "comparison.json", content)
+    page = html(report).encode(errors="backslashreplace")
+    replace_file(out / "report.html", lambda stream: stream.write(page))
+    return content
+
+
+def _compared(before: Run, after: Run, result: Paired, profile: str) -> dict[str, Any]:
+    """`before`, `after` and `difference` under one profile."""
+    ks = [each.k for each in result.scores if each.profile == profile]
+    differences = {
+        f"pass@{each.k}": asdict(each.difference) for each in result.scores if each.profile == profile
+    }
+    return {
+        "before": {f"pass@{k}": before.score(profile, "all", f"pass@{k}") for k in ks},
+        "after": {f"pass@{k}": after.score(profile, "all", f"pass@{k}") for k in ks},
+        "difference": differences,
+        "gained": result.gained[profile],
+        "lost": result.lost[profile],
+        "outcomes": {
+            str(status): {"before": shares[0], "after": shares[1]}
+            for status, shares in result.shift[profile].items()
+        },
+    }
+
+
+def _course(path: Path) -> list[dict[str, Any]]:
+    """The lines of the log."""
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [row for row in map(json.loads, lines) if "loss" in row]
+
+
+def _figure(title: str, names: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Chart | None:
+    found = {
+        said: [(row["step"], row[name]) for row in rows if name in row]
+        for name, said in _with_evaluations(names, rows).items()
+    }
+    return line_chart(title, found)
+
+
+def _with_evaluations(names: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """`eval/*` stands for all evaluations that were logged."""
+    if "eval/*" not in names:
+        return dict(names)
+    found = dict.fromkeys(name for row in rows for name in row if name.startswith("eval/"))
+    return {name: name.removeprefix("eval/") for name in found}
+
+
+def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Section]:
+    """The course of training as a table, thinned out."""
+    import pandas as pd  # noqa: PLC0415 - reports only
+
+    if not rows:
+        return
+    every = -(-len(rows) // _CURVE_POINTS)
+    shown = [rows[i] for i in range(len(rows)) if i % every == 0 or i == len(rows) - 1]
+    table = [
+        {title: _number(row.get(name)) for name, title in _CURVES.items() if any(name in row for row in rows)}
+        for row in shown
+    ]
+    note = f"Every {every}. line of {METRICS}." if every > 1 else f"All of {METRICS}."
+    yield Section("Training", pd.DataFrame(table), [note, "Shares are of the programs sampled at a refresh."])
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"

@@ -1,0 +1,63 @@
+"""The folder of a training run: `training.json` says what it is, and a run of other inputs is refused.
+
+Does not cover: what else lies in it (checkpoints, `metrics.jsonl`, `eval/`, `comparison.json`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InputError
+from harness.run_store import environment
+from harness.run_store.files import write_json, writing
+from harness.run_store.run_folder import refuse_other_inputs
+from rltf.config import RLTFConfig
+
+MANIFEST = "training.json"
+FORMAT = 1
+"""Raised when `training.json` changes its meaning."""
+
+
+def adopt_folder(
+    out: Path, identity: Mapping[str, Any], config: RLTFConfig, *, resume: bool, command: str = ""
+) -> None:
+    """Make `out` the folder of this training, or find that it is.
+
+    Args:
+        out: Made if it does not exist.
+        identity: What a resumed run must have as before; plain JSON values.
+        config: Recorded in full. Of several processes the first does all of this.
+        resume: Whether to go on with what lies there.
+        command: Recorded.
+
+    Raises:
+        InputError: If it holds another training, or this one and `resume` was not asked for.
+    """
+    if config.process_index:
+        return
+    path, asked = out / MANIFEST, json.loads(json.dumps(identity))
+    # A manifest alone is a training that was refused before it began.
+    if path.exists() and len(list(out.iterdir())) > 1:
+        if not resume:
+            raise InputError(f"{out} holds a training run; pass --resume to go on, or choose another --out")
+        return refuse_other_inputs(out, _read(path), asked)
+    with writing(path):
+        out.mkdir(parents=True, exist_ok=True)
+    manifest = {
+        "format": FORMAT,
+        "identity": asked,
+        "options": config.to_dict(),
+        "command": command,
+        **environment.describe(),
+    }
+    write_json(path, manifest, default=str, allow_nan=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_bytes())["identity"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path} is not a manifest of ours; choose another --out") from None
