@@ -16,7 +16,7 @@ from transformers.trainer_utils import SchedulerType
 
 from harness.compare import PROFILES
 from harness.errors import InputError
-from rltf.options.bounds import bounds_of, option
+from rltf.bounds import bounds_of, option
 from rltf.rewards.rltf import PAPER, RewardConfig
 from rltf.rollout.replay_buffer import RULES
 

@@ -31,11 +31,11 @@ from harness.runner.processors import available_processors, local_share
 from harness.types import Benchmark, Limits, Problem
 from rltf.build import check_rewarding, check_split, make_trainer, with_adapters
 from rltf.config import RLTFConfig
+from rltf.evaluation.comparison_report import write_outcome
+from rltf.evaluation.evaluations import EvaluateEvery, Evaluations
 from rltf.monitoring.callbacks import Console
 from rltf.rollout.problem_filter import audit
 from rltf.run import checkpoints
-from rltf.run.comparison_report import write_outcome
-from rltf.run.evaluations import EvaluateEvery, Evaluations
 from rltf.run.manifest import adopt_folder
 from rltf.trainer import RLTFTrainer
 

@@ -5,17 +5,27 @@ Does not cover: modules named in strings, which is how harness finds benchmarks 
 """
 
 import ast
+import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("harness", "rltf", "benchmarks")
 MODULES = sorted(path.relative_to(ROOT) for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 SANDBOX = Path("harness/runner/sandbox")
+
+OPEN_TO_BENCHMARKS = {
+    "harness.types",
+    "harness.errors",
+    "harness.datasource",
+    "harness.compare",
+    "harness.extraction",
+}
+MOST_LOOSE_FILES = 12
+"""In a package beside its folders."""
 
 # Seconds to import, or gigabytes to install. Everything but these exceptions imports them in functions.
 HEAVY = {"accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "rich", "torch", "transformers"}
@@ -24,10 +34,10 @@ _TENSORS = (
     "harness/models/hf/token_sampling.py",
     "harness/models/hf/decode.py",
     "harness/models/hf/forward.py",
-    "harness/models/hf/library_errors.py",
+    "harness/models/library_errors.py",
     "harness/models/hf/sampler.py",
     "harness/models/hf/noise.py",
-    "harness/models/hf/positions.py",
+    "harness/models/positions.py",
     "harness/models/hf/virtual_tokens.py",
     "rltf/data/batch.py",
     "rltf/objectives/losses.py",
@@ -39,7 +49,7 @@ _TRAINER = (
     "rltf/build.py",
     "rltf/monitoring/callbacks.py",
     "rltf/config.py",
-    "rltf/run/evaluations.py",
+    "rltf/evaluation/evaluations.py",
     "rltf/train.py",
 )
 HEAVY_ON_PURPOSE = {
@@ -50,7 +60,7 @@ HEAVY_ON_PURPOSE = {
     **{module: {"transformers"} for module in _TRAINER},
     "harness/models/hf/adapters.py": {"torch", "transformers"},
     "harness/models/hf/loading.py": {"torch", "transformers"},
-    "harness/models/prompt_reader.py": {"transformers"},
+    "harness/models/hf/prompt_reader.py": {"transformers"},
     "rltf/monitoring/finite.py": {"torch", "transformers"},
     "rltf/trainer.py": {"torch", "transformers"},
 }
@@ -70,6 +80,7 @@ DANGEROUS_ON_PURPOSE = {
 }
 
 
+@cache
 def _tree(module: Path) -> ast.Module:
     return ast.parse((ROOT / module).read_text(encoding="utf-8"))
 
@@ -119,7 +130,7 @@ def _allowed(module: Path) -> set[str]:
     if module.parts[0] == "rltf":
         return {"rltf", "harness"}
     own = ".".join(module.parts[:2]) if len(module.parts) > 2 else "benchmarks"
-    return {own, "harness.types", "harness.errors", "harness.datasource"}
+    return {own, *OPEN_TO_BENCHMARKS}
 
 
 def test_the_reader_of_imports_sees_every_form(monkeypatch, tmp_path):
@@ -133,7 +144,7 @@ def test_the_reader_of_imports_sees_every_form(monkeypatch, tmp_path):
         "def late():\n    from benchmarks.apps import load\n"
     )
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
-    everything = {"rltf", "rltf.objectives.losses", "numpy.linalg", "torch", "benchmarks.apps"}
+    everything = {"rltf", "rltf.losses", "numpy.linalg", "torch", "benchmarks.apps"}
     assert _imports(module) == everything
     assert _imports(module, _at_import(module)) == everything - {"torch", "benchmarks.apps"}
     assert not _within("benchmarks.apps", _allowed(module))
@@ -142,43 +153,79 @@ def test_the_reader_of_imports_sees_every_form(monkeypatch, tmp_path):
     assert not _within("harness.types", _allowed(SANDBOX / "wire.py"))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_module_imports_only_what_its_arrow_allows(module):
-    ours = {
-        name for name in _imports(module) if name.split(".")[0] in (*PACKAGES, "tests", "results", "examples")
-    }
-    forbidden = {name for name in ours if not _within(name, _allowed(module))}
-    assert not forbidden, f"{module} may import {sorted(_allowed(module))} of ours, not {sorted(forbidden)}"
+def _none(complaints: Iterable[str]) -> None:
+    listed = sorted(complaints)
+    assert not listed, "\n".join(listed)
 
 
-@pytest.mark.parametrize("module", [path for path in MODULES if path.is_relative_to(SANDBOX)], ids=str)
-def test_the_sandbox_needs_nothing_that_is_not_in_the_standard_library(module):
-    foreign = {name.split(".")[0] for name in _imports(module)} - sys.stdlib_module_names - {"harness"}
-    assert not foreign, f"{module} runs in an interpreter without site-packages; it imports {sorted(foreign)}"
-
-
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_module_imports_heavy_packages_only_when_they_are_needed(module):
-    heavy = {name.split(".")[0] for name in _imports(module, _at_import(module))} & HEAVY
-    assert heavy == HEAVY_ON_PURPOSE.get(module.as_posix(), set()), (
-        f"{module} imports {sorted(heavy)} at its top: move it into the function that needs it"
+def test_modules_import_only_what_their_arrows_allow():
+    ours = (*PACKAGES, "tests", "studies", "results", "examples")
+    _none(
+        f"{module} may import {sorted(_allowed(module))} of ours, not {name}"
+        for module in MODULES
+        for name in _imports(module)
+        if name.split(".")[0] in ours and not _within(name, _allowed(module))
     )
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_only_the_files_listed_here_run_text_as_code(module):
-    calls = {ast.unparse(node.func) for node in ast.walk(_tree(module)) if isinstance(node, ast.Call)}
-    assert calls & DANGEROUS == DANGEROUS_ON_PURPOSE.get(module.as_posix(), set()), module
-
-
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_a_module_says_what_it_is_for_and_prints_nothing(module):
-    tree = _tree(module)
-    assert ast.get_docstring(tree), f"{module} has no docstring"
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    assert not any(isinstance(call.func, ast.Name) and call.func.id == "print" for call in calls), (
-        f"{module} prints; results go to sys.stdout in commands, everything else is returned"
+def test_the_sandbox_needs_nothing_that_is_not_in_the_standard_library():
+    known = sys.stdlib_module_names | {"harness"}
+    _none(
+        f"{module} runs in an interpreter without site-packages, and imports {name}"
+        for module in MODULES
+        if module.is_relative_to(SANDBOX)
+        for name in {name.split(".")[0] for name in _imports(module)} - known
     )
+
+
+def test_modules_import_heavy_packages_only_when_they_are_needed():
+    for module in MODULES:
+        heavy = {name.split(".")[0] for name in _imports(module, _at_import(module))} & HEAVY
+        assert heavy == HEAVY_ON_PURPOSE.get(module.as_posix(), set()), (
+            f"{module} imports {sorted(heavy)} at its top: move it into the function that needs it"
+        )
+
+
+def test_only_the_files_listed_here_run_text_as_code():
+    for module in MODULES:
+        calls = {ast.unparse(node.func) for node in ast.walk(_tree(module)) if isinstance(node, ast.Call)}
+        assert calls & DANGEROUS == DANGEROUS_ON_PURPOSE.get(module.as_posix(), set()), module
+
+
+def test_modules_say_what_they_are_for_and_print_nothing():
+    for module in MODULES:
+        tree = _tree(module)
+        assert ast.get_docstring(tree), f"{module} has no docstring"
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        assert not any(isinstance(call.func, ast.Name) and call.func.id == "print" for call in calls), (
+            f"{module} prints; results go to sys.stdout in commands, everything else is returned"
+        )
+
+
+def test_packages_have_few_loose_files():
+    for package in ("harness", "rltf"):
+        loose = sorted(path.name for path in (ROOT / package).glob("*.py"))
+        assert len(loose) <= MOST_LOOSE_FILES, f"{package}: {loose}"
+
+
+def _folder(name: str) -> str:
+    """The folder of a module, or the module itself where it stands loose in its package."""
+    parts = name.split(".")
+    folder = ROOT.joinpath(*parts[:2])
+    return ".".join(parts[:2]) if len(parts) > 1 and folder.is_dir() else name
+
+
+def test_no_folder_imports_one_that_imports_it():
+    arrows: dict[str, set[str]] = {}
+    for module in MODULES:
+        name = ".".join(module.with_suffix("").parts).removesuffix(".__init__")
+        for other in _imports(module):
+            if other.split(".")[0] in PACKAGES and _folder(other) != _folder(name):
+                arrows.setdefault(_folder(name), set()).add(_folder(other))
+    try:
+        graphlib.TopologicalSorter(arrows).prepare()
+    except graphlib.CycleError as error:
+        raise AssertionError(f"imports go in a circle: {' -> '.join(error.args[1])}") from None
 
 
 def test_the_exceptions_listed_here_exist():

@@ -115,7 +115,7 @@ def _as_read(args: argparse.Namespace) -> tuple[Prompt, str]:
     if args.tokenizer is not None:
         raise InputError("--model has a tokenizer of its own; leave --tokenizer out")
     try:
-        from harness.models.prompt_reader import load_reader  # noqa: PLC0415 - imports torch
+        from harness.models.hf.prompt_reader import load_reader  # noqa: PLC0415 - imports torch
     except ImportError as error:
         raise InputError(
             f"--model needs torch and transformers ({error}); pip install 'rltf-harness[models]'"

@@ -87,8 +87,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
+    from harness.files import replace_file  # noqa: PLC0415 - nothing heavy before the arguments are good
     from harness.report.formats import FORMATS  # noqa: PLC0415
-    from harness.run_store.files import replace_file  # noqa: PLC0415 - nothing heavy before the arguments are good
     from harness.run_store.finished_run import load_run  # noqa: PLC0415
 
     _check(args)

@@ -136,8 +136,8 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
 
 def show_metrics(metrics: dict[str, Any], folder: Path) -> int:
     """Print the tables of a finished run; returns the exit status."""
+    from harness.metrics.lost_samples import is_incomplete  # noqa: PLC0415
     from harness.report.console import show  # noqa: PLC0415
-    from harness.run_store.lost_samples import is_incomplete  # noqa: PLC0415
 
     show(metrics, folder / "report.md", sys.stdout)
     sys.stdout.flush()

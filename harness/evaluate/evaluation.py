@@ -20,6 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from harness.errors import InputError
 from harness.metrics.completions import recorded
+from harness.metrics.lost_samples import count_lost
 from harness.metrics.summary import Summary
 from harness.programs.source import Programs
 from harness.report.markdown import markdown
@@ -27,7 +28,6 @@ from harness.report.progress import Progress, Silent
 from harness.report.run_page import write_page
 from harness.report.warnings import count_unusable
 from harness.run_store import environment
-from harness.run_store.lost_samples import count_lost
 from harness.run_store.records import Key, read_outcomes, read_samples
 from harness.run_store.run_folder import RunFolder
 from harness.types import Benchmark, Job, Limits, Outcome

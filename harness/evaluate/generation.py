@@ -1,7 +1,7 @@
 """Programs that a model makes: what it is asked, how an answer becomes a program, and what is kept of it.
 
 Covers: which samples are missing, prompts, extraction, `samples.jsonl` and `prompts.jsonl` while they grow.
-Does not cover: the model (`harness.models`), what a server does not give (`harness.run_store.lost_samples`),
+Does not cover: the model (`harness.models`), what a server does not give (`harness.metrics.lost_samples`),
 grading (`harness.evaluate.grading_thread`).
 """
 
@@ -16,11 +16,11 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.extraction import RULES, extract_program
+from harness.metrics.lost_samples import LostFile
 from harness.models.base import Completion, Decoding, Finish, Request
 from harness.models.unanswered import LossySampler, Unanswered
 from harness.prompts import Prompt, format_hash, make_prompt
 from harness.run_store.journal import RowFile
-from harness.run_store.lost_samples import LostFile
 from harness.run_store.records import Key
 from harness.types import Benchmark, Problem, PromptFormat
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from harness.errors import InputError
+from harness.metrics.lost_samples import tasks_lost
 from harness.metrics.n_at_k import FewSurvivors, count_filtered, n_at_k
 from harness.metrics.pass_at_k import Difference, Interval, mean_interval, paired_difference, pass_at_k
 from harness.metrics.summary import is_unscorable
 from harness.run_store.finished_run import Run
-from harness.run_store.lost_samples import tasks_lost
 from harness.types import Status
 
 

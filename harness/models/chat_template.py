@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import InputError
-from harness.models.hf.library_errors import cause
+from harness.models.library_errors import cause
 
 _DATE = "26 Jul 2024"
 """What the templates of Llama 3.1 and later write as today's date where they are told none and know no clock:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.models.chat_template import Template, token_text
-from harness.models.hf.positions import Context
+from harness.models.positions import Context
 from harness.prompts import Prompt, fit
 
 __all__ = ["CHAT", "Context", "Encoded", "Prompting"]

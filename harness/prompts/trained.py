@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
+from harness.files import write_json
 from harness.prompts.record import format_hash
-from harness.run_store.files import write_json
 from harness.types import PromptFormat
 
 FILE = "rltf_prompt.json"

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from harness.files import replace_file, writing
 from harness.report import series
 from harness.report.series import Point, Series
-from harness.run_store.files import replace_file, writing
 from harness.run_store.finished_run import Run
 from harness.types import Status
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from harness.files import replace_file
 from harness.report.browser import browser_data
 from harness.report.page import Block, Card, Page, render
 from harness.report.tables import about_run, all_tables, provenance, remarks, sampling, shares
 from harness.report.warnings import warnings
-from harness.run_store.files import replace_file
 from harness.run_store.finished_run import Run, read_run
 from harness.types import Benchmark
 

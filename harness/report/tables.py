@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.metrics.lost_samples import said_of_lost
 from harness.metrics.summary import from_easy_to_hard
 from harness.run_store.finished_run import generation
-from harness.run_store.lost_samples import said_of_lost
 from harness.types import Status
 
 _EXCEPTIONS = 12

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.errors import InfrastructureError, InputError
-from harness.run_store.files import replace_file, writing
+from harness.files import replace_file, writing
 from harness.run_store.outcome_rows import check_outcome_row
 from harness.run_store.records import Key, encoded, outcome_row
 from harness.types import Outcome, Status

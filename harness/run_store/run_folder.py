@@ -22,8 +22,8 @@ from typing import Any, Self
 
 from harness.errors import InputError
 from harness.evaluate.generation import SampleFiles, Sampling, sample_rows
+from harness.files import replace_file, write_json, writing
 from harness.programs.source import Programs
-from harness.run_store.files import replace_file, write_json, writing
 from harness.run_store.journal import OutcomeFile
 from harness.run_store.records import Key, read_samples, write_samples
 from harness.types import Benchmark

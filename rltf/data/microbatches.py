@@ -18,8 +18,8 @@ from rltf.config import RLTFConfig
 from rltf.data.batch import Row, Tokens, collate, experience_row
 from rltf.data.solutions import Solutions
 from rltf.monitoring.metrics import Meter
-from rltf.monitoring.statistics import program_statistics
 from rltf.rollout.replay_buffer import OnlineBuffer
+from rltf.rollout.statistics import program_statistics
 
 
 class Stream:

@@ -15,7 +15,7 @@ from harness.errors import InputError
 from harness.prompts import make_prompt
 from harness.types import Problem, PromptFormat
 from rltf.data.batch import REMEMBERED, Row, Tokens
-from rltf.data.shuffle import shuffled
+from rltf.rollout.shuffle import shuffled
 
 
 class Solutions:

@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from harness.run_store.files import replace_file, writing
+from harness.files import replace_file, writing
 from rltf.config import RLTFConfig
 from rltf.monitoring.metrics import Meter
 from rltf.rollout.replay_buffer import OnlineBuffer

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from rltf.options.validation import check_choice
 from rltf.rewards.rltf import Alpha, Reduction
+from rltf.validation import check_choice
 
 IGNORE = -100
 """A label that is no target, as in `transformers`."""

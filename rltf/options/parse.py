@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from harness.errors import HarnessError, InputError
-from rltf.options.bounds import ELSEWHERE
+from rltf.bounds import ELSEWHERE
 from rltf.options.values import read_value
 from rltf.presets import PRESETS
 from rltf.rewards.rltf import PAPER, RewardConfig

@@ -2,7 +2,7 @@
 
 Covers: bool, int, float, str, enumerations, `Literal`, `None`, lists, tuples and dictionaries of those, and
 unions of them, of which the first that the text can be is taken: `None`, bool, int, float, words, text.
-Does not cover: which values make sense (`rltf.options.bounds`). Nothing in the text is run.
+Does not cover: which values make sense (`rltf.bounds`). Nothing in the text is run.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Literal
 
 from harness.types import ErrorInfo, Outcome, Status, TestKind, TestOutcome
-from rltf.options.validation import check_choice
 from rltf.rewards.empty_programs import is_nothing
 from rltf.rewards.error_types import (
     GLOBAL_AT_END,
@@ -25,6 +24,7 @@ from rltf.rewards.error_types import (
 )
 from rltf.rewards.line_tokens import line_spans
 from rltf.rewards.released import released_place
+from rltf.validation import check_choice
 
 __all__ = ["Category", "Compat", "Feedback", "Scope", "feedback"]
 

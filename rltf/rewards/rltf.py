@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from rltf.options.bounds import NO_BOUNDS
-from rltf.options.validation import check_choice
+from rltf.bounds import NO_BOUNDS
 from rltf.rewards.feedback import Category, Compat, Feedback, Scope
+from rltf.validation import check_choice
 
 AdaptiveMode = Literal["separate", "replace"]
 AdaptiveFor = Literal["all", "failure"]

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from harness.evaluate.evaluation import Grader
-from harness.run_store.files import replace_file, writing
+from harness.files import replace_file, writing
 from harness.types import Benchmark, Job, Problem
 
 TRIES = 3

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.errors import InputError
-from rltf.data.shuffle import shuffled
 from rltf.rewards.feedback import Category, Feedback, Scope
 from rltf.rewards.rltf import Reward
+from rltf.rollout.shuffle import shuffled
 
 RULES = ("queue", "released")
 

@@ -21,14 +21,14 @@ from harness.evaluate.evaluation import Grader
 from harness.models import Decoding, Finish, Request, Sampler, Trace
 from harness.prompts import Prompt, make_prompt
 from harness.types import Outcome, Problem, PromptFormat, TestKind
-from rltf.data.shuffle import shuffled
-from rltf.monitoring.statistics import program_statistics
 from rltf.rewards.alignment import Place, place
 from rltf.rewards.feedback import Feedback, Scope, feedback
 from rltf.rewards.line_tokens import feedback_mask
 from rltf.rewards.rltf import PAPER, Reward, RewardConfig, best, group_mean, raw_rewards, rewards
 from rltf.rollout.grading import Key, Program, grade_beside, read_program
 from rltf.rollout.replay_buffer import Experience, experience_of, feedback_of, row_of
+from rltf.rollout.shuffle import shuffled
+from rltf.rollout.statistics import program_statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
-from harness.run_store.files import replace_file
+from harness.files import replace_file
 
 FORMAT = 2
 """Raised when our state changes its meaning."""

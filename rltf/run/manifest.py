@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
+from harness.files import write_json, writing
 from harness.run_store import environment
-from harness.run_store.files import write_json, writing
 from harness.run_store.run_folder import refuse_other_inputs
 from rltf.config import RLTFConfig
 

@@ -12,8 +12,8 @@ from typing import ClassVar
 import pytest
 
 from harness.errors import InfrastructureError, InputError
+from harness.files import replace_file
 from harness.programs.source import Sample
-from harness.run_store.files import replace_file
 from harness.run_store.journal import OutcomeFile, RowFile
 from harness.run_store.records import (
     outcome_from_row,

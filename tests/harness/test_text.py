@@ -7,12 +7,12 @@ import warnings
 import pytest
 
 from harness.errors import InputError
+from harness.files import replace_file
 from harness.models.api.errors import one_line as server_line
 from harness.report.browser import _json
 from harness.report.console import show
 from harness.report.formats import _inert, _latex
 from harness.report.markdown import cell, fenced
-from harness.run_store.files import replace_file
 from harness.run_store.journal import OutcomeFile
 from harness.runner.child_report import error_of
 from harness.text import one_line, printable, printable_values, shown

@@ -4,9 +4,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from rltf.monitoring.statistics import program_statistics
 from rltf.rewards.feedback import Category, Feedback, Scope
 from rltf.rewards.rltf import NO_REWARD, Reward
+from rltf.rollout.statistics import program_statistics
 
 PASSED = Feedback(Category.PASSED, "passed", Scope.IGNORE, None, 1.0)
 CUT = Feedback(Category.SYNTAX_ERROR, "truncated", Scope.GLOBAL, None, 0.0)

@@ -17,8 +17,8 @@ from transformers.utils.hub import cached_file
 
 from harness.errors import InputError
 from harness.models.hf.checkpoint_files import ADAPTER_CONFIG, read_json
-from harness.models.hf.library_errors import asked
-from harness.models.hf.positions import embedding_rows
+from harness.models.library_errors import asked
+from harness.models.positions import embedding_rows
 
 _TABLE = r"(^|\.)(embed_tokens|wte|lm_head|word_embeddings|shared|embed_in|embed_out|tok_embeddings)\."
 _TOKENS_FIRST = re.compile(

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from harness.errors import InputError
-from harness.models.hf.library_errors import cause, of_a_device, out_of_memory
-from harness.models.hf.positions import first_position, inner_model
 from harness.models.hf.virtual_tokens import Virtual
+from harness.models.library_errors import cause, of_a_device, out_of_memory
+from harness.models.positions import first_position, inner_model
 
 
 class Forward:

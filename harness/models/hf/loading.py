@@ -17,8 +17,8 @@ import transformers
 from harness.errors import InputError
 from harness.models.hf.adapters import with_adapter
 from harness.models.hf.checkpoint_files import Source, digest, source_of
-from harness.models.hf.library_errors import asked
-from harness.models.prompt_reader import library_options, load_config, load_tokenizer, tokenizer_of
+from harness.models.hf.prompt_reader import library_options, load_config, load_tokenizer, tokenizer_of
+from harness.models.library_errors import asked
 
 __all__ = ["DTYPES", "Loaded", "load", "load_tokenizer"]
 

@@ -25,10 +25,10 @@ from harness.models.end_tokens import chat_choice, decoder_start, end_ids, gener
 from harness.models.hf.batching import CPU_TOKENS, GPU_TOKENS, Budget, Row, in_order
 from harness.models.hf.decode import Precision, Session
 from harness.models.hf.forward import Forward
-from harness.models.hf.library_errors import out_of_memory
 from harness.models.hf.noise import row_key
-from harness.models.hf.positions import Context, embedding_rows, inner_model, is_seq2seq
 from harness.models.hf.stopping import Endings
+from harness.models.library_errors import out_of_memory
+from harness.models.positions import Context, embedding_rows, inner_model, is_seq2seq
 from harness.models.prompt_encoder import Prompting
 
 SAMPLER_VERSION = "1"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import InputError
-from harness.models.hf.positions import virtual_tokens
+from harness.models.positions import virtual_tokens
 
 _CACHED = ("PREFIX_TUNING", "CARTRIDGE")
 _NEEDS_A_TASK = ("MULTITASK_PROMPT_TUNING", "POLY")

@@ -15,8 +15,8 @@ import transformers
 
 from harness.errors import InputError
 from harness.models import Decoding, Request
-from harness.models.hf.positions import Context
 from harness.models.hf.sampler import LocalSampler
+from harness.models.positions import Context
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 

@@ -12,9 +12,9 @@ import transformers
 from harness.errors import InputError
 from harness.models.chat_template import Template, choose_chat
 from harness.models.end_tokens import chat_end_ids
+from harness.models.hf.prompt_reader import load_reader
 from harness.models.hf.sampler import LocalSampler
 from harness.models.prompt_choice import format_for, format_of_model, named_format
-from harness.models.prompt_reader import load_reader
 from harness.prompts import find_format
 from harness.prompts.chat import CHAT
 from harness.prompts.trained import FILE, note_trained

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from harness.errors import InputError
 from harness.models import Decoding, Request
 from harness.models.hf.kv_batch import start_batch
-from harness.models.hf.library_errors import asked, cause, explained
 from harness.models.hf.loading import load
-from harness.models.hf.positions import Context
 from harness.models.hf.sampler import LocalSampler
+from harness.models.library_errors import asked, cause, explained
+from harness.models.positions import Context
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 

@@ -1,7 +1,7 @@
 """Evaluations of a training run: before, in between and after, each an ordinary run folder of `rltf eval`.
 
 Covers: which model, benchmark and settings each has, and evaluating every so many steps. Does not cover:
-sampling and grading (`harness.evaluate.model_evaluation`), comparing (`rltf.run.comparison_report`).
+sampling and grading (`harness.evaluate.model_evaluation`), comparing (`rltf.evaluation.comparison_report`).
 """
 
 from __future__ import annotations

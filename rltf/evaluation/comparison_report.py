@@ -13,13 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from harness.files import replace_file, write_json
 from harness.metrics.paired import Paired, compare_runs
 from harness.report.charts import Chart
 from harness.report.formats import html
 from harness.report.lines import line_chart
 from harness.report.pairs import data_pair, paired
 from harness.report.sections import Report, Section, data_rows, scores
-from harness.run_store.files import replace_file, write_json
 from harness.run_store.finished_run import Run, read_run
 from rltf.monitoring.callbacks import METRICS
 

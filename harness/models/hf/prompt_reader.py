@@ -19,7 +19,7 @@ from harness.models.chat_template import ChatChoice, choose_chat, special_ids
 from harness.models.end_tokens import chat_end_ids
 from harness.models.hf.adapters import adapter_file
 from harness.models.hf.checkpoint_files import Source, has_tokenizer, source_of
-from harness.models.hf.library_errors import asked
+from harness.models.library_errors import asked
 
 
 @dataclass(frozen=True, slots=True)

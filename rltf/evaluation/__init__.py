@@ -1,0 +1,1 @@
+"""Evaluations of a training run, and what training changed."""
