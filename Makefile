@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env demo demo-grading test lint types readme bench eval-peers learning real-data load kills soak parity gold clean
+.PHONY: help env demo demo-grading test lint check types docs bench eval-peers learning real-data load kills soak parity gold clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ demo-grading: env  ## grade right, wrong and hostile programs on generated probl
 test: env  ## run the tests; those that need real data skip unless RLTF_DATA names its folder
 	@$(BIN)/python -m pytest $(ARGS)
 
+check: lint types  ## lint, types and the tests that take less than two seconds each
+	@$(BIN)/python -m pytest -q -n auto -m "not slow" $(ARGS)
+
 lint: env  ## check style and format
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -58,8 +61,8 @@ lint: env  ## check style and format
 types: env  ## check types
 	@$(BIN)/mypy
 
-readme: env  ## write the commands' --help into README.md; a test compares them
-	@$(BIN)/python tools/readme_help.py
+docs: env  ## write the commands' --help into docs/cli.md; a test compares them
+	@$(BIN)/python tools/cli_help.py
 
 bench: env  ## measure speed, beside the peers' way, in one run
 	@$(BIN)/python studies/bench.py $(ARGS)
