@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.mini import load as load_mini
 from harness.models.hf.loading import load
 from harness.models.hf.sampler import LocalSampler
-from harness.models.hf.stopping import Endings
+from harness.models.hf.stopping import StopCriteria
 from harness.prompts import find_format
 from harness.types import Outcome, Status, TestOutcome
 from rltf.build import make_trainer
@@ -96,7 +96,7 @@ def compare(loaded: Any, stop: tuple[str, ...]) -> dict[str, int]:
         counts["beginnings"] += target != tokens and tokens[: len(target)] == target
         counts["wrong"] += tokens[: len(target)] != target
         written = tokens[:-1] if tokens[-1] == tokenizer.eos_token_id else tokens
-        before = Endings(tokenizer, frozenset(), ()).added((), written)
+        before = StopCriteria(tokenizer, frozenset(), ()).added((), written)
         counts["other tokens before"] += tokenizer(before, add_special_tokens=False).input_ids != written
         counts["end not written"] += text != before
     return counts

@@ -121,16 +121,16 @@ def _as_read(args: argparse.Namespace) -> tuple[Prompt, str]:
             f"--model needs torch and transformers ({error}); pip install 'rltf-harness[models]'"
         ) from None
     from harness.models.prompt_choice import format_for, named_format  # noqa: PLC0415 - the same
-    from harness.models.prompt_encoder import Context, Prompting  # noqa: PLC0415 - the same
+    from harness.models.prompt_encoder import ContextWindow, PromptEncoder  # noqa: PLC0415 - the same
     from harness.prompts import make_prompt  # noqa: PLC0415 - only when a command runs
 
     benchmark = _benchmark(args)
     asked = named_format(benchmark, name=args.format, chat=args.chat)
     reader = load_reader(args.model, adapter=args.adapter, gguf_file=args.gguf_file)
     asked = asked or format_for(benchmark, reader, Path(args.model))
-    prompting = Prompting(
+    prompting = PromptEncoder(
         reader.tokenizer,
-        Context(None, shared=not reader.seq2seq),
+        ContextWindow(None, shared=not reader.seq2seq),
         chat=args.chat,
         truncation=args.truncation,
         source_tokens=args.max_tokens,

@@ -29,7 +29,7 @@ _DECODER = ("max_decoder_position_embeddings", "max_target_positions")
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ContextWindow:
     """What a model can take in."""
 
     tokens: int | None
@@ -40,7 +40,7 @@ class Context:
     """Positions of an answer where they are not shared and not as many; None for as many."""
 
     @classmethod
-    def of(cls, model: Any) -> Context:
+    def of(cls, model: Any) -> ContextWindow:
         """A model's; virtual tokens that a PEFT adapter puts in front are taken off."""
         inner = inner_model(model)
         if not is_seq2seq(inner):

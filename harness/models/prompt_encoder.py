@@ -14,10 +14,10 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.models.chat_template import Template, token_text
-from harness.models.positions import Context
+from harness.models.positions import ContextWindow
 from harness.prompts import Prompt, fit
 
-__all__ = ["CHAT", "Context", "Encoded", "Prompting"]
+__all__ = ["CHAT", "ContextWindow", "EncodedPrompt", "PromptEncoder"]
 
 CHAT = ("auto", "on", "off")
 """`auto`: prompts of a chat format go through the tokenizer's template if it has one; `on`: all do. Which
@@ -28,7 +28,7 @@ _HALVES = re.compile("[\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedPrompt:
     """A prompt as a model reads it."""
 
     prompt: Prompt
@@ -39,13 +39,13 @@ class Encoded:
     """Through the chat template."""
 
 
-class Prompting:
+class PromptEncoder:
     """Encodes prompts for one model."""
 
     def __init__(
         self,
         tokenizer: Any,
-        context: Context,
+        context: ContextWindow,
         *,
         chat: str = "auto",
         truncation: str = "end",
@@ -73,7 +73,7 @@ class Prompting:
         self._truncation = truncation
         self._source_tokens = source_tokens
 
-    def encode(self, prompt: Prompt, max_new_tokens: int) -> Encoded:
+    def encode(self, prompt: Prompt, max_new_tokens: int) -> EncodedPrompt:
         """Ids of `prompt`, shortened where it must be, and how many new tokens there is room for.
 
         Raises:
@@ -94,7 +94,7 @@ class Prompting:
         chat = self._through_template(fitted)
         if chat:
             fitted = replace(fitted, sent=self._template.of_user(fitted.text))
-        return Encoded(fitted, ids, self._limit(len(ids), max_new_tokens), chat)
+        return EncodedPrompt(fitted, ids, self._limit(len(ids), max_new_tokens), chat)
 
     def _room(self, max_new_tokens: int) -> int | None:
         """How many tokens of the context a prompt may take; None for any number."""

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from harness.errors import InputError
-from harness.models.hf.stopping import Endings
-from harness.models.prompt_encoder import Context, Prompting
+from harness.models.hf.stopping import StopCriteria
+from harness.models.prompt_encoder import ContextWindow, PromptEncoder
 from harness.prompts import Prompt
 from rltf.objectives.losses import IGNORE
 from rltf.rewards.rltf import NO_REWARD, Reward
@@ -67,8 +67,8 @@ class Tokens:
         self.seq2seq = bool(model.config.is_encoder_decoder)
         self._tokenizer = tokenizer
         self._max_target = max_target_tokens
-        self._endings = Endings(tokenizer, frozenset({int(tokenizer.eos_token_id)}), ())
-        prompting = Prompting(tokenizer, Context.of(model), source_tokens=max_prompt_tokens)
+        self._endings = StopCriteria(tokenizer, frozenset({int(tokenizer.eos_token_id)}), ())
+        prompting = PromptEncoder(tokenizer, ContextWindow.of(model), source_tokens=max_prompt_tokens)
         # Shortening a prompt means tokenising it a dozen times, and each comes with many programs.
         self._read = lru_cache(REMEMBERED)(prompting.encode)
 

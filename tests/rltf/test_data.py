@@ -13,7 +13,7 @@ from harness.errors import InputError
 from harness.models.base import Decoding, Request
 from harness.models.hf.loading import load as load_model
 from harness.models.hf.sampler import LocalSampler
-from harness.models.hf.stopping import Endings
+from harness.models.hf.stopping import StopCriteria
 from harness.prompts import find_format, make_prompt
 from rltf.data.batch import Row, Tokens, collate, experience_row
 from rltf.data.solutions import Solutions
@@ -193,7 +193,7 @@ def test_a_target_is_read_as_the_text_that_it_is_of(tiny_checkpoint, front, text
     prompt = tokenizer("ANSWER:\n").input_ids
     target = tokens.target(text, prompt)
     assert target[-1] == tokenizer.eos_token_id
-    endings = Endings(tokenizer, frozenset({tokenizer.eos_token_id}), ())
+    endings = StopCriteria(tokenizer, frozenset({tokenizer.eos_token_id}), ())
     assert endings.read(prompt, target)[0] == text
     alone = tokenizer(text, add_special_tokens=False).input_ids
     if front:  # as they were learned before: with a blank in front

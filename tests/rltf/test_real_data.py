@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 from harness import Runner, load_benchmark
 from harness.models import Completion, Finish, Trace
 from harness.models.hf.loading import load_tokenizer
-from harness.models.hf.stopping import Endings
+from harness.models.hf.stopping import StopCriteria
 from harness.prompts import find_format
 from rltf.rewards.feedback import Scope
 from rltf.rewards.rltf import RewardConfig
@@ -28,7 +28,7 @@ class Recorded:
     def __init__(self, programs, tokenizer):
         self.programs = programs
         self.tokenizer = tokenizer
-        self.endings = Endings(tokenizer, frozenset({tokenizer.eos_token_id}), ())
+        self.endings = StopCriteria(tokenizer, frozenset({tokenizer.eos_token_id}), ())
 
     def complete(self, requests, decoding):
         for request in requests:

@@ -14,7 +14,7 @@ from benchmarks.mini import load as load_mini  # noqa: E402
 from harness.errors import InfrastructureError, InputError  # noqa: E402
 from harness.models import Finish  # noqa: E402
 from harness.models.hf.loading import load  # noqa: E402
-from harness.models.hf.stopping import Endings  # noqa: E402
+from harness.models.hf.stopping import StopCriteria  # noqa: E402
 from harness.prompts import find_format  # noqa: E402
 from harness.types import Limits, Outcome, Status, TestOutcome  # noqa: E402
 from rltf.build import make_trainer, with_adapters  # noqa: E402
@@ -289,14 +289,14 @@ def test_rl_rows_are_the_sampled_tokens_and_the_model_gives_them_the_samplers_pr
     make, kind, stop, monkeypatch
 ):
     sampled = {}
-    read = Endings.read
+    read = StopCriteria.read
 
     def spying(self, prompt, tokens):
         found = read(self, prompt, tokens)
         sampled.setdefault(tuple(tokens), found)
         return found
 
-    monkeypatch.setattr(Endings, "read", spying)
+    monkeypatch.setattr(StopCriteria, "read", spying)
     plain = find_format(BENCHMARK)
     benchmark = replace(BENCHMARK, prompts={plain.name: replace(plain, stop=stop)})
     # By name: a model with a chat template would be asked in another format.

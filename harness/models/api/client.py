@@ -19,7 +19,7 @@ from harness.models.api.body_limits import HEADERS, EndlessAnswerError, limited_
 from harness.models.api.context_window import fewer_new_tokens, window_of
 from harness.models.api.errors import ending, ends_the_run, failure
 from harness.models.api.model_list import listed_models, with_version, without_secrets
-from harness.models.api.request import Dialect
+from harness.models.api.request import RequestSchema
 from harness.models.base import Decoding, Finish
 from harness.models.unanswered import Loss
 
@@ -56,7 +56,7 @@ class ServerModel:
         self._options: dict[str, Any] = {"base_url": self.url, "api_key": key}
         self._timeout = timeout
         self._retries = retries
-        self._dialect = Dialect()
+        self._dialect = RequestSchema()
         self._listed: list[dict[str, Any]] | None = None
         self._seen: dict[str, set[str]] = {}
         self._failing: set[str] = set()

@@ -21,7 +21,7 @@ OWN = frozenset(
         *("tool_calls", "tool_use", "function_call"),
     )
 )
-"""Endings that only a model can have made; `stop` is also what servers say that know nothing."""
+"""StopCriteria that only a model can have made; `stop` is also what servers say that know nothing."""
 
 FILTERED = frozenset(
     (

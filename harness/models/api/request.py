@@ -31,7 +31,7 @@ and no server promises to honour a seed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class RequestSchema:
     """What one server understands; the first request speaks the widest, refusals narrow it."""
 
     left_out: frozenset[str] = frozenset()
@@ -70,7 +70,7 @@ class Dialect:
             "max_completion_tokens": self.max_completion_tokens,
         }
 
-    def without_refused(self, message: str, decoding: Decoding) -> Dialect | None:
+    def without_refused(self, message: str, decoding: Decoding) -> RequestSchema | None:
         """The dialect to try after a refusal; `None` if the refusal is not about a field, or is about one
         without which the samples would be others."""
         if "Unexpected fields in the request" in message and not self.generation_config:

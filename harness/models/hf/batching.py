@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from harness.models.hf.stopping import Endings
+from harness.models.hf.stopping import StopCriteria
 from harness.prompts import Prompt
 
 GPU_TOKENS, CPU_TOKENS = 65_536, 16_384
@@ -31,7 +31,7 @@ class Row:
     """Of its noise."""
     limit: int
     """On new tokens."""
-    endings: Endings
+    endings: StopCriteria
     tokens: list[int] = field(default_factory=list)
     """New ones so far."""
     log_probs: list[float] = field(default_factory=list)

@@ -1,8 +1,7 @@
-"""One batch from its prompts to its ends: predict, choose, read, drop what has ended.
+"""Decodes one batch, from its prompts to the end of each row: predict, choose a token, drop finished rows.
 
-A choice that rounding might change is made again from the row's text alone
-(`harness.models.hf.token_sampling`, `Forward.alone`), so that a sample does not depend on what shared its
-batch.
+A choice that rounding could change is made again from logits of the row alone (`Forward.unbatched_logits`,
+`harness.models.hf.token_sampling`), so that a sample does not depend on the other rows of its batch.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from harness.models.base import Decoding
 from harness.models.hf.batching import Row
 from harness.models.hf.forward import Forward
 from harness.models.hf.kv_batch import start_batch
-from harness.models.hf.noise import step_words
-from harness.models.hf.token_sampling import Chooser, settle
+from harness.models.hf.noise import step_seeds
+from harness.models.hf.token_sampling import TokenChooser, choose_exact
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class Session:
         """Not ended yet."""
         self._forward = forward
         self._decoding = decoding
-        self._chooser = Chooser(decoding)
+        self._chooser = TokenChooser(decoding)
         self._precision = precision
         self._log_probs = log_probs
         self._batch = start_batch(forward, [row.ids for row in rows])
@@ -111,25 +110,25 @@ class Session:
                 "the model's predictions are not numbers (overflow, or damaged weights); load it with"
                 " another dtype, such as float32"
             )
-        words = step_words(
+        seeds = step_seeds(
             [row.key for row in self.rows], [len(row.tokens) for row in self.rows], logits.device
         )
-        choice = self._chooser.choose(logits, words, self._precision.tolerance)
+        choice = self._chooser.choose(logits, seeds, self._precision.tolerance)
         tokens: list[int] = choice.tokens.tolist()
         self._precision.steps += len(tokens)
-        for place in (~choice.sure).nonzero()[:, 0].tolist() if self._precision.exact else []:
-            tokens[place] = self._again(self.rows[place], logits[place], words[place : place + 1])
+        for place in (~choice.batch_invariant).nonzero()[:, 0].tolist() if self._precision.exact else []:
+            tokens[place] = self._choose_unbatched(self.rows[place], logits[place], seeds[place : place + 1])
         return tokens
 
-    def _again(self, row: Row, logits: Tensor, words: Tensor) -> int:
+    def _choose_unbatched(self, row: Row, logits: Tensor, seeds: Tensor) -> int:
         """The choice from the row's own text: what it would be in every batch."""
-        alone = self._forward.alone(row.ids, row.tokens)
+        alone = self._forward.unbatched_logits(row.ids, row.tokens)
         self._precision.again += 1
         difference = (alone[0].float() - logits.float()).abs().nan_to_num(
             0.0
         ).amax() / alone.float().abs().amax()
         self._precision.saw(float(difference))
-        return int(settle(alone, words, self._decoding)[0])
+        return int(choose_exact(alone, seeds, self._decoding)[0])
 
     def _ends(self, row: Row) -> bool:
         return row.endings.ended(row.tokens) or len(row.tokens) >= row.limit

@@ -96,7 +96,7 @@ class Forward:
             which = "the device failed" if of_a_device(error) else "the model failed"
             raise InputError(f"{which} while it was asked for a token: {cause(error)}") from error
 
-    def alone(self, prompt: Sequence[int], tokens: Sequence[int]) -> Tensor:
+    def unbatched_logits(self, prompt: Sequence[int], tokens: Sequence[int]) -> Tensor:
         """Logits `[1, V]` after `prompt` and `tokens`: no batch, no padding, no cache, one thread.
 
         On one machine these are the same bits whatever else is being sampled and in how many processes.

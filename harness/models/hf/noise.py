@@ -19,27 +19,27 @@ def row_key(seed: int, task_id: str, sample_id: int) -> bytes:
     return blake2b(parts, digest_size=32).digest()
 
 
-def step_words(keys: Sequence[bytes], positions: Sequence[int], device: torch.device) -> Tensor:
-    """`[B, 2]` int32: the two words from which a row's noise at its position is mixed."""
+def step_seeds(keys: Sequence[bytes], positions: Sequence[int], device: torch.device) -> Tensor:
+    """`[B, 2]` int32: the two seeds from which a row's noise at its position is mixed."""
     digests = [
         blake2b(position.to_bytes(8, "little"), key=key, digest_size=8).digest()
         for key, position in zip(keys, positions, strict=True)
     ]
-    words = torch.frombuffer(bytearray(b"".join(digests)), dtype=torch.int32)
-    return words.view(len(digests), 2).to(device)
+    seeds = torch.frombuffer(bytearray(b"".join(digests)), dtype=torch.int32)
+    return seeds.view(len(digests), 2).to(device)
 
 
-def exponential(words: Tensor, tokens: Tensor) -> Tensor:
+def exponential(seeds: Tensor, tokens: Tensor) -> Tensor:
     """Exponential(1) noise, fp32 `[B, K]`, for `tokens` (`[B, K]` or `[1, K]`, int32 token ids).
 
     Token `i` of weight `w_i` has the largest `w_i / noise_i` with probability `w_i / sum(w)`: the Gumbel-max
     trick, `log w_i + gumbel_i`, with one logarithm less.
     """
-    bits = tokens * _signed(0x9E3779B1) ^ words[:, :1]
+    bits = tokens * _signed(0x9E3779B1) ^ seeds[:, :1]
     for count, multiplier in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         _fold(bits, count)
         bits *= _signed(multiplier)
-        bits ^= words[:, 1:]
+        bits ^= seeds[:, 1:]
     _fold(bits, 15)
     bits *= _signed(0x27D4EB2F)
     _fold(bits, 16)

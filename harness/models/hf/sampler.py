@@ -26,10 +26,10 @@ from harness.models.hf.batching import CPU_TOKENS, GPU_TOKENS, Budget, Row, in_o
 from harness.models.hf.decode import Precision, Session
 from harness.models.hf.forward import Forward
 from harness.models.hf.noise import row_key
-from harness.models.hf.stopping import Endings
+from harness.models.hf.stopping import StopCriteria
 from harness.models.library_errors import out_of_memory
-from harness.models.positions import Context, embedding_rows, inner_model, is_seq2seq
-from harness.models.prompt_encoder import Prompting
+from harness.models.positions import ContextWindow, embedding_rows, inner_model, is_seq2seq
+from harness.models.prompt_encoder import PromptEncoder
 
 SAMPLER_VERSION = "1"
 """Raised whenever another token may be chosen for some logits and key: runs of two versions do not mix."""
@@ -72,8 +72,8 @@ class LocalSampler:
         self._description = dict(description or {"name": type(model).__name__})
         self._ends = end_ids(generation_of(model), model.config, tokenizer)
         self._forward = Forward(model, decoder_start(model) if is_seq2seq(model) else None)
-        self._context = Context.of(model)
-        self._prompting = Prompting(
+        self._context = ContextWindow.of(model)
+        self._prompting = PromptEncoder(
             tokenizer,
             self._context,
             chat=chat,
@@ -87,7 +87,7 @@ class LocalSampler:
         self._budget = Budget(
             batch_tokens or start, batch_size, self._context.tokens if self._context.shared else None
         )
-        self._endings_by_stop: dict[tuple[tuple[str, ...], bool], Endings] = {}
+        self._endings_by_stop: dict[tuple[tuple[str, ...], bool], StopCriteria] = {}
         self._uncached: str | None = None
         self._precision = Precision(exact=model.dtype == torch.float32)
 
@@ -172,11 +172,11 @@ class LocalSampler:
             key = row_key(decoding.seed, request.task_id, number)
             yield Row(encoded.prompt, encoded.ids, number, key, encoded.limit, endings)
 
-    def _endings(self, stop: tuple[str, ...], *, chat: bool) -> Endings:
+    def _endings(self, stop: tuple[str, ...], *, chat: bool) -> StopCriteria:
         key = (stop, chat)
         if key not in self._endings_by_stop:
             ends = self._ends | self._turn_ends() if chat else self._ends
-            self._endings_by_stop[key] = Endings(self._tokenizer, ends, stop)
+            self._endings_by_stop[key] = StopCriteria(self._tokenizer, ends, stop)
         return self._endings_by_stop[key]
 
     def _turn_ends(self) -> frozenset[int]:

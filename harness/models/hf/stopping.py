@@ -18,7 +18,7 @@ _CONTEXT = 8
 """Tokens of the prompt that are read with the completion's."""
 
 
-class Endings:
+class StopCriteria:
     """The ends of completions of one model under one set of stop strings."""
 
     def __init__(self, tokenizer: Any, end_ids: frozenset[int], stop: Sequence[str]) -> None:

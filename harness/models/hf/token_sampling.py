@@ -1,14 +1,14 @@
-"""The choice of a token from a model's predictions, and whether it is beyond the reach of rounding.
+"""Chooses the next token from logits, and says whether rounding could change the choice.
 
-Predictions for the same text differ in their last bits with the batch that they were computed in. A choice
-is *sure* if every set of logits within a tolerance of the given ones leads to the same token; the others are
-to be made again, with `settle`, from logits that do not depend on a batch. So, as long as the tolerance is
-above the difference, the batch decides nothing.
+Logits of the same text differ in their last bits from batch to batch. A choice is *batch-invariant* if all
+logits within a tolerance of the given ones lead to the same token. Other choices are made again by
+`choose_exact` from logits that were computed without a batch. As long as the tolerance exceeds the
+difference, the batch does not influence a sample.
 
-Tokens are kept or dropped as in transformers (temperature, then top-k, then top-p on what top-k leaves),
-except that tokens of exactly the same weight are kept or dropped together: which came first would be chance.
-No vocabulary is sorted. The winner of all (by weight over noise) is asked whether it is in the nucleus, which
-at top-p 0.95 it is 19 times in 20, and where a short list holds the nucleus only its tokens get noise.
+Sampling keeps the tokens that transformers keeps (temperature, then top-k, then top-p on what top-k leaves),
+except that tokens of equal weight are kept or dropped together. It needs no sort of the vocabulary: the token
+with the largest weight over exponential noise (Gumbel-max) wins, and is then tested for being in the nucleus.
+Where a short list contains the nucleus, only its tokens get noise.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Choice:
 
     tokens: Tensor
     """`[B]` int64."""
-    sure: Tensor
+    batch_invariant: Tensor
     """`[B]` bool: no logits within the tolerance lead to another token."""
 
 
-class Chooser:
+class TokenChooser:
     """Chooses for batches; learns whether this model's nuclei fit a short list, which changes no choice."""
 
     def __init__(self, decoding: Decoding) -> None:
@@ -49,46 +49,48 @@ class Chooser:
         cuts = decoding.top_p < 1 or decoding.top_k
         self._wait = 0 if cuts and not decoding.greedy else math.inf
 
-    def choose(self, logits: Tensor, words: Tensor, tolerance: float) -> Choice:
+    def choose(self, logits: Tensor, seeds: Tensor, tolerance: float) -> Choice:
         """The token of each row.
 
         Args:
             logits: `[B, V]`, as the model gives them.
-            words: `[B, 2]` of `harness.models.hf.noise.step_words`.
+            seeds: `[B, 2]` of `harness.models.hf.noise.step_seeds`.
             tolerance: how far each logit may be off, as a share of the row's largest absolute logit.
         """
         rows = max(1, _CHUNK.get(logits.device.type, 1 << 26) // logits.shape[1])
         parts = [
             self._choose(some, several, tolerance)
-            for some, several in zip(torch.split(logits, rows), torch.split(words, rows), strict=True)
+            for some, several in zip(torch.split(logits, rows), torch.split(seeds, rows), strict=True)
         ]
-        return Choice(torch.cat([each.tokens for each in parts]), torch.cat([each.sure for each in parts]))
+        return Choice(
+            torch.cat([each.tokens for each in parts]), torch.cat([each.batch_invariant for each in parts])
+        )
 
-    def _choose(self, logits: Tensor, words: Tensor, tolerance: float) -> Choice:
-        reach = _largest(logits) * tolerance
+    def _choose(self, logits: Tensor, seeds: Tensor, tolerance: float) -> Choice:
+        logit_error = _largest(logits) * tolerance
         if self._decoding.greedy:
             best = torch.topk(logits.float(), 2, dim=-1)
-            return Choice(best.indices[:, 0], best.values[:, 0] - best.values[:, 1] > 2 * reach)
-        every = _Candidates.of(logits, self._decoding, reach)
+            return Choice(best.indices[:, 0], best.values[:, 0] - best.values[:, 1] > 2 * logit_error)
+        every = _Candidates.of(logits, self._decoding, logit_error)
         self._wait -= 1
         if self._wait >= 0:
-            return _winner(every, words)
+            return _winner(every, seeds)
         short, enough = every.shortlist()
         if bool(enough.all()):
-            return _winner(short, words)
+            return _winner(short, seeds)
         self._wait = _RETRY if int(enough.sum()) * 2 < len(enough) else 0
         rest = ~enough
-        wide = _winner(every.rows(rest), words[rest])
+        wide = _winner(every.rows(rest), seeds[rest])
         return (
-            _merge(enough, _winner(short.rows(enough), words[enough]), wide) if bool(enough.any()) else wide
+            _merge(enough, _winner(short.rows(enough), seeds[enough]), wide) if bool(enough.any()) else wide
         )
 
 
-def settle(logits: Tensor, words: Tensor, decoding: Decoding) -> Tensor:
-    """Token ids `[B]` that these very logits define; arguments as for `Chooser.choose`."""
+def choose_exact(logits: Tensor, seeds: Tensor, decoding: Decoding) -> Tensor:
+    """Token ids `[B]` that these very logits define; arguments as for `TokenChooser.choose`."""
     if decoding.greedy:
         return logits.float().argmax(dim=-1)
-    return _winner(_Candidates.of(logits, decoding, None), words).tokens
+    return _winner(_Candidates.of(logits, decoding, None), seeds).tokens
 
 
 def _largest(logits: Tensor) -> Tensor:
@@ -100,10 +102,10 @@ def _largest(logits: Tensor) -> Tensor:
 def _merge(where: Tensor, chosen: Choice, other: Choice) -> Choice:
     """Rows in their order: `chosen` where the mask is True, `other` where it is False."""
     tokens = torch.empty(len(where), dtype=torch.int64, device=where.device)
-    sure = torch.empty(len(where), dtype=torch.bool, device=where.device)
-    tokens[where], sure[where] = chosen.tokens, chosen.sure
-    tokens[~where], sure[~where] = other.tokens, other.sure
-    return Choice(tokens, sure)
+    batch_invariant = torch.empty(len(where), dtype=torch.bool, device=where.device)
+    tokens[where], batch_invariant[where] = chosen.tokens, chosen.batch_invariant
+    tokens[~where], batch_invariant[~where] = other.tokens, other.batch_invariant
+    return Choice(tokens, batch_invariant)
 
 
 @dataclass(slots=True)
@@ -115,40 +117,42 @@ class _Candidates:
     """`[B, K]`: probabilities before they are normalised; the largest is 1."""
     total: Tensor
     """`[B]`: weight of all tokens that top-k leaves."""
-    spread: Tensor | None
+    weight_error: Tensor | None
     """`[B]`: the factor within which two weights may have changed places; None if the weights are exact."""
     tokens: Tensor | None = None
     """`[B, K]` ids; None if the candidates are the whole vocabulary in its order."""
 
     @classmethod
-    def of(cls, logits: Tensor, decoding: Decoding, reach: Tensor | None) -> _Candidates:
-        """All tokens; `reach` `[B]` is how far each logit may be off."""
-        scores = logits.float()
-        weights = scores.sub(scores.amax(dim=-1, keepdim=True)).mul_(1 / decoding.temperature).exp_()
+    def of(cls, logits: Tensor, decoding: Decoding, logit_error: Tensor | None) -> _Candidates:
+        """All tokens; `logit_error` `[B]` is how far each logit may be off."""
+        values = logits.float()
+        weights = values.sub(values.amax(dim=-1, keepdim=True)).mul_(1 / decoding.temperature).exp_()
         kept = weights
         if 0 < decoding.top_k < weights.shape[1]:
             kept = torch.topk(weights, decoding.top_k, dim=-1).values
-        spread = None if reach is None else torch.exp(2 * reach / decoding.temperature + _ROUNDING)
-        return cls(decoding, weights, kept.sum(dim=-1), spread)
+        weight_error = (
+            None if logit_error is None else torch.exp(2 * logit_error / decoding.temperature + _ROUNDING)
+        )
+        return cls(decoding, weights, kept.sum(dim=-1), weight_error)
 
     def shortlist(self) -> tuple[_Candidates, Tensor]:
         """The best of all tokens, and `[B]` whether all others are outside the nucleus."""
         count = min(self.weights.shape[1], max(_SHORTLIST, self.decoding.top_k + 8))
         best = torch.topk(self.weights, count, dim=-1)
-        short = _Candidates(self.decoding, best.values, self.total, self.spread, best.indices)
+        short = _Candidates(self.decoding, best.values, self.total, self.weight_error, best.indices)
         if count == self.weights.shape[1]:
             return short, torch.ones_like(self.total, dtype=torch.bool)
         return short, short.outside(best.values[:, -1])
 
     def rows(self, mask: Tensor) -> _Candidates:
         """Some of the rows."""
-        spread = None if self.spread is None else self.spread[mask]
+        weight_error = None if self.weight_error is None else self.weight_error[mask]
         tokens = None if self.tokens is None else self.tokens[mask]
-        return _Candidates(self.decoding, self.weights[mask], self.total[mask], spread, tokens)
+        return _Candidates(self.decoding, self.weights[mask], self.total[mask], weight_error, tokens)
 
     def outside(self, weight: Tensor) -> Tensor:
         """`[B]`: a token of this weight is not in the nucleus, whatever the rounding."""
-        above = self.weights > (weight if self.spread is None else weight * self.spread)[:, None]
+        above = self.weights > (weight if self.weight_error is None else weight * self.weight_error)[:, None]
         out = torch.zeros_like(self.total, dtype=torch.bool)
         if self.decoding.top_p < 1:
             out = _mass(self.weights, above) >= (self.decoding.top_p + self._slack()) * self.total
@@ -158,11 +162,11 @@ class _Candidates:
 
     def inside(self, weight: Tensor) -> Tensor:
         """`[B]`: a token of this weight is in the nucleus, whatever the rounding."""
-        spread = 1.0 if self.spread is None else self.spread
-        above = self.weights >= (weight / spread)[:, None]
+        weight_error = 1.0 if self.weight_error is None else self.weight_error
+        above = self.weights >= (weight / weight_error)[:, None]
         inside = torch.ones_like(self.total, dtype=torch.bool)
         if self.decoding.top_p < 1:
-            # The token itself is among those above, and not in its own way.
+            # Exclude the token's own mass.
             ahead = _mass(self.weights, above) - weight
             inside = ahead < (self.decoding.top_p - self._slack()) * self.total
         if self.decoding.top_k:
@@ -171,39 +175,41 @@ class _Candidates:
 
     def _slack(self) -> Tensor | float:
         """Share of the mass that moves at most when the weights move by as much as they may."""
-        return 0.0 if self.spread is None else self.spread - 1
+        return 0.0 if self.weight_error is None else self.weight_error - 1
 
 
 def _mass(weights: Tensor, where: Tensor) -> Tensor:
     return where.to(weights.dtype).mul_(weights).sum(dim=-1)
 
 
-def _winner(candidates: _Candidates, words: Tensor) -> Choice:
+def _winner(candidates: _Candidates, seeds: Tensor) -> Choice:
     """The candidate in the nucleus with the largest weight over noise."""
     tokens = candidates.tokens
     if tokens is None:
-        tokens = torch.arange(candidates.weights.shape[1], device=words.device)[None]
-    noise = exponential(words, tokens.to(torch.int32))
+        tokens = torch.arange(candidates.weights.shape[1], device=seeds.device)[None]
+    noise = exponential(seeds, tokens.to(torch.int32))
     return _first_inside(candidates, candidates.weights / noise)
 
 
-def _first_inside(candidates: _Candidates, race: Tensor) -> Choice:
-    """The best in the race unless it is outside the nucleus; then the next best, until each row has one."""
-    lead, place = race.max(dim=-1, keepdim=True)
+def _first_inside(candidates: _Candidates, scores: Tensor) -> Choice:
+    """The best in the scores unless it is outside the nucleus; then the next best, until each row has one."""
+    lead, place = scores.max(dim=-1, keepdim=True)
     weight = candidates.weights.gather(1, place)[:, 0]
-    race = race.scatter_(1, place, 0)
-    if candidates.spread is None:
-        sure = torch.ones_like(weight, dtype=torch.bool)
-        unsettled = candidates.outside(weight)
+    scores = scores.scatter_(1, place, 0)
+    if candidates.weight_error is None:
+        batch_invariant = torch.ones_like(weight, dtype=torch.bool)
+        undecided = candidates.outside(weight)
     else:
-        sure = candidates.inside(weight) & (lead[:, 0] > race.amax(dim=-1) * candidates.spread)
-        unsettled = ~sure
-        if bool(unsettled.any()):
-            unsettled[unsettled.clone()] = candidates.rows(unsettled).outside(weight[unsettled])
+        batch_invariant = candidates.inside(weight) & (
+            lead[:, 0] > scores.amax(dim=-1) * candidates.weight_error
+        )
+        undecided = ~batch_invariant
+        if bool(undecided.any()):
+            undecided[undecided.clone()] = candidates.rows(undecided).outside(weight[undecided])
     tokens = place if candidates.tokens is None else candidates.tokens.gather(1, place)
-    chosen = Choice(tokens[:, 0], sure)
-    if not bool(unsettled.any()):
+    chosen = Choice(tokens[:, 0], batch_invariant)
+    if not bool(undecided.any()):
         return chosen
-    again = _first_inside(candidates.rows(unsettled), race[unsettled])
-    done = ~unsettled
-    return _merge(done, Choice(chosen.tokens[done], sure[done]), again)
+    again = _first_inside(candidates.rows(undecided), scores[undecided])
+    done = ~undecided
+    return _merge(done, Choice(chosen.tokens[done], batch_invariant[done]), again)

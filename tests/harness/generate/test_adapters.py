@@ -16,7 +16,7 @@ import transformers
 from harness.errors import InputError
 from harness.models import Decoding, Request
 from harness.models.hf.sampler import LocalSampler
-from harness.models.positions import Context
+from harness.models.positions import ContextWindow
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 
@@ -114,7 +114,7 @@ def test_an_adapter_of_any_kind_gives_the_tokens_of_pefts_own_generate(
 def test_virtual_tokens_take_their_part_of_the_context(tiny_checkpoint):
     base = transformers.AutoModelForCausalLM.from_pretrained(tiny_checkpoint("gpt2", n_positions=64))
     adapted = peft.get_peft_model(base, CAUSAL["prompt"]())
-    assert Context.of(adapted).tokens == 60
+    assert ContextWindow.of(adapted).tokens == 60
 
 
 def test_an_adapter_that_wants_to_be_told_a_task_is_refused(tiny_checkpoint, tmp_path):
@@ -160,7 +160,7 @@ def test_an_adapters_added_tokens_have_its_embeddings(with_words, settings):
     ids = tokenizer("<code>x</code>").input_ids
     with torch.no_grad():
         expected = adapted(torch.tensor([ids])).logits[:, -1]
-        assert torch.allclose(sampler._forward.alone(ids, []), expected, atol=1e-4)
+        assert torch.allclose(sampler._forward.unbatched_logits(ids, []), expected, atol=1e-4)
 
 
 def test_an_adapter_with_a_template_alone_gives_that_to_the_models_tokenizer(with_words):

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from harness.models.base import Finish
-from harness.models.hf.stopping import Endings
+from harness.models.hf.stopping import StopCriteria
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def tokenizer(tiny_checkpoint):
 
 def written(tokenizer, text, stop=(), ends=frozenset()):
     """What is read of a model that would write `text`: token by token until the first end."""
-    endings = Endings(tokenizer, frozenset(ends), stop)
+    endings = StopCriteria(tokenizer, frozenset(ends), stop)
     tokens = []
     for token in tokenizer(text).input_ids:
         tokens.append(token)
@@ -71,10 +71,10 @@ def test_a_leading_blank_survives_a_tokenizer_that_drops_it():
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words)
     assert tokenizer.decode([3, 4]) == "   return x"
-    endings = Endings(tokenizer, frozenset(), ())
+    endings = StopCriteria(tokenizer, frozenset(), ())
     assert endings.read([1, 2], [3, 4])[0] == "    return x"
 
 
 def test_a_prompt_that_ends_within_a_character_costs_no_text(tokenizer):
     ids = tokenizer("é = 1").input_ids
-    assert Endings(tokenizer, frozenset(), ()).read(ids[:1], ids[1:])[0].endswith(" = 1")
+    assert StopCriteria(tokenizer, frozenset(), ()).read(ids[:1], ids[1:])[0].endswith(" = 1")

@@ -21,7 +21,7 @@ from harness.errors import InputError
 from harness.models import Decoding, Finish, Request
 from harness.models.chat_template import Template, choose_chat
 from harness.models.hf.sampler import LocalSampler
-from harness.models.prompt_encoder import Context, Prompting
+from harness.models.prompt_encoder import ContextWindow, PromptEncoder
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 
@@ -86,7 +86,7 @@ def test_any_template_and_text_give_a_prompt_or_one_line(tokenizer, template, te
     prompt = Prompt("t/0", (Piece("Q: "), Piece(text, cut=True)), FORM)
     try:
         choice = choose_chat(tokenizer, ends)
-        encoded = Prompting(tokenizer, Context(room, shared=True)).encode(prompt, 8)
+        encoded = PromptEncoder(tokenizer, ContextWindow(room, shared=True)).encode(prompt, 8)
     except InputError as error:
         _assert_one_line(error)
         return

@@ -18,7 +18,7 @@ from harness.models.hf.kv_batch import start_batch
 from harness.models.hf.loading import load
 from harness.models.hf.sampler import LocalSampler
 from harness.models.library_errors import asked, cause, explained
-from harness.models.positions import Context
+from harness.models.positions import ContextWindow
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 
@@ -117,7 +117,7 @@ def made(tiny_checkpoint):
 def test_positions_are_counted_whatever_a_config_calls_them_and_however_many_are_kept_in_front(made, name):
     model, _ = made(name)
     prompt, answer = MODELS[name][1]
-    found = Context.of(model)
+    found = ContextWindow.of(model)
     assert found.tokens == prompt
     if not found.shared:
         assert found.for_answer == answer
@@ -143,7 +143,7 @@ def test_padding_moves_no_position(made, name):
     with torch.no_grad():
         together = start_batch(sampler._forward, rows).first()
         for row, logits in zip(rows, together, strict=True):
-            alone = sampler._forward.alone(row, [])[0]
+            alone = sampler._forward.unbatched_logits(row, [])[0]
             assert torch.allclose(logits, alone, atol=1e-5)
 
 

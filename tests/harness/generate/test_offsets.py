@@ -8,7 +8,7 @@ tokenizers = pytest.importorskip("tokenizers")
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers  # noqa: E402
 
-from harness.models.hf.stopping import Endings  # noqa: E402
+from harness.models.hf.stopping import StopCriteria  # noqa: E402
 from harness.models.hf.token_offsets import TokenSpans  # noqa: E402
 
 TEXT = "def f(x):\n    s = 'é日😀½'\n    return words  # é日😀\n\nprint(f(2))\n"
@@ -97,7 +97,7 @@ def test_the_tokenizers_own_tokens_of_a_text(name):
     made = MADE[name]
     ids = made.encode(TEXT).ids[1:] if name == "byte fallback" else made.encode(TEXT).ids
     text, spans = expected(name, made, ids)
-    endings = Endings(fast(made), frozenset({99_999}), ())
+    endings = StopCriteria(fast(made), frozenset({99_999}), ())
     prompt = made.encode("a").ids
     assert endings.added(prompt, ids) == text
     assert list(endings.spans(prompt, ids, text)) == spans
@@ -139,7 +139,7 @@ def test_bytes_that_are_no_characters_shift_nothing_behind_them(name):
     letter = made.token_to_id("x")
     newline = _bytes_as_tokens(name, made, "\n")
     ids = [letter, *broken, letter, *newline, letter]
-    endings = Endings(fast(made), frozenset({99_999}), ())
+    endings = StopCriteria(fast(made), frozenset({99_999}), ())
     text = endings.added(made.encode("a").ids, ids)
     spans = endings.spans(made.encode("a").ids, ids, text)
     assert text.endswith("x\nx")
@@ -151,7 +151,7 @@ def test_bytes_that_are_no_characters_shift_nothing_behind_them(name):
 def test_special_tokens_an_end_token_and_a_stop_string_write_nothing_of_the_text():
     made = MADE["byte level"]
     end = made.token_to_id("</s>")
-    endings = Endings(fast(made), frozenset({end}), ("\nprint",))
+    endings = StopCriteria(fast(made), frozenset({end}), ("\nprint",))
     body, stop = made.encode("x = 1").ids, made.encode("\nprint").ids
     ids = [*body, *stop]
     text, _ = endings.read((), ids)
@@ -171,7 +171,7 @@ def test_special_tokens_an_end_token_and_a_stop_string_write_nothing_of_the_text
 def test_the_blank_that_a_model_begins_with_is_its_first_tokens():
     made = MADE["byte fallback"]
     blank, letter = made.token_to_id("▁"), made.token_to_id("x")
-    endings = Endings(fast(made), frozenset({99_999}), ())
+    endings = StopCriteria(fast(made), frozenset({99_999}), ())
     prompt = made.encode("a").ids
     ids = [blank, blank, letter]
     text = endings.added(prompt, ids)

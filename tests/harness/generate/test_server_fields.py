@@ -5,14 +5,14 @@ import json
 import pytest
 
 from harness.models import Decoding
-from harness.models.api.request import Dialect, derived_seed
+from harness.models.api.request import RequestSchema, derived_seed
 
 SAMPLING = Decoding(temperature=0.6, top_p=0.95, max_new_tokens=9)
 GREEDY = Decoding(temperature=0.6, top_p=0.95, top_k=7, greedy=True)
 
 
 def test_every_choice_is_stated_so_that_no_default_of_a_server_comes_in():
-    assert Dialect().fields(SAMPLING, ["\n\n"], 5) == {
+    assert RequestSchema().fields(SAMPLING, ["\n\n"], 5) == {
         "max_tokens": 9,
         "temperature": 0.6,
         "top_p": 0.95,
@@ -22,21 +22,21 @@ def test_every_choice_is_stated_so_that_no_default_of_a_server_comes_in():
         "min_p": 0.0,
         "repetition_penalty": 1.0,
     }
-    assert Dialect().fields(Decoding(top_k=40), [], 5)["top_k"] == 40
+    assert RequestSchema().fields(Decoding(top_k=40), [], 5)["top_k"] == 40
 
 
 def test_greedy_is_temperature_0_and_no_cut():
-    fields = Dialect().fields(GREEDY, [], 5)
+    fields = RequestSchema().fields(GREEDY, [], 5)
     assert (fields["temperature"], fields["top_p"], fields["top_k"]) == (0.0, 1.0, -1)
 
 
 def test_only_as_many_stop_strings_are_sent_as_every_server_takes():
-    assert Dialect().fields(SAMPLING, list("abcdef"), 5)["stop"] == list("abcd")
+    assert RequestSchema().fields(SAMPLING, list("abcdef"), 5)["stop"] == list("abcd")
 
 
 def test_transformers_serve_gets_in_its_own_words_what_it_would_otherwise_refuse():
     refusal = "Unexpected fields in the request: {'min_p', 'top_k', 'repetition_penalty'}"
-    dialect = Dialect().without_refused(refusal, SAMPLING)
+    dialect = RequestSchema().without_refused(refusal, SAMPLING)
     fields = dialect.fields(SAMPLING, [], 5)
     assert not {"top_k", "min_p", "repetition_penalty"} & fields.keys()
     said = json.loads(fields["generation_config"])
@@ -54,7 +54,7 @@ def test_transformers_serve_gets_in_its_own_words_what_it_would_otherwise_refuse
     ],
 )
 def test_a_field_that_a_server_refuses_by_name_is_left_out(refusal, left_out):
-    dialect = Dialect().without_refused(refusal, SAMPLING)
+    dialect = RequestSchema().without_refused(refusal, SAMPLING)
     assert dialect.describe()["left_out"] == sorted(left_out)
     assert not left_out & dialect.fields(SAMPLING, ["x"], 5).keys()
 
@@ -69,11 +69,11 @@ def test_a_field_that_a_server_refuses_by_name_is_left_out(refusal, left_out):
     ],
 )
 def test_a_field_without_which_samples_would_be_others_is_not_left_out(refusal, decoding):
-    assert Dialect().without_refused(refusal, decoding) is None
+    assert RequestSchema().without_refused(refusal, decoding) is None
 
 
 def test_a_field_left_out_once_is_sent_again_where_samples_depend_on_it():
-    dialect = Dialect().without_refused("Unrecognized request argument supplied: top_k", GREEDY)
+    dialect = RequestSchema().without_refused("Unrecognized request argument supplied: top_k", GREEDY)
     assert "top_k" not in dialect.fields(GREEDY, [], 5)
     assert dialect.fields(Decoding(top_k=5), [], 5)["top_k"] == 5
     assert dialect.without_refused("Unrecognized request argument supplied: top_k", Decoding(top_k=5)) is None
@@ -88,12 +88,12 @@ def test_a_field_left_out_once_is_sent_again_where_samples_depend_on_it():
     ],
 )
 def test_a_refusal_for_another_reason_changes_nothing(refusal):
-    assert Dialect().without_refused(refusal, SAMPLING) is None
+    assert RequestSchema().without_refused(refusal, SAMPLING) is None
 
 
 def test_the_newer_name_of_the_limit_is_used_where_a_server_insists():
     refusal = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-    dialect = Dialect().without_refused(refusal, SAMPLING)
+    dialect = RequestSchema().without_refused(refusal, SAMPLING)
     fields = dialect.fields(SAMPLING, [], 5)
     assert fields["max_completion_tokens"] == 9
     assert "max_tokens" not in fields
