@@ -4,8 +4,8 @@
 
 Each expected answer of APPS, both splits, is compared with an honest answer that is equal but not the same
 text: an output with a blank behind each line, a value as the program's process encodes it. Timed is what the
-grader does under `harness.runner.budget`: decoding, and comparing under both profiles; the least of three, since
-the machine interrupts. Wrong answers are not timed: the tests of hostile data bound those.
+grader does under `harness.runner.budget`: decoding, and comparing under both profiles; the least of three,
+since the machine interrupts. Wrong answers are not timed: the tests of hostile data bound those.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def _same_output(said: bytes, expected: str, reals: object) -> bool:
 
 def _same_value(record: bytes, expected: object, wrapped: bool) -> bool:
     value = value_of(fields_of(record).get("value"))
-    return any([profile.value_matches(value, expected, wrapped=wrapped) for profile in PROFILES.values()])
+    matches = [profile.value_matches for profile in PROFILES.values()]
+    under_strict, under_apps = (match(value, expected, wrapped=wrapped) for match in matches)
+    return under_strict or under_apps
 
 
 def page(rows: list[str], about: str) -> str:

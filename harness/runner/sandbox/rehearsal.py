@@ -64,8 +64,8 @@ class _Noting:
 def pages_written(template: Template, beginning: Beginning) -> set[int]:
     """Addresses of the pages that are worth copying at each fork.
 
-    Those that any of the processes writes to, be it a script's or an imported program's: to copy a page within
-    fork costs less than the fault that the first write to it would take.
+    Those that any of the processes writes to, be it a script's or an imported program's: to copy a page
+    within fork costs less than the fault that the first write to it would take.
 
     Args:
         template: One that has not served anybody yet.
