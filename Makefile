@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env demo demo-grading test lint check types docs bench eval-peers learning real-data load kills soak parity gold clean
+.PHONY: help env demo demo-grading test lint check types docs bench eval-peers learning real-data load kills soak parity gold honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -90,6 +90,9 @@ parity: env  ## compare verdicts with the reference grader's, on the data in RLT
 
 gold: env  ## grade the reference solutions of MBPP and APPS, on the data in RLTF_DATA
 	@$(BIN)/python studies/gold.py $(ARGS)
+
+honest-answers: env  ## time the costliest honest comparisons beside their budget, on the data in RLTF_DATA
+	@$(BIN)/python studies/honest_answers.py $(ARGS)
 
 clean:  ## remove what was made here: .venv, caches, build output, run folders of the demo
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis results/runs/demo*

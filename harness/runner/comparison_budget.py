@@ -12,7 +12,7 @@ import threading
 from types import FrameType
 
 SECONDS = 1.0
-"""For any comparison."""
+"""For any comparison: 100 times what the costliest honest answer of APPS takes (`make honest-answers`)."""
 SECONDS_A_MIB = 1 / 16
 """More for each MiB of what is compared: 2 s in all at the output limit."""
 _AGAIN = 0.25

@@ -2,8 +2,8 @@
 
 The released code read the messages and line numbers of CPython 3.8. There, whatever was missing at a
 program's end was one "unexpected EOF", blamed on the whole; today each has a message of its own, with the
-line where it began. The rules here give the release's scope and line back. Held to the released code's own
-results on 104 programs and to the 100 programs that come with it (`tests/rltf/test_released_classes.py`).
+line where it began. The rules here give the release's scope and line back, but for the differences that
+`tests/rltf/test_released_classes.py` lists, which compares with the released code's results on programs.
 Does not cover: a bracket left open before the end, of which 3.8 named the line that no longer fitted and
 CPython now names the line of the bracket, the better place.
 """
