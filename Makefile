@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env demo demo-grading test lint check types docs bench eval-peers learning real-data load kills soak parity gold honest-answers clean
+.PHONY: help env demo demo-grading test lint check types docs bench eval-peers learning real-data load kills service soak parity gold honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -81,6 +81,9 @@ load: env  ## compare verdicts on an idle and on an overloaded machine
 
 kills: env  ## end or stop processes at random moments, run again, and compare
 	@$(BIN)/python studies/kills.py $(ARGS)
+
+service: env  ## measure the rate of GradingService with 64 callers beside the runner's own
+	@$(BIN)/python studies/service.py $(ARGS)
 
 soak: env  ## grade 200,000 programs, a tenth of them hostile, and see that nothing wears out
 	@$(BIN)/python studies/soak.py $(ARGS)

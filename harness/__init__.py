@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.registry import load_benchmark
     from harness.runner import Runner, VerdictCache
+    from harness.service import GradingService
     from harness.types import (
         Benchmark,
         ErrorInfo,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Benchmark",
     "ErrorInfo",
+    "GradingService",
     "Job",
     "Limits",
     "Outcome",
@@ -47,6 +49,7 @@ __all__ = [
 
 _HOMES = {
     "load_benchmark": "harness.registry",
+    "GradingService": "harness.service",
     "Runner": "harness.runner",
     "VerdictCache": "harness.runner",
 }

@@ -12,10 +12,13 @@ cause, nothing is left running.
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -97,6 +100,9 @@ class Runner:
         self._next_number = 0
         self._running = False
         self._cancelled = False
+        self._wake_lock = threading.Lock()
+        """Held to write and to close: a descriptor's number may be another file's right after."""
+        self._wake_out, self._wake_in = -1, -1
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -113,6 +119,7 @@ class Runner:
             )
         sweep()
         try:
+            self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             self._pool.start(self.workers)
         except BaseException:
             self.close()
@@ -131,6 +138,11 @@ class Runner:
     def close(self) -> None:
         """End everything that was started."""
         self._pool.close()
+        with self._wake_lock:
+            ends, (self._wake_out, self._wake_in) = (self._wake_out, self._wake_in), (-1, -1)
+            for end in ends:
+                if end >= 0:
+                    os.close(end)
         if self._cache is not None:
             self._cache.flush()
             if self._owns_cache:
@@ -180,12 +192,19 @@ class Runner:
         """End a run that another thread is in; it yields no more outcomes. The only method for any thread."""
         self._cancelled = True
 
-    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
+    def wake(self) -> None:
+        """Have `run` ask its source for jobs now, should it be waiting. For any thread."""
+        with self._wake_lock, suppress(BlockingIOError):  # full of wake-ups
+            if self._wake_in >= 0:
+                os.write(self._wake_in, b"w")
+
+    def run(self, jobs: Iterable[Job | None], *, poll_seconds: float = _POLL_SECONDS) -> Iterator[Outcome]:
         """Grade jobs; yields one outcome for each, as they become known.
 
         Args:
             jobs: Taken only as fast as they are graded. A source that is not at its end but has no job for
                 the moment gives `None`: what it gave before is graded meanwhile, and it is asked again soon.
+            poll_seconds: Until such a source is asked again, unless `wake` is called.
 
         Raises:
             RuntimeError: If the runner is not entered, or is already running.
@@ -198,7 +217,7 @@ class Runner:
             raise RuntimeError("this runner is already running; a second run needs a runner of its own")
         self._running, self._cancelled = True, False
         try:
-            yield from self._run(iter(jobs))
+            yield from self._run(iter(jobs), poll_seconds)
         finally:
             # What an abandoned run still had in flight is answered later and then ignored.
             self._running = False
@@ -210,7 +229,7 @@ class Runner:
             if self._cache is not None:
                 self._cache.flush()
 
-    def _run(self, jobs: Iterator[Job | None]) -> Iterator[Outcome]:
+    def _run(self, jobs: Iterator[Job | None], poll_seconds: float) -> Iterator[Outcome]:
         exhausted = False
         while not self._cancelled:
             if not self._judges:
@@ -230,7 +249,7 @@ class Runner:
             if exhausted and not self._flights:
                 return
             # Without flights, the judges are still busy with what an abandoned run left to them.
-            yield from self._collect(_POLL_SECONDS if idle else _CANCEL_SECONDS)
+            yield from self._collect(poll_seconds if idle else _CANCEL_SECONDS)
 
     def _judge_with_room(self) -> Worker | None:
         if self._sharing >= _MAX_SHARING:
@@ -268,7 +287,9 @@ class Runner:
     def _collect(self, seconds: float) -> Iterator[Outcome]:
         """Wait that long for some outcomes and deliver them."""
         by_connection = {judge.connection: judge for judge in self._judges}
-        ready = wait(list(by_connection), seconds)
+        ready = wait([*by_connection, self._wake_out], seconds)
+        if self._wake_out in ready:
+            os.read(self._wake_out, 4096)
         for connection, judge in by_connection.items():
             try:
                 answered = judge.outcomes() if connection in ready else []

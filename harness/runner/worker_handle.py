@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ _SILENT_SECONDS = 20.0
 _SILENT_SECONDS_AT_START = 120.0
 """The same until it is ready: it has an interpreter to start first, and the machine may be busy."""
 _LOOK_SECONDS = 0.2
+_live: weakref.WeakSet[Worker] = weakref.WeakSet()
 _main_lock = threading.Lock()
 """Runners may start in several threads, and there is one `__main__` to hide."""
 
@@ -97,6 +99,7 @@ class Worker:
         self._chunk_size = 1
         self._chunk_started = time.monotonic()
         self._chunks: list[int] = []
+        _live.add(self)
 
     @property
     def pid(self) -> int:
@@ -129,8 +132,12 @@ class Worker:
             raise JudgeLostError("the judge process gave no sign of life")
 
     def has_room(self) -> bool:
-        """Whether it should be given more: it works on one chunk while the next lies ready."""
-        return self.trial is None and len(self._chunks) < _CHUNKS_AHEAD
+        """Whether it should be given more: it works on one chunk while the next lies ready.
+
+        A source that gives few programs at a time makes small chunks, which count by their programs.
+        """
+        few = len(self.owed) + len(self._open) < self._chunk_size
+        return self.trial is None and (len(self._chunks) < _CHUNKS_AHEAD or few)
 
     def try_alone(self, task: Task, suite: TestSuite) -> None:
         """Give it its only task, until that is answered."""
@@ -223,6 +230,21 @@ class Worker:
         # Last: the end of the tie kills a judge, which could not remove its folders.
         _quietly(self._tie.close)
         _quietly(self._beats.close)
+
+    def leave_to_parent(self) -> None:
+        """After a fork, in the child: let go of the pipes, else the process would outlive its host."""
+        for end in (self.connection, self._tie, self._beats):
+            _quietly(end.close)
+
+
+def _after_fork() -> None:
+    for worker in list(_live):
+        worker.leave_to_parent()
+    # At its exit multiprocess ends what it takes for children; those are the parent's.
+    multiprocess.process._children.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _quietly(action: Callable[[], object]) -> None:
