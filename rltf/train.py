@@ -20,7 +20,7 @@ from transformers import PrinterCallback, ProgressCallback
 
 from harness.compare import PROFILES
 from harness.errors import InputError
-from harness.extraction import RULES
+from harness.extraction import versioned
 from harness.models.hf.loading import Loaded, load
 from harness.models.presets import Settings
 from harness.prompts import find_format
@@ -111,7 +111,7 @@ def _identity(training: Training) -> dict[str, Any]:
         "benchmark": f"{benchmark.name} {benchmark.split} {benchmark.version} {benchmark.dataset_hash}",
         "problems": sha256("\n".join(p.task_id for p in benchmark.problems).encode()).hexdigest(),
         "prompt": f"{form.name}@{form.version}",
-        "extraction": f"{form.extraction}@{RULES[form.extraction].version}",
+        "extraction": versioned(form.extraction),
         "processes": training.config.world_size,
         "options": training.config.identity(),
         "warm_start": None if warm is None else warm.identity(),

@@ -16,7 +16,7 @@ from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.prompts import Prompt
-    from harness.types import Benchmark
+    from harness.types import Benchmark, PromptFormat
 
 _EPILOG = """\
 Formats, the default first:
@@ -166,8 +166,12 @@ def _about(prompt: Prompt, tokens: str) -> str:
         f"format {prompt.name} version {prompt.version} sha256 {prompt.hash}",
         f"from {prompt.format.source}",
         f"stop {', '.join(map(repr, prompt.format.stop)) or 'at the end token alone'}",
-        f"extraction {prompt.format.extraction}"
+        f"extraction {_rule_name(prompt.format)}"
         + (", the prompt is part of the program" if prompt.format.in_program else ""),
         *([tokens] if tokens else []),
     ]
     return "".join(f"rltf: {line}\n" for line in lines)
+
+
+def _rule_name(form: PromptFormat) -> str:
+    return form.extraction if isinstance(form.extraction, str) else form.extraction.name

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from multiprocess.connection import wait
 
-from harness.compare import get_profiles
+from harness.compare import find_check, get_profiles
 from harness.errors import HarnessError, IsolationError
 from harness.runner.cache import VerdictCache
 from harness.runner.cache_key import GRADER_VERSION, Keys, package_versions
@@ -189,6 +189,7 @@ class Runner:
 
         Raises:
             RuntimeError: If the runner is not entered, or is already running.
+            InputError: If a problem's checker cannot be loaded.
             InfrastructureError: If judges can't be kept alive.
             IsolationError: If one that replaces another does not hold what the first did.
         """
@@ -245,6 +246,8 @@ class Runner:
         if suite.count == 0:
             yield Outcome(job.task_id, job.sample_id, self._not_run())
             return
+        if suite.checker is not None:
+            find_check(suite.checker)  # refused here, in words, and not by a worker that dies of it
         key = self._keys.key(job.code, suite.digest)
         number = self._numbers.get(key)
         if number is not None:

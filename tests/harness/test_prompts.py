@@ -131,17 +131,11 @@ def test_chat_asks_for_one_fenced_block_whatever_the_kind_of_problem(problem):
 
 
 @pytest.mark.parametrize(
-    ("metadata", "seen"),
-    [
-        ({}, 0),
-        ({"shown_tests": 0}, 0),
-        ({"shown_tests": 1}, 1),
-        ({"shown_tests": 2}, 2),
-        ({"shown_tests": True}, 0),
-    ],
+    "seen",
+    [0, 1, 2],
 )
-def test_chat_shows_the_tests_that_a_benchmark_calls_public_and_no_others(metadata, seen):
-    text = make_prompt(CHAT, replace(ASSERTS, metadata=metadata)).text
+def test_chat_shows_the_tests_that_a_benchmark_calls_public_and_no_others(seen):
+    text = make_prompt(CHAT, replace(ASSERTS, public_tests=ASSERTS.suite.tests()[:seen])).text
     assert [test in text for test in ("assert f(1) == 2", "assert f(2) == 3")] == [seen > 0, seen > 1]
     assert ("must define `f`" in text) == (seen == 0)
 
