@@ -236,6 +236,8 @@ class Problem:
     """Makes the tests when asked: most of a benchmark's bytes are tests."""
     difficulty: str | None = None
     starter_code: str = ""
+    code_prompt: str = ""
+    """Code that a completion goes on from: in front of a completion, it makes a whole program."""
     load_solutions: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
     """The benchmark's own solutions, possibly none."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -322,6 +324,8 @@ class Benchmark:
     """What its programs may use where the user says nothing else; `None` for the commands' own defaults."""
     difficulties: Sequence[str] = ()
     """Its words for difficulty, from easy to hard; tables keep that order."""
+    notes: Sequence[str] = ()
+    """Sentences on it that belong beside every score; reports show them."""
 
     def __len__(self) -> int:
         return len(self.problems)
