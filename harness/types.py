@@ -326,6 +326,9 @@ class Benchmark:
     """Its words for difficulty, from easy to hard; tables keep that order."""
     notes: Sequence[str] = ()
     """Sentences on it that belong beside every score; reports show them."""
+    foreign_ids: Mapping[str, str] = field(default_factory=dict)
+    """Spellings of task ids (a regular expression) that another data set has for other problems, and what to
+    tell whoever hands in programs for them."""
 
     def __len__(self) -> int:
         return len(self.problems)

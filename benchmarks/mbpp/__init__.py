@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.mbpp.prompts import SHOTS, formats
-from benchmarks.mbpp.rows import FULL, SANITIZED, Source, read_rows
+from benchmarks.mbpp.rows import EVALPLUS_ID, FULL, SANITIZED, Source, read_rows
 from harness.datasource import DataHash, read_errata, require
 from harness.errors import DatasetError, InputError
 from harness.types import AssertTest, Benchmark, Problem, TestKind, TestSuite
@@ -104,6 +104,7 @@ def _load(source: Source, split: str, data_dir: str | Path | None, challenge: bo
             if int(task_id.removeprefix("mbpp/")) in problems
         },
         prompts=formats(shots),
+        foreign_ids={EVALPLUS_ID: source.evalplus},
     )
 
 

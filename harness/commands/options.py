@@ -18,6 +18,8 @@ from harness.types import Benchmark, Limits
 if TYPE_CHECKING:
     from harness.runner import Runner
 
+BENCHMARK_HELP = "name of a benchmark (an unknown one lists all), or module:function of your own"
+
 INCOMPLETE = 3
 """Exit status: the run ended, but the grader or a server failed on some samples, which are in no number."""
 
@@ -29,7 +31,7 @@ on some samples (run the same command again to retry them); 130 interrupted.
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Which problems."""
-    parser.add_argument("--benchmark", required=True, metavar="NAME", help="apps, mbpp, mini, …")
+    parser.add_argument("--benchmark", required=True, metavar="NAME", help=BENCHMARK_HELP)
     parser.add_argument("--split", help="split of the benchmark (default: its own default)")
     parser.add_argument("--ids", nargs="+", metavar="ID", help="only these: 65, apps/test/65, 0-99, 1,2,7")
     parser.add_argument("--difficulty", nargs="+", metavar="NAME", help="only these difficulties")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands.options import BENCHMARK_HELP
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
     from harness.types import Benchmark, PromptFormat
 
 _EPILOG = """\
-Formats, the default first:
-  apps, mini  inference, training, chat
-  mbpp        zero-shot-tests, zero-shot-tests-framed, austin-3shot, docstring-1test, chat
-The READMEs of the benchmarks say where each comes from.
+Each benchmark has formats of its own; --format with an unknown name lists them, the default first. The README
+of the benchmark says where each comes from.
 
 Nothing is added to the prompt, no line end either; -v says on stderr which format it is.
 """
@@ -37,7 +36,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--benchmark", required=True, metavar="NAME", help="apps, mbpp, mini, …")
+    parser.add_argument("--benchmark", required=True, metavar="NAME", help=BENCHMARK_HELP)
     parser.add_argument("--id", required=True, metavar="ID", help="of the problem: 11, mbpp/11, apps/test/65")
     parser.add_argument(
         "--format", metavar="NAME", help="prompt format (default: as rltf eval, without --model the first)"

@@ -37,7 +37,7 @@ _EPILOG = (
 FILE is recognised by content, gzip-compressed or not; --field names the program's field where it is not sure:
   our rows            {"task_id": "mbpp/11", "sample_id": 0, "code": "..."}   sample_id optional
   EvalPlus            {"task_id": "Mbpp/11", "solution": "..."}
-  HumanEval           {"task_id": "mbpp/11", "completion": "..."}             the whole program
+  HumanEval           {"task_id": "HumanEval/0", "completion": "..."}         goes on from the problem's code
   dataset rows        {"problem_id": 65, "split": "test", "code": "..." or "codes": [...]}
   bigcode             [["...", ...], ...]                                     by place in the selection
   APPS                {"65": ["...", ...], ...}
