@@ -18,7 +18,6 @@ from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback
 
-from harness.compare import PROFILES
 from harness.errors import InputError
 from harness.extraction import versioned
 from harness.models.hf.loading import Loaded, load
@@ -127,7 +126,8 @@ def _runner(training: Training) -> Runner:
     cache = training.cache if training.config.process_index == 0 else None
     # The other processes of the launch on this machine grade too, at the same time.
     workers = local_share(training.config.graders or available_processors())
-    return Runner(workers, limits, tuple(PROFILES), cache)
+    judged = [name for each in (training.benchmark, *training.evaluate_on) for name in each.profiles]
+    return Runner(workers, limits, tuple(dict.fromkeys([*judged, training.config.profile])), cache)
 
 
 def _rewarding(training: Training, runner: Runner) -> Sequence[Problem]:

@@ -71,7 +71,7 @@ class Runner:
         Args:
             workers: Judges, each with one program running at a time; default the processors available.
             limits: What a program may use.
-            profiles: Names of the comparisons to judge by; see `harness.compare`.
+            profiles: Names of the comparisons to judge by; see `harness.compare.get_profiles`.
             cache: Where verdicts are kept between runs: an open cache, a folder, or `None` for nowhere.
 
         Raises:
@@ -86,7 +86,7 @@ class Runner:
         self._owns_cache = isinstance(cache, str | Path)
         self._cache = VerdictCache(cache) if isinstance(cache, str | Path) else cache
         self._keys = Keys(self.limits, self._profiles)
-        self._pool = Pool(self.limits, self.profiles)
+        self._pool = Pool(self.limits, tuple(profiles))
         self._judges = self._pool.workers
         self._suspects: deque[_Flight] = deque()
         """To be tried alone, each in a fresh judge."""
