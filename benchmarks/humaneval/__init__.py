@@ -124,13 +124,14 @@ def _problem(number: int, fields: dict[str, str], place: str) -> Problem:
     )
 
 
-def _notes(problems: Sequence[Problem]) -> list[str]:
+def _notes(problems: Sequence[Problem]) -> tuple[str, ...]:
     """How many tests a hostile program could see through."""
     tests = [test for problem in problems for test in problem.suite.tests()]
     inside = sum(isinstance(test, ValueTest) and test.ran_inside for test in tests)
     if not inside:
-        return []
-    return [
-        f"Of the benchmark's {len(tests):,} tests, {inside} work out what they expect in the program's own"
-        " process (ran_inside in outcomes.jsonl): a program that means to could pass these unsolved."
-    ]
+        return ()
+    they, it = ("works out what it expects", "it") if inside == 1 else ("work out what they expect", "these")
+    return (
+        f"Of the benchmark's {len(tests):,} tests, {inside} {they} in the program's own process (ran_inside"
+        f" in outcomes.jsonl): a program that means to could pass {it} unsolved.",
+    )

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.extraction import Rule, steps
 from harness.types import Piece, Problem, PromptFormat, TestKind
 
 _ASSERTS = (TestKind.ASSERTS,)
+
+BODY = Rule("body", "1", (steps.special_tokens, steps.line_ends, steps.echo, steps.stop_strings))
+"""The answer goes on inside of a function, so that its indentation is no fault to be mended."""
 
 
 def _completion(problem: Problem) -> Sequence[Piece]:
@@ -38,7 +42,7 @@ COMPLETION = PromptFormat(
     build=_completion,
     source="Chen et al. 2021, arXiv:2107.03374, section 2 and its stop sequences",
     stop=("\nclass", "\ndef", "\n#", "\nif", "\nprint"),
-    extraction="continuation",
+    extraction=BODY,
     in_program=True,
     kinds=_ASSERTS,
 )

@@ -1,5 +1,6 @@
 """From what a model wrote to a program, by rules with names; nothing is run and no answer is refused."""
 
+from harness.extraction import steps
 from harness.extraction.rules import (
     RULES,
     Extraction,
@@ -20,5 +21,6 @@ __all__ = [
     "extract",
     "extract_program",
     "find_rule",
+    "steps",
     "versioned",
 ]

@@ -9,6 +9,7 @@ Does not cover: the rules (`harness.extraction`). Nothing is run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import indent
 
 from harness.extraction import RULES, Wanted, extract
 from harness.extraction.parsing import Syntax, parse, parses
@@ -64,7 +65,8 @@ class Answers:
             syntax = parse(found)
             if isinstance(syntax, Syntax) and wanted.defined_by(syntax):
                 return found
-            completion = found
+            # A body by itself, whose indentation went as the rule found it.
+            completion = found if found[:1] in (" ", "\t") else indent(found, "    ")
         self.continued += 1
         return problem.code_prompt + completion
 
