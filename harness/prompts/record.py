@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import groupby
 
 from harness.errors import InputError
 from harness.extraction import ANYTHING, Wanted, versioned
@@ -31,8 +32,14 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """In the format's words: what the model reads, or what the user says to it."""
-        return "".join(piece.text for piece in self.pieces)
+        """In the format's words: what a base model reads; several messages have blank lines between them."""
+        return "\n\n".join(text for _, text in self.messages)
+
+    @property
+    def messages(self) -> tuple[tuple[str, str], ...]:
+        """Role and text of each message, for a chat model: pieces of one role in a row are one message."""
+        by_role = groupby(self.pieces, key=lambda piece: piece.role)
+        return tuple((role, "".join(piece.text for piece in pieces)) for role, pieces in by_role)
 
     @property
     def name(self) -> str:
