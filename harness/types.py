@@ -303,7 +303,7 @@ class PromptFormat:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A named, versioned set of problems."""
+    """A named, versioned set of problems, and the rules by which they are put to models and graded."""
 
     name: str
     split: str
