@@ -165,7 +165,8 @@ def _by_ids(benchmark: str, problems: Sequence[Problem], ids: str | Sequence[str
     keep: set[str] = set()
     unknown = []
     for text in wanted:
-        found = known.get(text) or _in_range(text, problems)
+        # `HumanEval/1` as the data spells it, and ours do not
+        found = known.get(text) or known.get(text.lower()) or _in_range(text, problems)
         keep.update(found)
         if not found:
             unknown.append(text)

@@ -12,11 +12,10 @@ Covers: any body of simple statements, loops and asserts. Does not cover: the co
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from benchmarks.humaneval.literals import literal, number
 from harness.types import AssertTest, ValueTest
 
 CANDIDATE = "candidate"
@@ -173,7 +172,7 @@ def _comparison(test: ast.Compare, entry_point: str) -> AssertTest | ValueTest |
     if not isinstance(sign, ast.Eq | ast.Is):
         return None
     for side, other in ((left, right), (right, left)):
-        expected = _literal(other)
+        expected = literal(other)
         if expected is not None and CANDIDATE in _names(side):
             word = "is" if isinstance(sign, ast.Is) else "=="
             return AssertTest(f"assert {_renamed(side, entry_point)} {word} {expected}")
@@ -187,11 +186,11 @@ def _near(left: ast.expr, sign: ast.cmpop, right: ast.expr) -> tuple[ast.expr, f
     function = ast.unparse(left.func)
     if function not in ("abs", "math.fabs") or len(left.args) != 1 or left.keywords:
         return None
-    difference, tolerance = left.args[0], _number(right)
+    difference, tolerance = left.args[0], number(right)
     if not isinstance(difference, ast.BinOp) or not isinstance(difference.op, ast.Sub) or tolerance is None:
         return None
     for side, other in ((difference.left, difference.right), (difference.right, difference.left)):
-        expected = _number(other)
+        expected = number(other)
         if expected is not None and CANDIDATE in _names(side):
             return side, expected, tolerance, COMPARISONS[type(sign)]
     return None
@@ -209,55 +208,6 @@ class _Rename(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(self._entry_point, node.ctx) if node.id == CANDIDATE else node
-
-
-def _literal(node: ast.expr) -> str | None:
-    """The literal that an expression is, its arithmetic done (`2.0 / 3.0`); `None` if it is none."""
-    try:
-        value = ast.literal_eval(_Folded().visit(ast.parse(ast.unparse(node), mode="eval").body))
-        text = repr(value)
-        return text if ast.literal_eval(text) == value else None
-    except (ValueError, TypeError, SyntaxError, ArithmeticError, MemoryError, RecursionError):
-        return None
-
-
-def _number(node: ast.expr) -> int | float | None:
-    text = _literal(node)
-    value = None if text is None else ast.literal_eval(text)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-class _Folded(ast.NodeTransformer):
-    """Sums, products and quotients of numbers, done; `tuple([1])` as the tuple that it makes."""
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        left, right = self.visit(node.left), self.visit(node.right)
-        calculate = _ARITHMETIC.get(type(node.op))
-        numbers = [each.value for each in (left, right) if _is_number(each)]
-        if calculate is None or len(numbers) != 2:
-            return ast.BinOp(left, node.op, right)
-        return ast.Constant(calculate(*numbers))
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        made = ast.unparse(node.func)
-        if made not in ("tuple", "list") or len(node.args) != 1 or node.keywords:
-            return node
-        elements = self.visit(node.args[0])
-        if not isinstance(elements, ast.List | ast.Tuple):
-            return node
-        return (ast.Tuple if made == "tuple" else ast.List)(elements.elts, ast.Load())
-
-
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-
-
-def _is_number(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value) in (int, float)
 
 
 # --- what has to run in the program's process ----------------------------------------------------

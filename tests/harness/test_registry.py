@@ -178,6 +178,7 @@ def test_full_ids_short_ids_and_comma_lists_select():
     assert pick("65", "3") == [3, 65]
     assert pick("3, toy/test/10", "5,") == [3, 5, 10]
     assert pick("3", "3", "3-4") == [3]
+    assert pick("Toy/test/5") == [5]
 
 
 def test_a_single_text_is_one_list_and_not_its_letters():
