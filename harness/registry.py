@@ -1,7 +1,7 @@
 """Benchmarks by name, and parts of them by id and difficulty.
 
-Covers: our own names, the entry-point group `rltf_harness.benchmarks` for everybody else's, and
-`"module:attribute"` for what is not installed; selection of problems.
+Covers: the entry-point group `rltf_harness.benchmarks`, ours and everybody else's, and `"module:attribute"`
+for what is not installed; selection of problems.
 Does not cover: the data (each benchmark's `load` finds its own).
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,11 @@ from harness.types import Benchmark, Problem
 
 ENTRY_POINT_GROUP = "rltf_harness.benchmarks"
 
-# Written out, so that a source tree without installed metadata knows its own benchmarks. The strings keep
-# the import arrow: nothing here imports `benchmarks`.
-_OWN = {
-    "apps": "benchmarks.apps:load",
-    "mbpp": "benchmarks.mbpp:load",
-    "mbpp-sanitized": "benchmarks.mbpp:load_sanitized",
-    "mini": "benchmarks.mini:load",
-    "mini-introductory": "benchmarks.mini:load_introductory",
-}
 _OWN_PACKAGE = "benchmarks"
 _OWN_DISTRIBUTION = "rltf-harness"
+
+_ROOT = Path(__file__).parents[1]
+"""Of a checkout."""
 
 _RANGE = re.compile(r"(?P<prefix>.*/)?(?P<first>[0-9]+)(-(?P<last>[0-9]+))?")
 _NAMED_IN_ERRORS = 5
@@ -81,11 +77,31 @@ def benchmark_names() -> list[str]:
 
 def _targets() -> dict[str, set[str]]:
     """Name to `"module:attribute"`; several where installed packages disagree. Ours can't be replaced."""
-    targets = {name: {target} for name, target in _OWN.items()}
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        if entry.name not in _OWN:
+    entries = list(entry_points(group=ENTRY_POINT_GROUP))
+    ours = _declared() or {entry.name: entry.value for entry in entries if _is_ours(entry)}
+    targets = {name: {target} for name, target in ours.items()}
+    for entry in entries:
+        if entry.name not in ours:
             targets.setdefault(entry.name, set()).add(entry.value)
     return targets
+
+
+def _is_ours(entry: EntryPoint) -> bool:
+    return entry.dist is not None and entry.dist.name.lower().replace("_", "-") == _OWN_DISTRIBUTION
+
+
+@cache
+def _declared() -> dict[str, str]:
+    """Our entry points as a checkout's `pyproject.toml` declares them; none where we are installed otherwise.
+
+    They count before those that were installed, so that a benchmark that was added is known at once.
+    """
+    try:
+        project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        declared: dict[str, str] = project["entry-points"][ENTRY_POINT_GROUP]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return declared if project.get("name") == _OWN_DISTRIBUTION else {}
 
 
 def _find(name: str) -> Callable[..., Any]:
@@ -115,18 +131,19 @@ def _resolve(name: str, target: str) -> Callable[..., Any]:
     try:
         loader = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        _check_owner(name)
+        _check_owner(name, module_name)
         raise InputError(f"benchmark {name!r}: cannot load {target} ({error})") from error
-    _check_owner(name)
+    _check_owner(name, module_name)
     if not callable(loader):
         raise InputError(f"benchmark {name!r}: {target} is no function but {type(loader).__name__}")
     return loader  # type: ignore[no-any-return]  # callable is all that can be known of it here
 
 
-def _check_owner(name: str) -> None:
+def _check_owner(name: str, module: str) -> None:
     """Other wheels ship a top-level `benchmarks` too; the last one installed overwrites the rest silently."""
     package = sys.modules.get(_OWN_PACKAGE)
-    if name not in _OWN or package is None or getattr(package, "DISTRIBUTION", None) == _OWN_DISTRIBUTION:
+    ours = ":" not in name and module.partition(".")[0] == _OWN_PACKAGE
+    if not ours or package is None or getattr(package, "DISTRIBUTION", None) == _OWN_DISTRIBUTION:
         return
     where = getattr(package, "__file__", None) or ", ".join(getattr(package, "__path__", ["?"]))
     raise InputError(
@@ -148,7 +165,8 @@ def _by_ids(benchmark: str, problems: Sequence[Problem], ids: str | Sequence[str
     keep: set[str] = set()
     unknown = []
     for text in wanted:
-        found = known.get(text) or _in_range(text, problems)
+        # `HumanEval/1` as the data spells it, and ours do not
+        found = known.get(text) or known.get(text.lower()) or _in_range(text, problems)
         keep.update(found)
         if not found:
             unknown.append(text)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 
 class Status(StrEnum):
@@ -76,7 +76,33 @@ class AssertTest:
     """A Python `assert` statement."""
 
 
-Test = StdinTest | CallTest | AssertTest
+@dataclass(frozen=True, slots=True)
+class ValueTest:
+    """One test of a `TestKind.ASSERTS` problem that is no `assert`: what is expected stays outside."""
+
+    source: str
+    """A Python expression, evaluated after the program, among its names; its value leaves as plain data."""
+    expected: str
+    """A Python literal. The value must be equal to it, unless the suite has a `checker` that decides."""
+    ran_inside: bool = False
+    """The program's process learns what is expected, since the expression works that out."""
+
+
+Test = StdinTest | CallTest | AssertTest | ValueTest
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """A problem's own rule for what is right, in place of the comparison profiles' rules.
+
+    It is called in the grader worker as a `harness.compare.Check`, for every test but an `AssertTest`, whose
+    rule is the assert itself. Crashes, limits and exit statuses are judged as everywhere.
+    """
+
+    path: str
+    """`"package.module:function"`, imported by the grader worker."""
+    version: str
+    """Raised whenever a verdict may change; part of the cache key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +125,7 @@ class TestSuite:
     """zlib-compressed JSON; `pack` makes it, `tests` reads it."""
     count: int
     entry_point: str | None = None
-    """Function to call; `None` unless `kind` is `CALL`."""
+    """Function to call; where `kind` is `ASSERTS`, the one that the tests are about, if that is known."""
     preamble: str | tuple[PreamblePart, ...] = ""
     """Names that the benchmark promises to every program, run before it in the same namespace, as it is. Of
     one in parts, a program may be run without those whose names it does not have, if it can't tell."""
@@ -109,6 +135,8 @@ class TestSuite:
     """Whether the spelling of a number on standard output counts, and not its value alone."""
     cpu_factor: float = 1.0
     """Times `Limits.cpu_seconds`: above 1 where the benchmark's own solution comes near that limit."""
+    checker: Checker | None = None
+    """`None`: the profiles decide what is right."""
 
     @classmethod
     def pack(
@@ -121,6 +149,7 @@ class TestSuite:
         setup: str = "",
         exact_text: bool = False,
         cpu_factor: float = 1.0,
+        checker: Checker | None = None,
     ) -> TestSuite:
         """Build a suite from unpacked tests, all of the type that `kind` names."""
         rows: list[Any]
@@ -131,11 +160,11 @@ class TestSuite:
                 [_pack_value(list(t.args)), _pack_value(t.expected)] for t in tests if isinstance(t, CallTest)
             ]
         else:
-            rows = [t.source for t in tests if isinstance(t, AssertTest)]
+            rows = [_pack_assert(t) for t in tests if isinstance(t, AssertTest | ValueTest)]
         if len(rows) != len(tests):
             raise TypeError(f"tests of kind {kind} must all be of its own type, got {set(map(type, tests))}")
         packed = zlib.compress(json.dumps(rows).encode(), level=1)
-        return cls(kind, packed, len(rows), entry_point, preamble, setup, exact_text, cpu_factor)
+        return cls(kind, packed, len(rows), entry_point, preamble, setup, exact_text, cpu_factor, checker)
 
     def tests(self) -> list[Test]:
         """Unpack the tests, in the problem's order."""
@@ -144,7 +173,7 @@ class TestSuite:
             return [StdinTest(i, o) for i, o in rows]
         if self.kind is TestKind.CALL:
             return [CallTest(_unpack_value(a), _unpack_value(e)) for a, e in rows]
-        return [AssertTest(source) for source in rows]
+        return [AssertTest(row) if isinstance(row, str) else ValueTest(*row) for row in rows]
 
     @property
     def preamble_text(self) -> str:
@@ -161,7 +190,13 @@ class TestSuite:
             parts.append(repr(self.cpu_factor))
         if self.exact_text:
             parts.append("exact text")
+        if self.checker is not None:
+            parts.append(f"checker {self.checker.path} {self.checker.version}")
         return sha256("\0".join(parts).encode(errors="surrogatepass") + b"\0" + self.packed).hexdigest()
+
+
+def _pack_assert(test: AssertTest | ValueTest) -> Any:
+    return test.source if isinstance(test, AssertTest) else [test.source, test.expected, test.ran_inside]
 
 
 def _pack_value(value: Any) -> Any:
@@ -201,10 +236,14 @@ class Problem:
     """Makes the tests when asked: most of a benchmark's bytes are tests."""
     difficulty: str | None = None
     starter_code: str = ""
+    code_prompt: str = ""
+    """Code that a completion goes on from: in front of a completion, it makes a whole program."""
     load_solutions: Callable[[], Sequence[str]] = field(default=tuple, repr=False)
     """The benchmark's own solutions, possibly none."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """`shown_tests`: how many of the first asserts are public; prompts show no others."""
+    """What the benchmark's own code wants to know; nobody else reads it."""
+    public_tests: Sequence[Test] = ()
+    """Tests that a prompt may show. What is not here is hidden: it decides, and no model may see it."""
 
     @property
     def suite(self) -> TestSuite:
@@ -224,6 +263,19 @@ class Piece:
     text: str
     cut: bool = False
     """May be shortened where the prompt is too long for the model; the rest is what gives it its form."""
+    role: Literal["system", "user"] = "user"
+    """Whose message it is part of, where the format is a chat format."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionRule:
+    """How a program is read out of a model's answer; see `harness.extraction`."""
+
+    name: str
+    version: str
+    """Raised whenever another program comes out for some answer; goes into the manifest."""
+    steps: tuple[Callable[[str, Any], str], ...]
+    """Each from text to text, with a `harness.extraction.steps.Context`; each only takes away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,19 +290,20 @@ class PromptFormat:
     """Whose spelling it is, in a line."""
     stop: tuple[str, ...] = ()
     """The answer ends before the first of them."""
-    extraction: str = "answer"
-    """A rule of `harness.extraction.RULES`."""
+    extraction: str | ExtractionRule = "answer"
+    """How the program is read out of the answer: a rule of `harness.extraction.RULES`, or one of your own."""
     in_program: bool = False
     """The prompt is the program's beginning, and the answer goes on from it."""
     chat: bool = False
-    """The text is the message of a user; a model with a chat template gets it through that."""
+    """The text is what a user says, and a system message before it where pieces have that role; a model with
+    a chat template gets it through that."""
     kinds: tuple[TestKind, ...] = tuple(TestKind)
     """Kinds of problem that it can put."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A named, versioned set of problems."""
+    """A named, versioned set of problems, and the rules by which they are put to models and graded."""
 
     name: str
     split: str
@@ -265,6 +318,17 @@ class Benchmark:
     """Known bad problems: task id to cause. Never edited into the data."""
     prompts: Mapping[str, PromptFormat | str] = field(default_factory=dict)
     """Its formats by name, the default first; `"module:attribute"` names one of another benchmark."""
+    profiles: Sequence[str] = ("strict", "apps")
+    """Comparison profiles that it is judged by, by name; see `harness.compare.PROFILES`."""
+    limits: Limits | None = None
+    """What its programs may use where the user says nothing else; `None` for the commands' own defaults."""
+    difficulties: Sequence[str] = ()
+    """Its words for difficulty, from easy to hard; tables keep that order."""
+    notes: Sequence[str] = ()
+    """Sentences on it that belong beside every score; reports show them."""
+    foreign_ids: Mapping[str, str] = field(default_factory=dict)
+    """Spellings of task ids (a regular expression) that another data set has for other problems, and what to
+    tell whoever hands in programs for them."""
 
     def __len__(self) -> int:
         return len(self.problems)

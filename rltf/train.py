@@ -18,9 +18,8 @@ from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback
 
-from harness.compare import PROFILES
 from harness.errors import InputError
-from harness.extraction import RULES
+from harness.extraction import versioned
 from harness.models.hf.loading import Loaded, load
 from harness.models.presets import Settings
 from harness.prompts import find_format
@@ -111,7 +110,7 @@ def _identity(training: Training) -> dict[str, Any]:
         "benchmark": f"{benchmark.name} {benchmark.split} {benchmark.version} {benchmark.dataset_hash}",
         "problems": sha256("\n".join(p.task_id for p in benchmark.problems).encode()).hexdigest(),
         "prompt": f"{form.name}@{form.version}",
-        "extraction": f"{form.extraction}@{RULES[form.extraction].version}",
+        "extraction": versioned(form.extraction),
         "processes": training.config.world_size,
         "options": training.config.identity(),
         "warm_start": None if warm is None else warm.identity(),
@@ -127,7 +126,8 @@ def _runner(training: Training) -> Runner:
     cache = training.cache if training.config.process_index == 0 else None
     # The other processes of the launch on this machine grade too, at the same time.
     workers = local_share(training.config.graders or available_processors())
-    return Runner(workers, limits, tuple(PROFILES), cache)
+    judged = [name for each in (training.benchmark, *training.evaluate_on) for name in each.profiles]
+    return Runner(workers, limits, tuple(dict.fromkeys([*judged, training.config.profile])), cache)
 
 
 def _rewarding(training: Training, runner: Runner) -> Sequence[Problem]:

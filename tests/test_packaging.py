@@ -79,6 +79,8 @@ def test_the_wheel_holds_every_module_and_data_file_of_the_three_packages(files)
         "benchmarks/py.typed",
         "benchmarks/apps/README.md",
         "benchmarks/apps/ERRATA.toml",
+        "benchmarks/humaneval/README.md",
+        "benchmarks/humaneval/ERRATA.toml",
         "benchmarks/mbpp/README.md",
         "benchmarks/mbpp/ERRATA.toml",
         "benchmarks/mini/README.md",

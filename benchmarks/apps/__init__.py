@@ -28,6 +28,9 @@ SPELLINGS = frozenset(("apps/test/578", "apps/test/808", "apps/test/3756"))
 
 SPLITS = ("train", "test")
 
+DIFFICULTIES = ("introductory", "interview", "competition")
+"""From easy to hard."""
+
 _REQUIRED = ("question", "solutions", "input_output", "difficulty")
 _OPTIONAL = ("url", "starter_code")
 
@@ -83,6 +86,7 @@ def load(*, split: str = "test", data_dir: str | Path | None = None) -> Benchmar
         source=source,
         errata=read_errata(__name__, f"apps/{split}/"),
         prompts=PROMPTS,
+        difficulties=DIFFICULTIES,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.mbpp.prompts import SHOTS, formats
-from benchmarks.mbpp.rows import FULL, SANITIZED, Source, read_rows
+from benchmarks.mbpp.rows import EVALPLUS_ID, FULL, SANITIZED, Source, read_rows
 from harness.datasource import DataHash, read_errata, require
 from harness.errors import DatasetError, InputError
 from harness.types import AssertTest, Benchmark, Problem, TestKind, TestSuite
@@ -104,19 +104,18 @@ def _load(source: Source, split: str, data_dir: str | Path | None, challenge: bo
             if int(task_id.removeprefix("mbpp/")) in problems
         },
         prompts=formats(shots),
+        foreign_ids={EVALPLUS_ID: source.evalplus},
     )
 
 
 def _problem(source: Source, number: int, row: dict[str, Any], place: str, challenge: bool) -> Problem:
     for key in source.columns:
         require(row, key, (str, int, list), place)
-    tests = _texts(row, "test_list", place)
-    shown = len(tests)
-    if challenge:
-        tests += _texts(row, "challenge_test_list", place)
+    shown = [AssertTest(source) for source in _texts(row, "test_list", place)]
+    more = _texts(row, "challenge_test_list", place) if challenge else []
     suite = TestSuite.pack(
         TestKind.ASSERTS,
-        [AssertTest(source) for source in tests],
+        [*shown, *map(AssertTest, more)],
         setup=_setup(source, row, place),
         cpu_factor=CPU_FACTORS.get(number, 1.0),
     )
@@ -126,7 +125,7 @@ def _problem(source: Source, number: int, row: dict[str, Any], place: str, chall
         question=normalise_newlines(require(row, source.question, str, place)),
         load_suite=packed.load_suite,
         load_solutions=packed.load_solutions,
-        metadata={"shown_tests": shown},
+        public_tests=shown,
     )
 
 

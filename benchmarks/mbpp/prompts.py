@@ -86,8 +86,9 @@ def _docstring(problem: Problem) -> Sequence[Piece]:
 
 def _tests(problem: Problem) -> list[str]:
     """The ordinary tests: challenge tests, where they were loaded, are never shown."""
-    tests = [test.source for test in problem.suite.tests() if isinstance(test, AssertTest)]
-    return tests[: problem.metadata.get("shown_tests")]
+    # MBPP's problems all have public tests. A format's hash is taken over problems that have none.
+    tests = problem.public_tests or problem.suite.tests()
+    return [test.source for test in tests if isinstance(test, AssertTest)]
 
 
 ZERO_SHOT = PromptFormat(

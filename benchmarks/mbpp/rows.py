@@ -13,6 +13,9 @@ from harness.errors import DatasetError
 Rows = Iterable[tuple[str, dict[str, Any]]]
 """Rows with their place, for errors."""
 
+EVALPLUS_ID = "Mbpp[/_][0-9]+"
+"""As EvalPlus, and nobody else, spells MBPP's problems."""
+
 HUB_NAME = "google-research-datasets/mbpp"
 
 
@@ -29,6 +32,8 @@ class Source:
     """The column with what runs between program and tests."""
     columns: tuple[str, ...]
     """Required of every row, in the order in which they are hashed."""
+    evalplus: str
+    """What to tell whoever grades programs for EvalPlus' tasks."""
 
 
 FULL = Source(
@@ -38,6 +43,9 @@ FULL = Source(
     question="text",
     setup="test_setup_code",
     columns=("task_id", "text", "code", "test_list", "test_setup_code", "challenge_test_list"),
+    evalplus="The ids are EvalPlus' (Mbpp/N), which mean its tasks: sanitized ones with changed inputs, not"
+    " those of mbpp. Pass --benchmark mbpp-sanitized, which comes nearer, but is not EvalPlus' number either:"
+    " that needs mbpp-plus.",
 )
 SANITIZED = Source(
     benchmark="mbpp-sanitized",
@@ -46,6 +54,8 @@ SANITIZED = Source(
     question="prompt",
     setup="test_imports",
     columns=("task_id", "prompt", "code", "test_list", "test_imports"),
+    evalplus="The ids are EvalPlus' (Mbpp/N), whose published numbers are on some of these problems"
+    " with changed inputs: this is not EvalPlus' number, which needs mbpp-plus.",
 )
 
 

@@ -181,17 +181,17 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     if processes.leads:
         _say(asked)
     folder = args.out or default_folder(
-        benchmark, sampling.label, (sampling.fingerprint(), sampling.identity(), limits_of(args))
+        benchmark, sampling.label, (sampling.fingerprint(), sampling.identity(), limits_of(args, benchmark))
     )
     plan = Plan(
         benchmark=benchmark,
         programs=sampling,
-        **grading_options(args),
+        **grading_options(args, benchmark),
         command=shlex.join(["rltf", *command]),
     )
     progress = sampling_progress_on(sys.stderr)
     try:
-        metrics = evaluate_model(plan, folder, runner_start(args), progress, processes=processes)
+        metrics = evaluate_model(plan, folder, runner_start(args, benchmark), progress, processes=processes)
     except KeyboardInterrupt:
         sys.stderr.write(
             f"\ninterrupted; what was sampled and graded is kept in {folder}: run the same command to go on\n"

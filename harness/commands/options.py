@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from harness.types import Benchmark, Limits
 
 if TYPE_CHECKING:
     from harness.runner import Runner
+
+BENCHMARK_HELP = "name of a benchmark (an unknown one lists all), or module:function of your own"
 
 INCOMPLETE = 3
 """Exit status: the run ended, but the grader or a server failed on some samples, which are in no number."""
@@ -29,7 +32,7 @@ on some samples (run the same command again to retry them); 130 interrupted.
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Which problems."""
-    parser.add_argument("--benchmark", required=True, metavar="NAME", help="apps, mbpp, mini, …")
+    parser.add_argument("--benchmark", required=True, metavar="NAME", help=BENCHMARK_HELP)
     parser.add_argument("--split", help="split of the benchmark (default: its own default)")
     parser.add_argument("--ids", nargs="+", metavar="ID", help="only these: 65, apps/test/65, 0-99, 1,2,7")
     parser.add_argument("--difficulty", nargs="+", metavar="NAME", help="only these difficulties")
@@ -50,9 +53,9 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit-cpu",
         type=positive_float,
-        default=limits.cpu_seconds,
         metavar="SECONDS",
-        help=f"CPU time for each test, and for loading the program (default: {limits.cpu_seconds:g})",
+        help="CPU time for each test, and for loading the program (default: the benchmark's, mostly"
+        f" {limits.cpu_seconds:g})",
     )
     parser.add_argument(
         "--limit-program",
@@ -73,9 +76,9 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory",
         type=positive_int,
-        default=limits.memory_mib,
         metavar="MIB",
-        help=f"memory beyond what a program starts with (default: {limits.memory_mib})",
+        help="memory beyond what a program starts with (default: the benchmark's, mostly"
+        f" {limits.memory_mib})",
     )
     add_cache(parser)
 
@@ -107,35 +110,38 @@ def selected(args: argparse.Namespace) -> Benchmark:
     )
 
 
-def limits_of(args: argparse.Namespace) -> Limits:
-    """What programs may use."""
-    return Limits(
-        cpu_seconds=args.limit_cpu,
-        load_cpu_seconds=args.limit_cpu,
-        program_cpu_seconds=args.limit_program,
-        memory_mib=args.memory,
-        stop_at_first_failure=args.first_failure,
-        costly_tests_after_failure=None if args.all_tests else Limits().costly_tests_after_failure,
-    )
+def limits_of(args: argparse.Namespace, benchmark: Benchmark) -> Limits:
+    """What programs may use: the user's word, else the benchmark's, else the defaults."""
+    asked: dict[str, Any] = {"program_cpu_seconds": args.limit_program, "memory_mib": args.memory}
+    asked |= dict.fromkeys(("cpu_seconds", "load_cpu_seconds"), args.limit_cpu)
+    asked["stop_at_first_failure"] = args.first_failure or None
+    said = {name: value for name, value in asked.items() if value is not None}
+    if args.all_tests:
+        said["costly_tests_after_failure"] = None
+    return replace(benchmark.limits or Limits(), **said)
 
 
-def grading_options(args: argparse.Namespace) -> dict[str, Any]:
+def grading_options(args: argparse.Namespace, benchmark: Benchmark) -> dict[str, Any]:
     """The part of a `Plan` that says how programs are graded."""
-    from harness.compare import PROFILES  # noqa: PLC0415 - nothing heavy before a command runs
-    from harness.runner.cache_key import grading_versions  # noqa: PLC0415 - the same
+    from harness.runner.cache_key import grading_versions  # noqa: PLC0415 - nothing heavy before a command runs
 
-    return {"limits": limits_of(args), **grading_versions(PROFILES), "ks": args.k}
+    return {"limits": limits_of(args, benchmark), **grading_versions(benchmark.profiles), "ks": args.k}
 
 
-def runner_start(args: argparse.Namespace) -> Callable[[], AbstractContextManager[Runner]]:
+def runner_start(
+    args: argparse.Namespace, benchmark: Benchmark
+) -> Callable[[], AbstractContextManager[Runner]]:
     """What starts the runner that was asked for."""
     from functools import partial  # noqa: PLC0415 - nothing heavy before a command runs
 
-    from harness.compare import PROFILES  # noqa: PLC0415 - the same
     from harness.runner import Runner  # noqa: PLC0415 - the same
 
     return partial(
-        Runner, workers=args.workers, limits=limits_of(args), profiles=tuple(PROFILES), cache=cache_of(args)
+        Runner,
+        workers=args.workers,
+        limits=limits_of(args, benchmark),
+        profiles=benchmark.profiles,
+        cache=cache_of(args),
     )
 
 

@@ -12,17 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands.options import BENCHMARK_HELP
 from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.prompts import Prompt
-    from harness.types import Benchmark
+    from harness.types import Benchmark, PromptFormat
 
 _EPILOG = """\
-Formats, the default first:
-  apps, mini  inference, training, chat
-  mbpp        zero-shot-tests, zero-shot-tests-framed, austin-3shot, docstring-1test, chat
-The READMEs of the benchmarks say where each comes from.
+Each benchmark has formats of its own; --format with an unknown name lists them, the default first. The README
+of the benchmark says where each comes from.
 
 Nothing is added to the prompt, no line end either; -v says on stderr which format it is.
 """
@@ -37,7 +36,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--benchmark", required=True, metavar="NAME", help="apps, mbpp, mini, …")
+    parser.add_argument("--benchmark", required=True, metavar="NAME", help=BENCHMARK_HELP)
     parser.add_argument("--id", required=True, metavar="ID", help="of the problem: 11, mbpp/11, apps/test/65")
     parser.add_argument(
         "--format", metavar="NAME", help="prompt format (default: as rltf eval, without --model the first)"
@@ -166,8 +165,12 @@ def _about(prompt: Prompt, tokens: str) -> str:
         f"format {prompt.name} version {prompt.version} sha256 {prompt.hash}",
         f"from {prompt.format.source}",
         f"stop {', '.join(map(repr, prompt.format.stop)) or 'at the end token alone'}",
-        f"extraction {prompt.format.extraction}"
+        f"extraction {_rule_name(prompt.format)}"
         + (", the prompt is part of the program" if prompt.format.in_program else ""),
         *([tokens] if tokens else []),
     ]
     return "".join(f"rltf: {line}\n" for line in lines)
+
+
+def _rule_name(form: PromptFormat) -> str:
+    return form.extraction if isinstance(form.extraction, str) else form.extraction.name

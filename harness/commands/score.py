@@ -37,7 +37,7 @@ _EPILOG = (
 FILE is recognised by content, gzip-compressed or not; --field names the program's field where it is not sure:
   our rows            {"task_id": "mbpp/11", "sample_id": 0, "code": "..."}   sample_id optional
   EvalPlus            {"task_id": "Mbpp/11", "solution": "..."}
-  HumanEval           {"task_id": "mbpp/11", "completion": "..."}             the whole program
+  HumanEval           {"task_id": "HumanEval/0", "completion": "..."}         goes on from the problem's code
   dataset rows        {"problem_id": 65, "split": "test", "code": "..." or "codes": [...]}
   bigcode             [["...", ...], ...]                                     by place in the selection
   APPS                {"65": ["...", ...], ...}
@@ -61,7 +61,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         "score",
         help="grade programs from a file, or a benchmark's own solutions",
-        description="Grade programs on a benchmark: pass@k with intervals, under both comparison profiles.",
+        description="Grade programs on a benchmark: pass@k with intervals, under its comparison profiles.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -114,18 +114,20 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
 
     programs = _programs(args)
     benchmark = selected(args)
-    folder = args.out or default_folder(benchmark, programs.label, (programs.fingerprint(), limits_of(args)))
+    folder = args.out or default_folder(
+        benchmark, programs.label, (programs.fingerprint(), limits_of(args, benchmark))
+    )
     plan = Plan(
         benchmark=benchmark,
         programs=programs,
-        **grading_options(args),
+        **grading_options(args, benchmark),
         seed=args.seed,
         allow_missing=args.allow_missing,
         ignore_missing=args.covered_only or args.file == "gold",
         command=shlex.join(["rltf", *command]),
     )
     try:
-        metrics = evaluate(plan, folder, runner_start(args), progress_on(sys.stderr))
+        metrics = evaluate(plan, folder, runner_start(args, benchmark), progress_on(sys.stderr))
     except KeyboardInterrupt:
         sys.stderr.write(
             f"\ninterrupted; what was graded is kept in {folder}: run the same command to go on\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol
 
@@ -74,14 +75,46 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
 def get_profiles(names: Iterable[str]) -> tuple[Profile, ...]:
     """The profiles of these names, in their order, each once.
 
+    Args:
+        names: of `PROFILES`, or `"module:attribute"` for one that a benchmark brings, which goes by its own
+            name from then on.
+
     Raises:
         InputError: for an unknown name, or for no name at all.
     """
-    wanted = list(dict.fromkeys(names))
-    known = ", ".join(sorted(PROFILES))
-    for name in wanted:
-        if name not in PROFILES:
-            raise InputError(f"unknown profile {name!r}; available: {known}")
-    if not wanted:
-        raise InputError(f"no profile to grade under; name one or more of: {known}")
-    return tuple(PROFILES[name] for name in wanted)
+    found = {profile.name: profile for profile in map(_profile, names)}
+    if not found:
+        raise InputError(f"no profile to grade under; name one or more of: {', '.join(sorted(PROFILES))}")
+    return tuple(found.values())
+
+
+_BROUGHT: dict[str, Profile] = {}
+"""Profiles of benchmarks, by name, once they have been loaded."""
+
+
+def _profile(name: str) -> Profile:
+    profile = PROFILES.get(name) or _BROUGHT.get(name)
+    if profile is None and ":" in name:
+        profile = _load(name)
+    if profile is None:
+        known = ", ".join(sorted({*PROFILES, *_BROUGHT}))
+        raise InputError(f"unknown profile {name!r}; available: {known}, or 'module:attribute'")
+    return profile
+
+
+def _load(target: str) -> Profile:
+    module, _, attribute = target.partition(":")
+    try:
+        profile = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"profile {target!r} cannot be loaded ({error}); name it 'module:attribute'"
+        ) from error
+    if not isinstance(profile, Profile):
+        raise InputError(f"profile {target!r} is no harness.compare.Profile but {type(profile).__name__}")
+    if {**PROFILES, **_BROUGHT}.get(profile.name, profile) != profile:
+        raise InputError(
+            f"profile {target!r} is called {profile.name!r}, as another is; give it another name"
+        )
+    _BROUGHT[profile.name] = profile
+    return profile

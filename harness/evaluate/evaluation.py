@@ -256,7 +256,7 @@ def summarise(
     ) | dict(more or {})
     metrics |= count_lost(run.path, summary, coverage.ks, plan.seed)
     # What was noticed when the programs were read: a run that goes on does not read them again.
-    if notices := run.manifest.get("notices"):
+    if notices := [*run.manifest.get("notices", []), *plan.benchmark.notes]:
         metrics["notices"] = notices
     with run.samples.open("rb") as lines:
         metrics["programs"] = count_unusable(lines, plan.benchmark)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.extraction import RULES, extract_program
+from harness.extraction import extract_program, versioned
 from harness.metrics.lost_samples import LostFile
 from harness.models.base import Completion, Decoding, Finish, Request
 from harness.models.unanswered import LossySampler, Unanswered
@@ -72,7 +72,7 @@ class Sampling:
             "stop": list(decoding.stop),
             "prompt": f"{form.name}@{form.version}",
             "prompt_sha256": format_hash(form),
-            "extraction": f"{form.extraction}@{RULES[form.extraction].version}",
+            "extraction": versioned(form.extraction),
         }
 
     def describe(self) -> dict[str, Any]:

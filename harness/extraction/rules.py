@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from harness.errors import InputError
 from harness.extraction import steps
 from harness.extraction.parsing import MAX_TEXT
-from harness.extraction.steps import Context, Step
+from harness.extraction.steps import Context
 from harness.extraction.wanted import ANYTHING, Wanted
+from harness.types import ExtractionRule, PromptFormat
 
-if TYPE_CHECKING:
-    from harness.prompts.record import Prompt
+Rule = ExtractionRule
+"""A named row of steps."""
 
 CUT = "cut"
 """Recorded among the steps where an answer is longer than `MAX_TEXT`; `verbatim` alone leaves it so."""
@@ -33,14 +34,20 @@ MAX_READ = 1 << 18
 """Characters that rounds after the first may read in all: what is long and does not get shorter is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A named row of steps."""
+class Asked(Protocol):
+    """What an answer answers: a `harness.prompts.Prompt`, which this package does not know."""
 
-    name: str
-    version: str
-    """Raised whenever another program comes out for some answer; goes into the manifest."""
-    steps: tuple[Step, ...]
+    @property
+    def text(self) -> str:
+        """What the model was given."""
+
+    @property
+    def format(self) -> PromptFormat:
+        """Where answers stop, and by which rule they are read."""
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the program must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +82,28 @@ RULES = {
 }
 
 
+def find_rule(rule: str | Rule) -> Rule:
+    """The rule of that name, or the rule itself.
+
+    Raises:
+        InputError: If there is no such rule.
+    """
+    if isinstance(rule, Rule):
+        return rule
+    if rule not in RULES:
+        raise InputError(f"unknown extraction rule {rule!r}; available: {', '.join(RULES)}")
+    return RULES[rule]
+
+
+def versioned(rule: str | Rule) -> str:
+    """A rule's name and version, for the identity of a run: `chat@2`."""
+    found = find_rule(rule)
+    return f"{found.name}@{found.version}"
+
+
 def extract(
     answer: str,
-    rule: str,
+    rule: str | Rule,
     *,
     prompt: str = "",
     stop: Sequence[str] = (),
@@ -92,7 +118,7 @@ def extract(
 
     Args:
         answer: what the model wrote, the prompt excluded unless it repeats it.
-        rule: one of `RULES`.
+        rule: one of `RULES` by name, or any other.
         prompt: what the model was given, shortened if it was.
         stop: strings that end the answer.
         in_program: the prompt is the program's beginning.
@@ -103,17 +129,16 @@ def extract(
     Raises:
         InputError: If there is no such rule; never for what an answer holds.
     """
-    if rule not in RULES:
-        raise InputError(f"unknown extraction rule {rule!r}; available: {', '.join(RULES)}")
+    used = find_rule(rule)
     known = Wanted((wanted,)) if isinstance(wanted, str) else wanted
     context = Context(prompt[-MAX_TEXT:], stop, known)
     code, fired = answer, dict[str, None]()
-    if RULES[rule].steps and len(code) > MAX_TEXT:
+    if used.steps and len(code) > MAX_TEXT:
         code, fired = code[:MAX_TEXT], {CUT: None}
     read = 0
     for _ in range(MAX_ROUNDS):
         before = code
-        for step in RULES[rule].steps:
+        for step in used.steps:
             after = step(code, context)
             if after != code:
                 fired[step.__name__] = None
@@ -122,11 +147,11 @@ def extract(
         if code == before or read > MAX_READ:
             break
     whole = prompt + code if in_program else code
-    return Extraction(whole, code != answer, rule, tuple(fired), truncated)
+    return Extraction(whole, code != answer, used.name, tuple(fired), truncated)
 
 
 def extract_program(
-    answer: str, prompt: Prompt, *, stop: Sequence[str] = (), truncated: bool = False
+    answer: str, prompt: Asked, *, stop: Sequence[str] = (), truncated: bool = False
 ) -> Extraction:
     """`extract` with the rule, the stop strings, the text and the problem of the prompt that was answered.
 

@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 
 from harness.extraction import facts
 from harness.extraction.parsing import Syntax, parse, parse_tree
-from harness.types import AssertTest, Problem, TestKind, TestSuite
+from harness.types import AssertTest, Problem, TestKind, TestSuite, ValueTest
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Wanted:
             return cls(script=True, given=given)
         if suite.kind is TestKind.CALL:
             return cls((suite.entry_point,) if suite.entry_point else (), in_solution=True, given=given)
+        if suite.entry_point:
+            return cls((suite.entry_point,), given=given)
         return cls(_names_of_asserts(suite), given=given)
 
     def defined_by(self, syntax: Syntax) -> int:
@@ -75,7 +77,8 @@ def _names_of_asserts(suite: TestSuite) -> tuple[str, ...]:
 
     Where nothing of the kind is called, as in `assert check(add)` with the set-up's `check`, those in use.
     """
-    sources = [suite.setup, *(test.source for test in suite.tests() if isinstance(test, AssertTest))]
+    tests = [test for test in suite.tests() if isinstance(test, AssertTest | ValueTest)]
+    sources = [suite.setup, *(test.source for test in tests)]
     parsed = [parse_tree(source) for source in sources]
     trees = [tree for tree in parsed if isinstance(tree, ast.Module)]
     brought = _bound(suite.preamble_text) | _bound(suite.setup)

@@ -27,8 +27,9 @@ from typing import Any
 from harness.metrics.pass_at_k import RESAMPLES, mean_interval, pass_at_k_interval
 from harness.types import Benchmark, Outcome, Problem, Status
 
-EASY_TO_HARD = ("introductory", "interview", "competition")
-"""APPS's words."""
+_UNRECORDED = ("introductory", "interview", "competition")
+"""The order of difficulties in runs that record none: those of 0.1, which knew APPS's words alone, and those
+whose order is this one, so that their metrics.json is what it was."""
 
 
 @dataclass
@@ -136,6 +137,7 @@ class Summary:
                 "split": benchmark.split,
                 "version": benchmark.version,
                 "dataset_hash": benchmark.dataset_hash,
+                **_recorded_order(benchmark),
             },
             "k": list(ks),
             "bootstrap": {"seed": seed, "resamples": RESAMPLES, "level": 0.95},
@@ -203,12 +205,26 @@ def is_unscorable(outcome: Outcome) -> bool:
 
 def difficulties(benchmark: Benchmark) -> list[str]:
     """The difficulties that occur, from easy to hard."""
-    return from_easy_to_hard({p.difficulty for p in benchmark.problems if p.difficulty is not None})
+    occurring = {p.difficulty for p in benchmark.problems if p.difficulty is not None}
+    return from_easy_to_hard(occurring, benchmark.difficulties)
 
 
-def from_easy_to_hard(names: Iterable[str]) -> list[str]:
-    """Difficulties in reading order; those that are not APPS's follow by alphabet."""
-    return sorted(names, key=lambda name: (EASY_TO_HARD.index(name) if name in EASY_TO_HARD else 99, name))
+def from_easy_to_hard(names: Iterable[str], order: Sequence[str] = ()) -> list[str]:
+    """Difficulties as in `order` (`Benchmark.difficulties`, or `order_of` runs), others behind them."""
+    known = list(order or _UNRECORDED)
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def order_of(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The order of difficulties that runs record in their metrics.json, one after the other."""
+    orders = (each["benchmark"].get("difficulties", _UNRECORDED) for each in metrics)
+    return list(dict.fromkeys(name for order in orders for name in order))
+
+
+def _recorded_order(benchmark: Benchmark) -> dict[str, list[str]]:
+    """The benchmark's order, unless readers would come to the same without it."""
+    order = difficulties(benchmark)
+    return {} if order == from_easy_to_hard(order) else {"difficulties": order}
 
 
 def _group(tallies: Sequence[_Tally], profile: str, ks: Sequence[int], seed: int) -> dict[str, Any]:

@@ -5,8 +5,8 @@ its turn with the token that the template closes an assistant's turn with, and t
 tokens; a base model of that kind has another. Where both share one token (Llama 2's `</s>`) nobody can tell
 from the files, and `ChatChoice.ambiguous` says so.
 
-Covers: templates that raise, that have names, that take a message in parts, that leave it out.
-Does not cover: the words of the message (`harness.prompts`), system messages, templates of servers.
+Covers: templates that raise, that have names, that take a message in parts, that leave it out, that know no
+system message. Does not cover: the words of the messages (`harness.prompts`), templates of servers.
 """
 
 from __future__ import annotations
@@ -56,21 +56,31 @@ class Template:
         return bool(getattr(self._tokenizer, "chat_template", None))
 
     def of_user(self, text: str) -> str:
-        """What the model reads when a user says `text`, up to where its answer starts.
+        """What the model reads when a user says `text`; see `of`."""
+        return self.of((("user", text),))
+
+    def of(self, messages: Sequence[tuple[str, str]]) -> str:
+        """What the model reads when it is told these messages, up to where its answer starts.
+
+        A system message that the template has no place for is put before what the user says.
+
+        Args:
+            messages: Role and text of each, in order.
 
         Raises:
-            InputError: If the template refuses the message, or what it writes does not hold it.
+            InputError: If the template refuses the messages, or what it writes does not hold them.
         """
         refused: InputError | None = None
-        for parts in (self._parts, not self._parts):
-            try:
-                written = self._written([_message("user", text, parts=parts)], generation=True)
-            except InputError as error:
-                refused = refused or error
-                continue
-            if text.strip() in written:
-                self._parts = parts  # templates of models that see pictures want a message in parts
-                return written
+        for told in dict.fromkeys((tuple(messages), _without_system(messages))):
+            for parts in (self._parts, not self._parts):
+                try:
+                    written = self._written([_message(*each, parts=parts) for each in told], generation=True)
+                except InputError as error:
+                    refused = refused or error
+                    continue
+                if all(text.strip() in written for _, text in told):
+                    self._parts = parts  # templates of models that see pictures want a message in parts
+                    return written
         raise refused or InputError(
             "the model's chat template leaves out what the user says; use --chat off to ask it as a base"
             " model"
@@ -150,6 +160,16 @@ def token_text(tokenizer: Any, token: int) -> str:
         return str(tokenizer.convert_ids_to_tokens(token) or "")
     except (IndexError, KeyError, OverflowError, TypeError, ValueError):
         return ""
+
+
+def _without_system(messages: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The messages with what the system says at the head of the first of the user's."""
+    said = "\n\n".join(text for role, text in messages if role == "system")
+    others = [each for each in messages if each[0] != "system"]
+    if not said or not others:
+        return tuple(messages)
+    (role, text), *rest = others
+    return ((role, f"{said}\n\n{text}"), *rest)
 
 
 def _message(role: str, text: str, *, parts: bool) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class PromptEncoder:
         self._refuse_unknown(fitted, ids)
         chat = self._through_template(fitted)
         if chat:
-            fitted = replace(fitted, sent=self._template.of_user(fitted.text))
+            fitted = replace(fitted, sent=self._template.of(fitted.messages))
         return EncodedPrompt(fitted, ids, self._limit(len(ids), max_new_tokens), chat)
 
     def _room(self, max_new_tokens: int) -> int | None:
@@ -145,7 +145,7 @@ class PromptEncoder:
     def _ids(self, prompt: Prompt) -> tuple[int, ...]:
         if self._through_template(prompt):
             try:
-                text = self._template.of_user(prompt.text)
+                text = self._template.of(prompt.messages)
             except InputError as error:
                 raise InputError(f"{prompt.task_id}: {error}") from error
             # The template writes the special tokens itself.

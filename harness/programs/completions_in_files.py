@@ -1,6 +1,7 @@
 """Files that hold answers instead of programs: noticed, and read as a model's answers if that is asked for.
 
-Covers: fences and prose, bodies that continue their row's prompt. Asked for, each answer goes through the
+Covers: fences and prose, bodies that continue their row's prompt, completions of problems whose prompt is
+code. Asked for, each answer goes through the
 extraction of the chat formats, as in `rltf eval`.
 Does not cover: the rules (`harness.extraction`). Nothing is run.
 """
@@ -8,9 +9,10 @@ Does not cover: the rules (`harness.extraction`). Nothing is run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import indent
 
 from harness.extraction import RULES, Wanted, extract
-from harness.extraction.parsing import parses
+from harness.extraction.parsing import Syntax, parse, parses
 from harness.programs.formats import RawProgram
 from harness.types import Problem
 
@@ -33,10 +35,14 @@ class Answers:
     fenced: int = 0
     continuing: int = 0
     changed: int = 0
+    continued: int = 0
+    """Completions that were put behind the code which their problem gives."""
 
     def program(self, raw: RawProgram, problem: Problem) -> str:
         """The program to grade."""
         self.total += 1
+        if raw.completion and problem.code_prompt:
+            return self._continued(raw.code, problem)
         if not self.extracting:
             self.fenced += _holds_fence(raw.code) and not parses(raw.code)
             self.continuing += _continues(raw)
@@ -50,11 +56,31 @@ class Answers:
         self.changed += code != raw.code
         return code
 
+    def _continued(self, completion: str, problem: Problem) -> str:
+        """The problem's code and the completion; if asked for, the whole program that an answer holds."""
+        if self.extracting and not parses(problem.code_prompt + completion):
+            wanted = Wanted.of(problem)
+            found = extract(completion, RULE, wanted=wanted).code
+            self.changed += found != completion
+            syntax = parse(found)
+            if isinstance(syntax, Syntax) and wanted.defined_by(syntax):
+                return found
+            # A body by itself, whose indentation went as the rule found it.
+            completion = found if found[:1] in (" ", "\t") else indent(found, "    ")
+        self.continued += 1
+        return problem.code_prompt + completion
+
     def done(self) -> list[str]:
-        """What was done; one sentence, if anything was asked for."""
-        if not self.extracting:
-            return []
-        return [f"Extraction changed {self.changed:,} of {self.total:,} programs ({described()})."]
+        """What was done; one sentence for each thing."""
+        found = []
+        if self.continued:
+            found.append(
+                f"{self.continued:,} of {self.total:,} completions were put behind the code that their"
+                " problem gives; a whole program goes into a field `solution` or `code`."
+            )
+        if self.extracting:
+            found.append(f"Extraction changed {self.changed:,} of {self.total:,} programs ({described()}).")
+        return found
 
     def warnings(self) -> list[str]:
         """What the numbers would be wrong without; one sentence each."""

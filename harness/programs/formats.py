@@ -4,8 +4,8 @@ Covers, by content:
 
 - our rows `{"task_id", "sample_id", "code"}`, `sample_id` optional;
 - EvalPlus rows `{"task_id": "Mbpp/11", "solution": whole program}`;
-- HumanEval rows `{"task_id", "completion"}`; the completion is taken for the whole program, since neither
-  APPS nor MBPP has a code prompt that it could continue;
+- HumanEval rows `{"task_id", "completion"}`; where the problem has code that a completion goes on from, that
+  goes in front of it, else the completion is the whole program;
 - rows of LiveCodeBench (`question_id`, `code_list`), MapCoder, Reflexion (`name`), AgentCoder, lm-eval
   (`doc`, `filtered_resps`), and TRL's completions if a `task_id` was logged with them;
 - dataset rows `{"problem_id", "split", "code" or "codes", …}`;
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.programs.json_stream import Piece
-from harness.programs.row_fields import NoProgramField, key_list, program_field
+from harness.programs.row_fields import COMPLETION_FIELDS, NoProgramField, key_list, program_field
 
 ID_KEYS = ("task_id", "problem_id", "question_id", "name")
 """In the order in which they are looked for."""
@@ -46,6 +46,8 @@ class RawProgram:
     by_position: bool = False
     prompt: str = ""
     """What the model was given, where the row says so."""
+    completion: bool = False
+    """The row calls it a completion: what follows a prompt."""
     filter: str | None = None
     """Name of lm-eval's filter: a file may hold every answer once for each."""
 
@@ -92,6 +94,7 @@ def _row(line: int, row: Any, field: str | None) -> Iterator[RawProgram]:
     if split is not None and not isinstance(split, str):
         raise WrongShape(f"split is a {_kind(split)}; write a string, or leave it out")
     name, sample_id = program_field(row, field), _sample_id(row)
+    completion = name in COMPLETION_FIELDS
     codes = _codes(row[name], name)
     if len(codes) > 1 and sample_id is not None:
         raise WrongShape(
@@ -100,7 +103,14 @@ def _row(line: int, row: Any, field: str | None) -> Iterator[RawProgram]:
     chosen = row.get("filter") if "resps" in row else None
     for code in codes:
         yield RawProgram(
-            line, task, code, sample_id, split, prompt=_prompt(row), filter=_text_or_none(chosen)
+            line,
+            task,
+            code,
+            sample_id,
+            split,
+            prompt=_prompt(row),
+            completion=completion,
+            filter=_text_or_none(chosen),
         )
 
 

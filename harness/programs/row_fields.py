@@ -37,6 +37,9 @@ PROGRAM_FIELDS = (
 )
 """Fields that may hold what a model wrote."""
 
+COMPLETION_FIELDS = ("completion", "completions")
+"""Of these, those that hold what follows a prompt, where the problem has one that is code."""
+
 REFERENCE_FIELDS = (
     "canonical_solution",
     "reference",

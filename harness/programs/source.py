@@ -150,18 +150,6 @@ class _BadProgram(ValueError):
     """Text that cannot be a Python program."""
 
 
-_EVALPLUS = {
-    "mbpp": "The ids are EvalPlus' (Mbpp/N), which mean its tasks: sanitized ones with changed inputs, not"
-    " those of mbpp. Pass --benchmark mbpp-sanitized, which comes nearer, but is not EvalPlus' number either:"
-    " that needs mbpp-plus.",
-    "mbpp-sanitized": "The ids are EvalPlus' (Mbpp/N), whose published numbers are on some of these problems"
-    " with changed inputs: this is not EvalPlus' number, which needs mbpp-plus.",
-}
-"""By the benchmark that is graded."""
-_EVALPLUS_ID = re.compile(r"\s*Mbpp[/_][0-9]+\s*")
-"""As EvalPlus, and nobody else, spells MBPP's problems."""
-
-
 class _Book:
     """Problems by every spelling, and the sample ids that each has been given."""
 
@@ -171,19 +159,20 @@ class _Book:
         self._skip = skip_unselected
         self._lines: dict[str, dict[int | str, int]] = {}
         self._filter: str | None = None
-        self._evalplus = False
+        self._foreign = dict[str, None]()
         self.left_out: list[str] = []
         """The sentence on programs that were left out, once there is one."""
 
     def warnings(self) -> list[str]:
         """What the ids warn of; one sentence each."""
-        known = self._evalplus and self._benchmark.name in _EVALPLUS
-        return [_EVALPLUS[self._benchmark.name]] if known else []
+        return [self._benchmark.foreign_ids[pattern] for pattern in self._foreign]
 
     def task(self, raw: RawProgram) -> str | None:
         """Task id, or `None` for a program to be left out."""
         self._one_filter(raw)
-        self._evalplus |= isinstance(raw.task, str) and _EVALPLUS_ID.fullmatch(raw.task) is not None
+        for pattern in self._benchmark.foreign_ids:
+            if re.fullmatch(pattern, str(raw.task).strip()):
+                self._foreign[pattern] = None
         if raw.by_position:
             return self._at(int(raw.task))
         try:

@@ -3,7 +3,7 @@
 No system message: templates differ in whether they have one, and some add their own. The words are ours;
 the manner, a plain request with the statement in it and one fenced block to answer in, is that of every
 benchmark that reads chat models. Of tests, only those are shown that a benchmark calls public
-(`Problem.metadata["shown_tests"]`, how many of the first asserts): what decides must not be in the question.
+(`Problem.public_tests`, asserts among them): what decides must not be in the question.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ast
 import builtins
 from collections.abc import Sequence
 
-from harness.types import AssertTest, Piece, Problem, PromptFormat, TestKind
+from harness.types import AssertTest, Piece, Problem, PromptFormat, TestKind, ValueTest
 
 _ENDING = (
     "Answer with one fenced code block that starts with ```python and holds the complete program,"
@@ -40,15 +40,12 @@ def _pieces(problem: Problem) -> Sequence[Piece]:
 
 
 def _shown(problem: Problem) -> list[str]:
-    """The asserts that a benchmark shows to models; none unless it says how many."""
-    count = problem.metadata.get("shown_tests")
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        return []
-    return _asserts(problem)[:count]
+    """The asserts that a benchmark shows to models."""
+    return [test.source for test in problem.public_tests if isinstance(test, AssertTest)]
 
 
 def _asserts(problem: Problem) -> list[str]:
-    return [test.source for test in problem.suite.tests() if isinstance(test, AssertTest)]
+    return [test.source for test in problem.suite.tests() if isinstance(test, AssertTest | ValueTest)]
 
 
 def _called(problem: Problem) -> str | None:

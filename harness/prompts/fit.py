@@ -95,5 +95,5 @@ def _with_piece(prompt: Prompt, place: int, characters: int, truncation: str) ->
     back = characters - front
     left = text[:front] + text[len(text) - back :]
     pieces: list[Any] = list(prompt.pieces)
-    pieces[place] = Piece(left, cut=True)
+    pieces[place] = replace(prompt.pieces[place], text=left)
     return replace(prompt, pieces=tuple(pieces), shortened=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import groupby
 
 from harness.errors import InputError
-from harness.extraction.wanted import ANYTHING, Wanted
+from harness.extraction import ANYTHING, Wanted, versioned
 from harness.prompts.examples import EXAMPLES
 from harness.types import Piece, Problem, PromptFormat
 
@@ -31,8 +32,14 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """In the format's words: what the model reads, or what the user says to it."""
-        return "".join(piece.text for piece in self.pieces)
+        """In the format's words: what a base model reads; several messages have blank lines between them."""
+        return "\n\n".join(text for _, text in self.messages)
+
+    @property
+    def messages(self) -> tuple[tuple[str, str], ...]:
+        """Role and text of each message, for a chat model: pieces of one role in a row are one message."""
+        by_role = groupby(self.pieces, key=lambda piece: piece.role)
+        return tuple((role, "".join(piece.text for piece in pieces)) for role, pieces in by_role)
 
     @property
     def name(self) -> str:
@@ -75,7 +82,7 @@ def format_hash(prompt_format: PromptFormat) -> str:
     benchmark; worked examples that a format takes from the data are in it.
     """
     shown = [
-        [[piece.text, piece.cut] for piece in prompt_format.build(example)]
+        [_hashed(piece) for piece in prompt_format.build(example)]
         for example in EXAMPLES
         if example.suite.kind in prompt_format.kinds
     ]
@@ -83,9 +90,16 @@ def format_hash(prompt_format: PromptFormat) -> str:
         "name": prompt_format.name,
         "version": prompt_format.version,
         "stop": prompt_format.stop,
-        "extraction": prompt_format.extraction,
+        "extraction": prompt_format.extraction
+        if isinstance(prompt_format.extraction, str)
+        else versioned(prompt_format.extraction),
         "in_program": prompt_format.in_program,
         "chat": prompt_format.chat,
         "shown": shown,
     }
     return sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()
+
+
+def _hashed(piece: Piece) -> list[object]:
+    said: list[object] = [piece.text, piece.cut]
+    return said if piece.role == "user" else [*said, piece.role]

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.metrics.summary import from_easy_to_hard
 from harness.report.against import Cell, Standing, hold_against
 from harness.report.published import PaperTable, Published
 from harness.report.sections import ABSENT, Report, Section, against, data_cells, frame
 from harness.report.tables import percent
 from harness.run_store.finished_run import Run
-
-_SUBSETS = ("introductory", "interview", "competition", "all")
 
 
 def paper_report(table: PaperTable, runs: Sequence[Run], profile: str) -> Report:
@@ -32,7 +31,15 @@ def paper_report(table: PaperTable, runs: Sequence[Run], profile: str) -> Report
         profile=profile,
     )
     order = list(dict.fromkeys(row.system for row in table.rows))
-    by_system = sorted(cells, key=lambda cell: (order.index(cell.published.system), *_place(cell.published)))
+    subsets = _subsets(table)
+    by_system = sorted(
+        cells,
+        key=lambda cell: (
+            order.index(cell.published.system),
+            cell.published.k,
+            subsets.index(cell.published.group),
+        ),
+    )
     report.sections = [_layout(table, cells), against(by_system, "Cell by cell")]
     report.commands = _commands(table, cells)
     report.data = data_cells(cells, profile)
@@ -41,7 +48,8 @@ def paper_report(table: PaperTable, runs: Sequence[Run], profile: str) -> Report
 
 def _layout(table: PaperTable, cells: Sequence[Cell]) -> Section:
     """The paper's rows and columns, each column followed by ours."""
-    names = sorted({_place(row) for row in table.rows})
+    subsets = _subsets(table)
+    names = sorted({(row.k, subsets.index(row.group)) for row in table.rows})
     ours: dict[Published, list[str]] = {}
     for cell in cells:
         if cell.run is not None and cell.ours is not None:
@@ -54,18 +62,19 @@ def _layout(table: PaperTable, cells: Sequence[Cell]) -> Section:
             {column: f"{row.value_percent:.2f}", f"ours: {column}": "; ".join(ours.get(row, []))}
         )
     header = ["system", "base model", "size"]
-    for k, subset in names:
-        column = _column(k, _SUBSETS[subset])
+    for k, place in names:
+        column = _column(k, subsets[place])
         header += [column, f"ours: {column}"]
-    found = [dict(zip(header[:3], key, strict=True)) | place for key, place in rows.items()]
+    found = [dict(zip(header[:3], key, strict=True)) | cells_of for key, cells_of in rows.items()]
     setting = "; ".join(dict.fromkeys(row.setting for row in table.rows))
     return Section(
         f"{table.where} as printed, with ours beside it", frame(found, header), [f"Setting: {setting}."]
     )
 
 
-def _place(row: Published) -> tuple[int, int]:
-    return row.k, _SUBSETS.index(row.group)
+def _subsets(table: PaperTable) -> list[str]:
+    """The difficulties that the table has, from easy to hard, and `all`."""
+    return [*from_easy_to_hard({row.group for row in table.rows} - {"all"}), "all"]
 
 
 def _column(k: int, subset: str) -> str:

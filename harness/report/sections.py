@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics.summary import from_easy_to_hard
+from harness.metrics.summary import from_easy_to_hard, order_of
 from harness.report.against import Cell, Standing
 from harness.report.charts import Chart
 from harness.report.published import Published
@@ -88,7 +88,8 @@ def scores(runs: Sequence[Run]) -> Section:
 def board(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> Section:
     """Published systems and our runs as rows, the papers' columns as columns."""
     names = list(dict.fromkeys((row.metric, row.group) for row in rows))
-    names.sort(key=lambda name: (int(name[0].removeprefix("pass@")), _hardness(name[1])))
+    subsets = _subsets({group for _, group in names} - {"all"}, runs)
+    names.sort(key=lambda name: (int(name[0].removeprefix("pass@")), subsets.index(name[1])))
     systems: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         key = (row.system, row.base_model, row.size, _yes(row.critic_sampling), row.source, row.setting)
@@ -217,7 +218,7 @@ def frame(rows: Sequence[Mapping[str, str]], columns: Sequence[str] | None = Non
 def _columns(runs: Sequence[Run]) -> list[tuple[str, str]]:
     ks = sorted({k for run in runs for k in run.metrics["k"]})
     levels = {name for run in runs for p in run.metrics["profiles"].values() for name in p["difficulties"]}
-    subsets = [*from_easy_to_hard(levels), "all"]
+    subsets = _subsets(levels, runs)
     return [(metric, s) for metric in (*(f"pass@{k}" for k in ks), "test_case_average") for s in subsets]
 
 
@@ -225,9 +226,9 @@ def _column(metric: str, subset: str) -> str:
     return f"{metric} {subset}".replace("test_case_average", "tests passed").removesuffix(" all")
 
 
-def _hardness(subset: str) -> tuple[bool, int]:
-    order = ["introductory", "interview", "competition"]
-    return subset == "all", order.index(subset) if subset in order else len(order)
+def _subsets(levels: set[str], runs: Sequence[Run]) -> list[str]:
+    """Difficulties from easy to hard, and `all`."""
+    return [*from_easy_to_hard(levels, order_of(run.metrics for run in runs)), "all"]
 
 
 def _score(interval: Mapping[str, Any] | None) -> str:

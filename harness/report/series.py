@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.metrics.summary import from_easy_to_hard
+from harness.metrics.summary import from_easy_to_hard, order_of
 from harness.run_store.finished_run import Run
 from harness.types import Status
 
@@ -68,7 +68,8 @@ def by_difficulty(runs: Sequence[Run], profile: str) -> tuple[str, list[Series]]
     if not levels:
         return "", []
     metric = f"pass@{min(k for run in runs for k in run.metrics['k'])}"
-    places = [(level, level, metric) for level in [*from_easy_to_hard(levels), "all"]]
+    ordered = from_easy_to_hard(levels, order_of(run.metrics for run in runs))
+    places = [(level, level, metric) for level in [*ordered, "all"]]
     return metric, _series(runs, places, profile)
 
 

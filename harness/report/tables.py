@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.metrics.lost_samples import said_of_lost
-from harness.metrics.summary import from_easy_to_hard
+from harness.metrics.summary import from_easy_to_hard, order_of
 from harness.run_store.finished_run import generation
 from harness.types import Status
 
@@ -185,7 +185,7 @@ def _groups(metrics: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]
     profiles = metrics["profiles"]
     # Not the order of the file: metrics.json is sorted by key.
     names = {name for profile in profiles.values() for name in profile["difficulties"]}
-    for name in from_easy_to_hard(names):
+    for name in from_easy_to_hard(names, order_of([metrics])):
         yield name, {profile: profiles[profile]["difficulties"][name] for profile in profiles}
     yield "all", {profile: profiles[profile]["overall"] for profile in profiles}
 

@@ -28,6 +28,8 @@ class Split:
     """Plain data, to compare the value with."""
     identical: bool = False
     """Whether the assert compares by identity (`is None`)."""
+    ran_inside: bool = False
+    """What is expected comes of the expression too, so the program's process learns it."""
 
 
 def split(source: str, brought: Collection[str] = ()) -> Split | None:
@@ -94,6 +96,14 @@ def _is_comparison(node: ast.AST, brought: Collection[str]) -> bool:
 def _calls(*nodes: ast.AST) -> bool:
     """Whether something is called in them, and no literal made."""
     return any(_calls_more(part) for node in nodes for part in ast.walk(node))
+
+
+def literal(source: str) -> Any:
+    """The value of a literal as `split` reads one; `Opaque`, which nothing equals, if it is none."""
+    try:
+        return _literal(ast.parse(source.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return _NO_LITERAL
 
 
 _NO_LITERAL: Any = Opaque("no literal")

@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib import metadata
 from typing import Any
 
-from harness.compare import PROFILES, Profile
+from harness.compare import Profile, get_profiles
 from harness.runner.fork_server import PACKAGES
 from harness.types import Limits
 
@@ -32,7 +32,7 @@ def grading_versions(profiles: Iterable[str]) -> dict[str, Any]:
     """`profiles` and `grader` of a `harness.evaluate.evaluation.Plan`: all versions that a verdict depends
     on."""
     return {
-        "profiles": {name: PROFILES[name].version for name in profiles},
+        "profiles": {profile.name: profile.version for profile in get_profiles(profiles)},
         "grader": {"version": GRADER_VERSION, **package_versions()},
     }
 

@@ -26,7 +26,7 @@ from typing import Any, Self
 
 from multiprocess.connection import wait
 
-from harness.compare import get_profiles
+from harness.compare import find_check, get_profiles
 from harness.errors import HarnessError, IsolationError
 from harness.runner.cache import VerdictCache
 from harness.runner.cache_key import GRADER_VERSION, Keys, package_versions
@@ -74,7 +74,7 @@ class Runner:
         Args:
             workers: Judges, each with one program running at a time; default the processors available.
             limits: What a program may use.
-            profiles: Names of the comparisons to judge by; see `harness.compare`.
+            profiles: Names of the comparisons to judge by; see `harness.compare.get_profiles`.
             cache: Where verdicts are kept between runs: an open cache, a folder, or `None` for nowhere.
 
         Raises:
@@ -89,7 +89,7 @@ class Runner:
         self._owns_cache = isinstance(cache, str | Path)
         self._cache = VerdictCache(cache) if isinstance(cache, str | Path) else cache
         self._keys = Keys(self.limits, self._profiles)
-        self._pool = Pool(self.limits, self.profiles)
+        self._pool = Pool(self.limits, tuple(profiles))
         self._judges = self._pool.workers
         self._suspects: deque[_Flight] = deque()
         """To be tried alone, each in a fresh judge."""
@@ -208,6 +208,7 @@ class Runner:
 
         Raises:
             RuntimeError: If the runner is not entered, or is already running.
+            InputError: If a problem's checker cannot be loaded.
             InfrastructureError: If judges can't be kept alive.
             IsolationError: If one that replaces another does not hold what the first did.
         """
@@ -264,6 +265,8 @@ class Runner:
         if suite.count == 0:
             yield Outcome(job.task_id, job.sample_id, self._not_run())
             return
+        if suite.checker is not None:
+            find_check(suite.checker)  # refused here, in words, and not by a worker that dies of it
         key = self._keys.key(job.code, suite.digest)
         number = self._numbers.get(key)
         if number is not None:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
-from harness.compare import RealPositions, is_wrapped, real_positions
-from harness.runner.asserts import Split, names_defined, split
+from harness.compare import Check, RealPositions, find_check, is_wrapped, real_positions
+from harness.runner.asserts import Split, literal, names_defined, split
 from harness.runner.sandbox.values import encode
-from harness.types import AssertTest, CallTest, PreamblePart, StdinTest, TestKind, TestSuite
+from harness.types import (
+    AssertTest,
+    CallTest,
+    PreamblePart,
+    StdinTest,
+    Test,
+    TestKind,
+    TestSuite,
+    ValueTest,
+)
 
 _NUMPY = re.compile(r"\b(numpy|np)\b")
 _WORD = re.compile(r"\w+")
@@ -50,6 +60,20 @@ class Inside:
     nonce: str
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A test whose output goes to the checker of its problem."""
+
+    test: Test
+    check: Check
+    ran_inside: bool = False
+
+
+def ran_inside(expected: object) -> bool:
+    """Whether the program's process learns what is expected."""
+    return isinstance(expected, Inside) or (isinstance(expected, Split | Checked) and expected.ran_inside)
+
+
 @dataclass(frozen=True)
 class PreparedSuite:
     """One problem's tests, split into what a program may see and what it may not."""
@@ -61,7 +85,7 @@ class PreparedSuite:
     inputs: list[bytes]
     """Of a stdin problem; `payload["inputs"]` counts them."""
     expected: list[Any]
-    """By test: text, a value, a `Split` or an `Inside`."""
+    """By test: text, a value, a `Split`, an `Inside` or a `Checked`."""
     wrapped: bool = False
     reals: RealPositions = field(default_factory=RealPositions)
     """`harness.compare.real_positions` of the expected outputs of a stdin problem."""
@@ -114,6 +138,7 @@ def prepare(suite: TestSuite) -> PreparedSuite:
     """Unpack and split a suite."""
     brought = Preload.LIBRARY if suite.preamble else Preload.NOTHING
     tests = suite.tests()
+    check = None if suite.checker is None else find_check(suite.checker)
     payload: dict[str, Any] = {
         "kind": suite.kind.value,
         "setup": suite.setup,
@@ -125,7 +150,7 @@ def prepare(suite: TestSuite) -> PreparedSuite:
         return PreparedSuite(
             suite.digest, suite.kind, payload,
             [test.input.encode(errors="surrogateescape") for test in cases],
-            expected, imports=brought, preamble=suite.preamble,
+            _checked(cases, check) or expected, imports=brought, preamble=suite.preamble,
             reals=RealPositions() if suite.exact_text else real_positions(expected),
         )  # fmt: skip
     if suite.kind is TestKind.CALL:
@@ -137,14 +162,20 @@ def prepare(suite: TestSuite) -> PreparedSuite:
             suite.kind,
             payload,
             [],
-            values,
+            _checked(calls, check) or values,
             wrapped=is_wrapped(values),
             imports=brought,
             preamble=suite.preamble,
             words=_words(suite.entry_point or "", suite.setup),
         )
     brought_names = names_defined(suite.preamble_text) | names_defined(suite.setup)
-    asserts = [_prepare_assert(test.source, brought_names) for test in tests if isinstance(test, AssertTest)]
+    asserts = [
+        _prepare_value(test, check)
+        if isinstance(test, ValueTest)
+        else _prepare_assert(test.source, brought_names)
+        for test in tests
+        if isinstance(test, AssertTest | ValueTest)
+    ]
     payload["tests"] = [row for row, _ in asserts]
     imports = max(brought, _imported(suite.setup, *[row[1] for row, _ in asserts]))
     return PreparedSuite(
@@ -161,6 +192,19 @@ def prepare(suite: TestSuite) -> PreparedSuite:
 
 def _words(*sources: str) -> frozenset[str]:
     return frozenset(word for source in sources for word in _WORD.findall(source))
+
+
+def _checked(tests: Sequence[Test], check: Check | None) -> list[Any] | None:
+    return None if check is None else [Checked(test, check) for test in tests]
+
+
+def _prepare_value(test: ValueTest, check: Check | None) -> tuple[list[Any], Split | Checked]:
+    stays = (
+        Split(test.source, literal(test.expected), ran_inside=test.ran_inside)
+        if check is None
+        else Checked(test, check, test.ran_inside)
+    )
+    return ["value", test.source], stays
 
 
 def _prepare_assert(source: str, brought: frozenset[str]) -> tuple[list[Any], Split | Inside]:

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.compare import Profile
+from harness.compare import CheckError, Profile
 from harness.runner.asserts import Split
 from harness.runner.child_report import Ending, error_of, fields_of, raised, signal_name, too_much, value_of
 from harness.runner.comparison_budget import OverBudgetError, budget
 from harness.runner.sandbox.borderline import SURE
 from harness.runner.sandbox.protocol import clamped_records, split_records
-from harness.runner.split_suite import Inside, PreparedSuite
+from harness.runner.split_suite import Checked, Inside, PreparedSuite, ran_inside
 from harness.types import ErrorInfo, Limits, Outcome, Status, TestKind, TestOutcome
 
 
@@ -141,11 +141,15 @@ class Judge:
                 expected = suite.expected[run.first]
                 for profile in self._profiles:
                     if profile.name not in statuses:
+                        if isinstance(expected, Checked):
+                            right = expected.check(output, expected.test, profile.name)
+                            statuses[profile.name] = _graded(right)
+                            continue
                         right = profile.stdout_matches(output, expected, reals=suite.reals)
                         statuses[profile.name] = _graded(right)
-        except (OverBudgetError, MemoryError) as error:
+        except (OverBudgetError, MemoryError, CheckError) as error:
             missing = [profile.name for profile in self._profiles if profile.name not in statuses]
-            return statuses | dict.fromkeys(missing, Status.WRONG_ANSWER), _too_much(error)
+            return statuses | dict.fromkeys(missing, Status.WRONG_ANSWER), _not_compared(error)
         return statuses, None
 
     def _failed_compile(self, run: Run, error: ErrorInfo | None) -> Ending:
@@ -196,7 +200,7 @@ class Judge:
         if done < remaining:
             cpu = run.cpu - before
             left = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
-            inside = isinstance(suite.expected[run.first + done], Inside)
+            inside = ran_inside(suite.expected[run.first + done])
             died = self._death(run, over=self._over(suite, cpu))
             yield self._all(died or Ending(Status.RUNTIME_ERROR, left), cpu, inside=inside)
 
@@ -213,16 +217,16 @@ class Judge:
         return self._death(run) or Ending(Status.RUNTIME_ERROR, ended)
 
     def _test(self, expected: Any, suite: PreparedSuite, data: bytes, cpu: float) -> TestOutcome:
-        inside = isinstance(expected, Inside)
+        inside = ran_inside(expected)
         try:
             with budget(len(data)):
                 return self._judged(expected, suite, data, cpu)
-        except (OverBudgetError, MemoryError) as error:
-            return self._all(Ending(Status.WRONG_ANSWER, _too_much(error)), cpu, inside=inside)
+        except (OverBudgetError, MemoryError, CheckError) as error:
+            return self._all(Ending(Status.WRONG_ANSWER, _not_compared(error)), cpu, inside=inside)
 
     def _judged(self, expected: Any, suite: PreparedSuite, data: bytes, cpu: float) -> TestOutcome:
         """What a record says of a test."""
-        inside = isinstance(expected, Inside)
+        inside = ran_inside(expected)
         if self._over(suite, cpu):
             return self._all(Ending(Status.TIMED_OUT), cpu, inside=inside)
         if too_much(data):
@@ -237,12 +241,18 @@ class Judge:
             right = kind == "held" and fields.get("nonce") == expected.nonce
             return self._all(Ending(_graded(right)), cpu, inside=True)
         if kind != "value":
-            return self._all(Ending(Status.RUNTIME_ERROR, ErrorInfo("ForgedReport", "", None)), cpu)
+            forged = ErrorInfo("ForgedReport", "", None)
+            return self._all(Ending(Status.RUNTIME_ERROR, forged), cpu, inside=inside)
         value = value_of(fields.get("value"))
-        return TestOutcome(self._compared(value, expected, wrapped=suite.wrapped), None, round(cpu, 6))
+        return TestOutcome(
+            self._compared(value, expected, wrapped=suite.wrapped), None, round(cpu, 6), inside
+        )
 
     def _compared(self, value: Any, expected: Any, *, wrapped: bool) -> dict[str, Status]:
         """By profile, whether the value is what is expected; profiles that share a comparison share it."""
+        if isinstance(expected, Checked):
+            check = expected.check
+            return {p.name: _graded(check(value, expected.test, p.name)) for p in self._profiles}
         if not isinstance(expected, Split):
             return {
                 p.name: _graded(p.value_matches(value, expected, wrapped=wrapped)) for p in self._profiles
@@ -272,7 +282,9 @@ _TOO_MUCH = "ComparisonBudget"
 """The name of an error: the program's own answer, and too much of it to be compared."""
 
 
-def _too_much(error: OverBudgetError | MemoryError) -> ErrorInfo:
+def _not_compared(error: OverBudgetError | MemoryError | CheckError) -> ErrorInfo:
+    if isinstance(error, CheckError):
+        return ErrorInfo("CheckError", str(error), None)
     what = "memory" if isinstance(error, MemoryError) else "time"
     return ErrorInfo(_TOO_MUCH, f"comparing the answer took more {what} than any right one does", None)
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def sources(problem: Problem) -> list[str]:
 
 def numbers(benchmark) -> list[int]:
     return [int(problem.task_id.removeprefix("mbpp/")) for problem in benchmark.problems]
+
+
+def test_programs_for_evalplus_tasks_are_told_that_these_are_others(tmp_path):
+    full = load(data_dir=write(tmp_path, row()))
+    clean = load_sanitized(data_dir=write_clean(tmp_path, [clean_row()]))
+    for benchmark, said in ((full, "--benchmark mbpp-sanitized"), (clean, "not EvalPlus' number")):
+        (pattern,) = benchmark.foreign_ids
+        assert re.fullmatch(pattern, "Mbpp/11")
+        assert not re.fullmatch(pattern, "mbpp/11")
+        assert said in benchmark.foreign_ids[pattern]
 
 
 # One task

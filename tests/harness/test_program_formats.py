@@ -4,6 +4,7 @@ import json
 import sys
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,22 +216,17 @@ def test_what_is_not_read_is_refused_by_name_with_the_way_to_convert_it(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "spelling", "said"),
-    [
-        ("mbpp", "Mbpp/11", "--benchmark mbpp-sanitized"),
-        ("mbpp-sanitized", "Mbpp/11", "not EvalPlus' number"),
-        ("mbpp", "mbpp/11", None),
-        ("mbpp-plus", "Mbpp/11", None),
-    ],
+    ("spelling", "said"),
+    [("Mbpp/11", ["another's tasks"]), ("Mbpp_11", ["another's tasks"]), ("mbpp/11", []), (11, [])],
 )
-def test_evalplus_numbering_on_other_tasks_is_said(tmp_path, name, spelling, said):
+def test_numbering_that_means_the_tasks_of_another_data_set_is_said(tmp_path, spelling, said):
     path = _rows(tmp_path, {"task_id": spelling, "solution": "x"})
     source = ProgramFile(path)
+    benchmark = replace(_benchmark("mbpp", 11), foreign_ids={"Mbpp[/_][0-9]+": "another's tasks"})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        list(source.read(_benchmark(name, 11)))
-    assert [str(each.message) for each in caught] == source.notices
-    assert [said in notice for notice in source.notices] == ([] if said is None else [True])
+        list(source.read(benchmark))
+    assert [str(each.message) for each in caught] == source.notices == said
 
 
 ANSWER = f"Here you go:\n```python\n{MODEL}```\nHope it helps."

@@ -115,11 +115,9 @@ def test_a_prompt_that_does_not_fit_is_refused_in_one_line(tokenizer, capfdbinar
 
 
 @pytest.mark.data
-def test_the_help_lists_the_formats_that_exist(data_dir, capfdbinary):
-    with pytest.raises(SystemExit):
-        main(["prompt", "--help"])
-    shown = capfdbinary.readouterr()[0].decode()
-    for name in ("apps", "mini", "mbpp"):
-        benchmark = load_benchmark(name, data_dir=data_dir)
-
-        assert ", ".join(formats_of(benchmark)) in shown, name
+@pytest.mark.parametrize(("name", "task"), [("apps", "0"), ("mini", "0"), ("mbpp", "11")])
+def test_an_unknown_format_lists_those_that_exist(data_dir, capfdbinary, name, task):
+    command = ["--benchmark", name, "--id", task, "--format", "nothing", "--data", str(data_dir)]
+    status, _, shown = run(capfdbinary, *command)
+    assert status == 2
+    assert ", ".join(formats_of(load_benchmark(name, data_dir=data_dir))) in shown

@@ -5,13 +5,22 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import InputError
-from harness.extraction import RULES
+from harness.extraction import RULES, extract_program
 from harness.prompts import TRUNCATIONS, find_format, fit, format_hash, formats_of, make_prompt
 from harness.prompts.chat import CHAT
 from harness.prompts.examples import EXAMPLES
 from harness.prompts.tokenizer import load_tokenizer
 from harness.registry import load_benchmark
-from harness.types import AssertTest, Benchmark, Piece, Problem, PromptFormat, TestKind, TestSuite
+from harness.types import (
+    AssertTest,
+    Benchmark,
+    ExtractionRule,
+    Piece,
+    Problem,
+    PromptFormat,
+    TestKind,
+    TestSuite,
+)
 
 STDIN, ASSERTS = EXAMPLES[0], EXAMPLES[-1]
 HEAD, TAIL = "Q :\n", "\nFormat line\nANSWER :\n"
@@ -53,16 +62,34 @@ def benchmark(**prompts) -> Benchmark:
         {"version": "2"},
         {"stop": ()},
         {"extraction": "chat"},
+        {"extraction": ExtractionRule("mine", "1", ())},
         {"in_program": True},
         {"chat": True},
         {"kinds": (TestKind.STDIN,)},
         {"build": lambda problem: (Piece(HEAD), Piece(problem.question, cut=True), Piece(TAIL + " "))},
         {"build": lambda problem: tuple(replace(piece, cut=False) for piece in framed(problem))},
+        {"build": lambda problem: (replace(framed(problem)[0], role="system"), *framed(problem)[1:])},
     ],
     ids=str,
 )
 def test_a_hash_changes_with_all_that_a_format_decides(change):
     assert format_hash(replace(FRAMED, **change)) != format_hash(FRAMED)
+
+
+def test_the_version_of_a_rule_of_ones_own_is_in_the_hash():
+    one, two = (replace(FRAMED, extraction=ExtractionRule("mine", version, ())) for version in "12")
+    assert format_hash(one) != format_hash(two)
+    assert extract_program("answer", make_prompt(one, STDIN)).rule == "mine"
+
+
+def test_pieces_of_one_role_in_a_row_are_one_message():
+    pieces = (Piece("Be brief.", role="system"), Piece("Add "), Piece("1 and 2.", cut=True))
+    prompt = make_prompt(replace(FRAMED, build=lambda problem: pieces), STDIN)
+    assert prompt.messages == (("system", "Be brief."), ("user", "Add 1 and 2."))
+    assert prompt.text == "Be brief.\n\nAdd 1 and 2."
+    shorter = fit(prompt, 4, words, first_words)
+    assert [role for role, _ in shorter.messages] == ["system", "user"]
+    assert shorter.shortened
 
 
 def test_a_hash_is_the_formats_and_not_the_problems_nor_the_sources():
@@ -131,17 +158,11 @@ def test_chat_asks_for_one_fenced_block_whatever_the_kind_of_problem(problem):
 
 
 @pytest.mark.parametrize(
-    ("metadata", "seen"),
-    [
-        ({}, 0),
-        ({"shown_tests": 0}, 0),
-        ({"shown_tests": 1}, 1),
-        ({"shown_tests": 2}, 2),
-        ({"shown_tests": True}, 0),
-    ],
+    "seen",
+    [0, 1, 2],
 )
-def test_chat_shows_the_tests_that_a_benchmark_calls_public_and_no_others(metadata, seen):
-    text = make_prompt(CHAT, replace(ASSERTS, metadata=metadata)).text
+def test_chat_shows_the_tests_that_a_benchmark_calls_public_and_no_others(seen):
+    text = make_prompt(CHAT, replace(ASSERTS, public_tests=ASSERTS.suite.tests()[:seen])).text
     assert [test in text for test in ("assert f(1) == 2", "assert f(2) == 3")] == [seen > 0, seen > 1]
     assert ("must define `f`" in text) == (seen == 0)
 

@@ -1,6 +1,7 @@
 """metrics.json: numbers worked out by hand, and the rules of who is in the denominator."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -154,6 +155,24 @@ def test_difficulties_are_listed_from_easy_to_hard():
     assert from_easy_to_hard({"competition", "zeta", "introductory", "alpha", "interview"}) == [
         "introductory", "interview", "competition", "alpha", "zeta",
     ]  # fmt: skip
+    assert from_easy_to_hard({"hard", "odd", "medium", "easy"}, ("easy", "medium", "hard")) == [
+        "easy", "medium", "hard", "odd",
+    ]  # fmt: skip
+
+
+def test_a_benchmark_has_words_of_its_own_for_difficulty_and_tables_keep_their_order():
+    words = ("easy", "medium", "hard")
+    levels = {"a": "medium", "b": "hard", "c": "easy"}
+    benchmark = replace(_benchmark(**levels), difficulties=words)
+    metrics = _metrics(benchmark, [_outcome(task, 0, (P, P)) for task in levels])
+    assert metrics["benchmark"]["difficulties"] == list(words)
+    again = json.loads(json.dumps(metrics, sort_keys=True))
+    assert [row[0] for row in scores(again).rows][::2] == [*words, "all"]
+
+
+def test_an_order_that_readers_know_is_not_recorded():
+    metrics = _metrics(replace(TWO, difficulties=("introductory", "interview", "competition")), OUTCOMES)
+    assert "difficulties" not in metrics["benchmark"]
 
 
 def test_tables_read_the_same_from_memory_and_from_the_file():

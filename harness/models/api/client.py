@@ -40,10 +40,12 @@ class Question:
     """For messages."""
     text: str
     chat: bool
-    """To the chat address, as the message of a user."""
+    """To the chat address, as `messages`."""
     decoding: Decoding
     stop: Sequence[str] = ()
     seed: int = 0
+    messages: Sequence[tuple[str, str]] = ()
+    """Role and text of each; empty for `text` as the message of a user."""
 
 
 class ServerModel:
@@ -222,7 +224,8 @@ class ServerModel:
         api = client.chat.completions if question.chat else client.completions
         prompt: dict[str, Any] = {"prompt": question.text}
         if question.chat:
-            prompt = {"messages": [{"role": "user", "content": question.text}]}
+            told = question.messages or (("user", question.text),)
+            prompt = {"messages": [{"role": role, "content": text} for role, text in told]}
         try:
             raw = await api.with_raw_response.create(model=self.model, **prompt, extra_body=fields)
         except (openai.APIError, EndlessAnswerError) as error:

@@ -161,7 +161,10 @@ class ServerSampler:
             chat = prompt.format.chat if self._chat == "auto" else self._chat == "on"
             for sample_id in request.sample_ids:
                 seed = derived_seed(decoding.seed, prompt.task_id, sample_id)
-                yield prompt, sample_id, Question(prompt.task_id, prompt.text, chat, decoding, stop, seed)
+                asked = Question(
+                    prompt.task_id, prompt.text, chat, decoding, stop, seed, messages=prompt.messages
+                )
+                yield prompt, sample_id, asked
 
     def _fitted(self, prompt: Prompt) -> Prompt:
         if self._tokenizer is None or self._source_tokens is None:

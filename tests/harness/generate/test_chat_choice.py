@@ -115,6 +115,28 @@ def test_a_template_that_wants_a_system_message_or_parts_is_put_what_it_takes(to
     assert Template(tokenizer(named)).of_user("a") == "a>>"
 
 
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    + OPEN
+)
+DROPS_SYSTEM = "{% for m in messages %}{% if m.role == 'user' %}U: {{ m.content }}{% endif %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        (OPEN, "system: Be brief.\nuser: Add.\n"),
+        (PARTS, "Be brief.</s>Add.</s>"),
+        (NO_SYSTEM, "user: Be brief.\n\nAdd.\n"),
+        (DROPS_SYSTEM, "U: Be brief.\n\nAdd."),
+    ],
+)
+def test_a_system_message_is_told_whether_or_not_the_template_has_a_place_for_it(
+    tokenizer, template, written
+):
+    assert Template(tokenizer(template)).of([("system", "Be brief."), ("user", "Add.")]) == written
+
+
 def test_what_was_named_wins_over_what_the_model_is():
     mini = load_benchmark("mini")
     first = next(iter(mini.prompts))

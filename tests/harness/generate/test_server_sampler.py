@@ -135,3 +135,14 @@ def test_prompts_are_shortened_with_a_tokenizer_and_never_without(server, tmp_pa
     assert server.bodies[0]["prompt"] == only.prompt.text
     with pytest.raises(InputError, match="--tokenizer and --source-tokens"):
         server.sampler(source_tokens=10)
+
+
+def test_a_chat_server_is_told_the_messages_of_the_prompt(server):
+    (asked,) = server.requests(1, chat=True)
+    system = Piece("Be brief.", role="system")
+    told = replace(asked.prompt, pieces=(system, *asked.prompt.pieces))
+    server.complete([Request(told, (0,))])
+    assert server.bodies[-1]["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "task 0"},
+    ]
