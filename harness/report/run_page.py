@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import replace_file
-from harness.report.browser import browser_data
+from harness.report.browser import RunPrograms, browser_data, browser_json
 from harness.report.page import Block, Card, Page, render
 from harness.report.tables import about_run, all_tables, provenance, remarks, sampling, shares
 from harness.report.warnings import warnings
@@ -23,25 +23,27 @@ _CARDS = 4
 _SHARES = ("changed by extraction", "cut at the length limit")
 
 
-def write_page(folder: Path, benchmark: Benchmark | None = None) -> Path:
+def write_page(folder: Path, benchmark: Benchmark | None = None, programs: RunPrograms | None = None) -> Path:
     """Write `report.html` beside the records it is made of; returns its path.
 
     Args:
         folder: Of a finished run; manifest.json, metrics.json, samples.jsonl and outcomes.jsonl are read,
             and prompts.jsonl where there is one.
         benchmark: What was graded: adds statements, difficulties and known bad problems to the programs.
+        programs: Of the run, if they have been read already.
 
     Raises:
         InputError: If the run is not finished, a file is damaged, or the page cannot be written.
     """
     run = read_run(folder)
-    text = render(_page(run, benchmark)).encode(errors="backslashreplace")
+    shown = browser_data([run], benchmark) if programs is None else browser_json([run.name], [programs])
+    text = render(_page(run, shown)).encode(errors="backslashreplace")
     path = folder / "report.html"
     replace_file(path, lambda stream: stream.write(text))
     return path
 
 
-def _page(run: Run, benchmark: Benchmark | None) -> Page:
+def _page(run: Run, programs: str | None) -> Page:
     metrics, about = run.metrics, run.metrics["benchmark"]
     first, *rest = all_tables(metrics)
     sampled = [table for table in (sampling(run.manifest),) if table.rows]
@@ -52,7 +54,7 @@ def _page(run: Run, benchmark: Benchmark | None) -> Page:
         runs=[run],
         profile=run.profiles[0],
         blocks=[Block(first, remarks(metrics)), *map(Block, [*rest, *sampled, provenance(run.manifest)])],
-        browser=browser_data([run], benchmark),
+        browser=programs,
         commands=[run.manifest["command"]] if run.manifest["command"] else [],
         commands_title="The command",
     )

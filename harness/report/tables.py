@@ -10,6 +10,7 @@ from typing import Any
 from harness.metrics.lost_samples import said_of_lost
 from harness.metrics.summary import from_easy_to_hard
 from harness.run_store.finished_run import generation
+from harness.run_store.manifest import Manifest
 from harness.types import Status
 
 _EXCEPTIONS = 12
@@ -140,7 +141,7 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def provenance(manifest: Mapping[str, Any]) -> Table:
+def provenance(manifest: Manifest) -> Table:
     """Everything that the numbers depend on."""
     identity = manifest["identity"]
     session = manifest["sessions"][-1] if manifest["sessions"] else {}
@@ -159,7 +160,7 @@ def provenance(manifest: Mapping[str, Any]) -> Table:
     return Table("How to get these numbers again", ["", "value"], rows)
 
 
-def sampling(manifest: Mapping[str, Any]) -> Table:
+def sampling(manifest: Manifest) -> Table:
     """How the programs were sampled, as the manifest records it; no rows where it does not."""
     rows = [
         [name.replace("_", " "), _pairs(value) if isinstance(value, Mapping) else str(value)]

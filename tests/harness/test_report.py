@@ -7,7 +7,7 @@ import pytest
 
 from harness.metrics.summary import Summary
 from harness.report.console import show
-from harness.report.markdown import markdown
+from harness.report.markdown import Notable, markdown
 from harness.report.progress import BarProgress, LineProgress, progress_on
 from harness.run_store import environment
 from harness.types import Benchmark, ErrorInfo, Outcome, Problem, Status, TestKind, TestOutcome, TestSuite
@@ -89,10 +89,11 @@ def test_a_terminal_gets_a_bar_and_a_file_gets_lines():
 
 
 def _report(*outcomes: Outcome) -> str:
-    summary = Summary(BENCHMARK, ["strict"])
+    summary, notable = Summary(BENCHMARK, ["strict"]), Notable(BENCHMARK, ["strict"])
     for outcome in outcomes:
         summary.add(outcome)
-    return markdown(summary.metrics([1]), MANIFEST, BENCHMARK, outcomes)
+        notable.add(outcome)
+    return markdown(summary.metrics([1]), MANIFEST, notable)
 
 
 def test_a_report_holds_numbers_origin_and_command():
