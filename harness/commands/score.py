@@ -138,8 +138,10 @@ def show_metrics(metrics: dict[str, Any], folder: Path) -> int:
     """Print the tables of a finished run; returns the exit status."""
     from harness.metrics.lost_samples import is_incomplete  # noqa: PLC0415
     from harness.report.console import show  # noqa: PLC0415
+    from harness.run_store.finished_run import read_run  # noqa: PLC0415
 
-    show(metrics, folder / "report.md", sys.stdout)
+    run = read_run(folder)
+    show(run.metrics, folder / "report.md", sys.stdout, run.manifest.get("measured", {}))
     sys.stdout.flush()
     return INCOMPLETE if metrics["counts"]["infrastructure_errors"] or is_incomplete(metrics) else 0
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.metrics.summary import is_unscorable
-from harness.report.tables import TEXT_COLUMNS, Table, about_run, all_tables, provenance, remarks, sampling
+from harness.report.table import Table
+from harness.report.tables import about_run, all_tables, provenance, remarks, sampling
 from harness.report.warnings import warnings
 from harness.run_store.manifest import Manifest
 from harness.run_store.metrics_file import Metrics
@@ -30,7 +31,7 @@ def markdown(metrics: Metrics, manifest: Manifest, notable: Notable) -> str:
     parts = [
         _heading(metrics, manifest),
         *(f"**{warning}**\n" for warning in warnings(metrics)),
-        *map(table_text, all_tables(metrics)),
+        *map(table_text, all_tables(metrics, manifest.get("measured", {}))),
         _list("Beside the numbers", remarks(metrics)),
     ]
     parts += [table_text(table) for table in notable.tables() if table.rows]
@@ -72,10 +73,18 @@ class Notable:
             [task, sample, f"{cpu:.1f}", verdict] for cpu, task, sample, verdict in sorted(self.slow)[::-1]
         ]
         suspect = [[task, f"{count:,}", errata[task]] for task, count in self.suspect.items()]
-        causes = ["problem", "programs", "known cause"]
+        causes, costs = (
+            ["problem", "programs", "known cause"],
+            ["problem", "sample", "CPU seconds", "verdict"],
+        )
         return [
-            Table("Problems listed in the errata that programs failed", causes, suspect),
-            Table("Slowest programs", ["problem", "sample", "CPU seconds", "verdict"], slow),
+            Table(
+                "Problems listed in the errata that programs failed",
+                causes,
+                ["left", "right", "long"],
+                suspect,
+            ),
+            Table("Slowest programs", costs, ["left", "left", "right", "left"], slow),
         ]
 
 
@@ -87,9 +96,9 @@ def _provenance(manifest: Manifest) -> str:
 def table_text(table: Table) -> str:
     """A table under its title, every cell escaped."""
     header = "| " + " | ".join(map(cell, table.header)) + " |\n"
-    ruler = "|" + "".join("---|" if name in TEXT_COLUMNS else "---:|" for name in table.header) + "\n"
+    ruler = "|" + "".join("---:|" if align == "right" else "---|" for align in table.align) + "\n"
     rows = "".join("| " + " | ".join(map(cell, row)) + " |\n" for row in table.rows)
-    return f"## {table.title}\n\n{header}{ruler}{rows}"
+    return f"## {cell(table.title)}\n\n{header}{ruler}{rows}"
 
 
 def _list(title: str, lines: Sequence[str]) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.report.against import Cell, Standing, hold_against
+from harness.report.columns import percent
 from harness.report.published import PaperTable, Published
-from harness.report.sections import ABSENT, Report, Section, against, data_cells, frame
-from harness.report.tables import percent
+from harness.report.sections import Report, against, data_cells
+from harness.report.table import ABSENT, Table, table_of
 from harness.run_store.finished_run import Run
 
 _SUBSETS = ("introductory", "interview", "competition", "all")
@@ -39,7 +40,7 @@ def paper_report(table: PaperTable, runs: Sequence[Run], profile: str) -> Report
     return report
 
 
-def _layout(table: PaperTable, cells: Sequence[Cell]) -> Section:
+def _layout(table: PaperTable, cells: Sequence[Cell]) -> Table:
     """The paper's rows and columns, each column followed by ours."""
     names = sorted({_place(row) for row in table.rows})
     ours: dict[Published, list[str]] = {}
@@ -59,8 +60,12 @@ def _layout(table: PaperTable, cells: Sequence[Cell]) -> Section:
         header += [column, f"ours: {column}"]
     found = [dict(zip(header[:3], key, strict=True)) | place for key, place in rows.items()]
     setting = "; ".join(dict.fromkeys(row.setting for row in table.rows))
-    return Section(
-        f"{table.where} as printed, with ours beside it", frame(found, header), [f"Setting: {setting}."]
+    return table_of(
+        f"{table.where} as printed, with ours beside it",
+        found,
+        header,
+        text=("system", "base model"),
+        notes=[f"Setting: {setting}."],
     )
 
 

@@ -6,12 +6,13 @@ Does not cover: runs beside each other or published numbers (`rltf report --form
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.files import replace_file
 from harness.report.browser import RunPrograms, browser_data, browser_json
-from harness.report.page import Block, Card, Page, render
+from harness.report.page import Card, Page, render
 from harness.report.tables import about_run, all_tables, provenance, remarks, sampling, shares
 from harness.report.warnings import warnings
 from harness.run_store.finished_run import Run, read_run
@@ -45,7 +46,8 @@ def write_page(folder: Path, benchmark: Benchmark | None = None, programs: RunPr
 
 def _page(run: Run, programs: str | None) -> Page:
     metrics, about = run.metrics, run.metrics["benchmark"]
-    first, *rest = all_tables(metrics)
+    first, *rest = all_tables(metrics, run.manifest.get("measured", {}))
+    command = run.manifest.get("command")
     sampled = [table for table in (sampling(run.manifest),) if table.rows]
     return Page(
         title=f"{run.manifest['programs']} on {about['name']} ({about['split']})",
@@ -53,9 +55,9 @@ def _page(run: Run, programs: str | None) -> Page:
         cards=_cards(run),
         runs=[run],
         profile=run.profiles[0],
-        blocks=[Block(first, remarks(metrics)), *map(Block, [*rest, *sampled, provenance(run.manifest)])],
+        tables=[replace(first, notes=remarks(metrics)), *rest, *sampled, provenance(run.manifest)],
         browser=programs,
-        commands=[run.manifest["command"]] if run.manifest["command"] else [],
+        commands=[command] if command else [],
         commands_title="The command",
     )
 

@@ -1,40 +1,26 @@
-"""The tables of one run as plain text cells, so that console and `report.md` cannot say different things."""
+"""The tables of one run, which console, `report.md` and `report.html` all show."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
 from harness.metrics.lost_samples import said_of_lost
-from harness.metrics.summary import from_easy_to_hard
+from harness.report.columns import Measured, groups_of, percent, score_columns
+from harness.report.table import Align, Table
 from harness.run_store.finished_run import generation
 from harness.run_store.manifest import Manifest
+from harness.run_store.metrics_file import Metrics
 from harness.types import Status
 
+NOTHING: Measured = {}
 _EXCEPTIONS = 12
 """Exception types that get a row of their own."""
 
 
-TEXT_COLUMNS = frozenset(
-    {"", "difficulty", "profile", "problem", "sample", "verdict", "known cause"}
-    | {"system", "base model", "benchmark", "critic sampling", "source", "setting", "metric", "subset", "run"}
-    | {"status", "why, or what to know", "outcome", "change", "which", "value"}
-)
-"""Columns that are set to the left; the others are numbers."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table."""
-
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def about_run(metrics: Mapping[str, Any]) -> str:
+def about_run(metrics: Metrics) -> str:
     """What was graded, and how to read its numbers."""
     benchmark, counts = metrics["benchmark"], metrics["counts"]
     return (
@@ -45,35 +31,36 @@ def about_run(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def all_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    """Every table of a run, in reading order; empty ones are left out."""
-    tables = [scores(metrics), verdicts(metrics), exceptions(metrics), completions(metrics)]
+def all_tables(metrics: Metrics, measured: Measured = NOTHING) -> list[Table]:
+    """Every table of a run, in reading order; empty ones are left out.
+
+    Args:
+        metrics: Content of `metrics.json`.
+        measured: `measured` of `manifest.json`.
+    """
+    tables = [scores(metrics, measured), verdicts(metrics), exceptions(metrics), completions(metrics)]
     return [table for table in tables if table.rows]
 
 
-def scores(metrics: Mapping[str, Any]) -> Table:
-    """pass@k and hendrycks' averages with 95 % intervals, per difficulty and overall, by profile."""
-    columns = {f"pass@{k}": f"pass@{k}" for k in metrics["k"]}
-    counts = metrics["counts"]
-    if counts["samples"] != counts["scored_problems"]:  # with one sample each it would repeat pass@1
-        columns["strict_accuracy"] = "all tests of all samples"
-    columns["test_case_average"] = "tests passed"
+def scores(metrics: Metrics, measured: Measured = NOTHING) -> Table:
+    """The columns of `harness.report.columns`, per difficulty and overall, by profile."""
+    columns = score_columns([metrics])
     rows = [
-        [name, profile, f"{group['problems']:,}", f"{group['samples']:,}"]
-        + [percent(group[column]) for column in columns]
-        for name, groups in _groups(metrics)
+        [name, profile, *(column.cell(group) for column in columns)]
+        for name, groups in groups_of(metrics, measured)
         for profile, group in groups.items()
     ]
-    header = ["difficulty", "profile", "problems", "samples", *columns.values()]
-    return Table("Scores in %, with 95 % intervals", header, rows)
+    header = ["difficulty", "profile", *(column.title for column in columns)]
+    align: list[Align] = ["left", "left", *(column.align for column in columns)]
+    return Table("Scores in %, with 95 % intervals", header, align, rows)
 
 
-def verdicts(metrics: Mapping[str, Any]) -> Table:
+def verdicts(metrics: Metrics) -> Table:
     """How the samples ended."""
     return _breakdown(metrics, "verdicts", "Verdicts", list(Status))
 
 
-def exceptions(metrics: Mapping[str, Any]) -> Table:
+def exceptions(metrics: Metrics) -> Table:
     """What the runtime errors were, the most frequent first."""
     totals: dict[str, int] = {}
     for profile in metrics["profiles"].values():
@@ -87,19 +74,21 @@ def exceptions(metrics: Mapping[str, Any]) -> Table:
             for profile in metrics["profiles"].values()
         ]
         row = [f"{len(names) - _EXCEPTIONS} further types", *(cell for count in rest for cell in (count, ""))]
-        return Table(table.title, table.header, [*table.rows, row])
+        return replace(table, rows=[*table.rows, row])
     return table
 
 
-def completions(metrics: Mapping[str, Any]) -> Table:
+def completions(metrics: Metrics) -> Table:
     """What became of the model's answers on their way to programs; no rows where the run records none."""
     rows = [
         [name, f"{count:,}", f"{of:,}", f"{100 * count / of:.1f} %"] for name, count, of in shares(metrics)
     ]
-    return Table("From answers to programs", ["", "number", "of", "share"], rows)
+    return Table(
+        "From answers to programs", ["", "number", "of", "share"], ["left", "right", "right", "right"], rows
+    )
 
 
-def shares(metrics: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+def shares(metrics: Metrics) -> list[tuple[str, int, int]]:
     """What the run records of the answers (`harness.metrics.completions`): name, number, and of how many."""
     answers, prompts, found = metrics.get("answers", {}), metrics.get("prompts", {}), []
     if changed := answers.get("changed"):
@@ -113,7 +102,7 @@ def shares(metrics: Mapping[str, Any]) -> list[tuple[str, int, int]]:
     return found
 
 
-def remarks(metrics: Mapping[str, Any]) -> list[str]:
+def remarks(metrics: Metrics) -> list[str]:
     """What is not in the numbers, or should be known beside them; one sentence each."""
     counts = metrics["counts"]
     sentences = {
@@ -130,7 +119,8 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         " (--all-tests runs them).",
         "problems_lost_to_infrastructure": "{} problems are left without any graded program by that.",
     }
-    found = [text.format(f"{counts[name]:,}") for name, text in sentences.items() if counts.get(name)]
+    numbers: Mapping[str, Any] = counts
+    found = [text.format(f"{numbers[name]:,}") for name, text in sentences.items() if numbers.get(name)]
     found += metrics.get("notices", [])
     found += said_of_lost(metrics, percent)
     apart = {name.removeprefix("only_"): count for name, count in metrics["disagreements"].items()}
@@ -157,7 +147,7 @@ def provenance(manifest: Manifest) -> Table:
         "runner": json.dumps(session.get("runner", {}), sort_keys=True),
     }
     rows = [[name, value] for name, value in facts.items() if value]
-    return Table("How to get these numbers again", ["", "value"], rows)
+    return Table("How to get these numbers again", ["", "value"], ["left", "long"], rows)
 
 
 def sampling(manifest: Manifest) -> Table:
@@ -167,31 +157,16 @@ def sampling(manifest: Manifest) -> Table:
         for name, value in generation(manifest).items()
         if value not in (None, {}, [])
     ]
-    return Table("How the programs were sampled", ["", "value"], rows)
+    return Table("How the programs were sampled", ["", "value"], ["left", "long"], rows)
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
 
 
-def percent(interval: Mapping[str, Any] | None) -> str:
-    """A share with its interval, in per cent."""
-    if interval is None:
-        return "undefined"
-    value, low, high = (100 * interval[name] for name in ("value", "low", "high"))
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def _groups(metrics: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    profiles = metrics["profiles"]
-    # Not the order of the file: metrics.json is sorted by key.
-    names = {name for profile in profiles.values() for name in profile["difficulties"]}
-    for name in from_easy_to_hard(names):
-        yield name, {profile: profiles[profile]["difficulties"][name] for profile in profiles}
-    yield "all", {profile: profiles[profile]["overall"] for profile in profiles}
-
-
-def _breakdown(metrics: Mapping[str, Any], key: str, title: str, names: Sequence[str]) -> Table:
+def _breakdown(
+    metrics: Metrics, key: Literal["verdicts", "runtime_errors"], title: str, names: Sequence[str]
+) -> Table:
     groups = {profile: content["overall"] for profile, content in metrics["profiles"].items()}
     rows = []
     for name in names:
@@ -200,4 +175,6 @@ def _breakdown(metrics: Mapping[str, Any], key: str, title: str, names: Sequence
             shares = [100 * c / group["samples"] for c, group in zip(counts, groups.values(), strict=True)]
             cells = [(f"{c:,}", f"{share:.1f} %") for c, share in zip(counts, shares, strict=True)]
             rows.append([str(name), *(cell for pair in cells for cell in pair)])
-    return Table(title, ["", *(cell for profile in groups for cell in (profile, "of samples"))], rows)
+    header = ["", *(cell for profile in groups for cell in (profile, "of samples"))]
+    align: list[Align] = ["right" if name else "left" for name in header]
+    return Table(title, header, align, rows)

@@ -59,7 +59,7 @@ class SampleSource(Protocol):
         """Every sample that is to be made, in the fixed order; `None` if the samples exist already."""
 
     def write_existing(self, path: Path, benchmark: Benchmark) -> Existing | None:
-        """Write samples that exist to `path`, in the benchmark's order, whole or not at all; or give `None`."""
+        """Write samples that exist to `path`, in the benchmark's order; `None` if there are none yet."""
 
     def describe(self) -> dict[str, Any]:
         """How samples are made, for the manifest; `n` is their number for each problem."""
@@ -120,9 +120,9 @@ def open_or_resume(
     Args:
         path: Made if it does not exist; removed again if nothing was put there.
         identity: Plain JSON values; everything that a sample and a verdict depend on.
-        source: Of the programs. Those that exist are read only if they are not recorded yet; of those that are
-            made there may be more than in an earlier session.
-        benchmark: Whose order is the order of the records.
+        source: Of the programs. Those that exist are read only if they are not recorded yet; of those that
+        are made there may be more than in an earlier session. benchmark: Whose order is the order of the
+        records.
 
     Raises:
         InputError: If the folder is in use, holds another run or more samples than are asked for, or if a

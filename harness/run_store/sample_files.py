@@ -1,8 +1,8 @@
 """The samples of a run while they are made: `samples.jsonl`, `prompts.jsonl`, and `lost.jsonl` for lost ones.
 
 Covers: which samples are there, in the journals of all processes too; adding one with its prompt; the final
-files in their order. Does not cover: making samples (`harness.evaluate.generation`), or what lost samples mean
-for a run's numbers (`harness.metrics.lost_samples`).
+files in their order. Does not cover: making samples (`harness.evaluate.generation`), or what lost samples
+mean for a run's numbers (`harness.metrics.lost_samples`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hold JSON values against a `TypedDict`, so that a file is refused by the name of the field that is wrong.
 
-Covers: nested TypedDicts, `dict[str, X]`, `list[X]`, unions, plain values; fields that nobody declared are let
-through, since newer versions may write them. Does not cover: what a value means.
+Covers: nested TypedDicts, `dict[str, X]`, `list[X]`, unions, plain values; fields that nobody declared are
+let through, since newer versions may write them. Does not cover: what a value means.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ import pytest
 
 from harness.metrics.pass_at_k import strict_accuracy, test_case_average
 from harness.metrics.summary import Summary, from_easy_to_hard
-from harness.report.tables import all_tables, exceptions, percent, remarks, scores
+from harness.report.columns import percent
+from harness.report.tables import all_tables, exceptions, remarks, scores
 from harness.types import Benchmark, ErrorInfo, Outcome, Problem, Status, TestKind, TestOutcome, TestSuite
 
 SUITE = TestSuite.pack(TestKind.STDIN, [])
