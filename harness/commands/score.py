@@ -114,7 +114,6 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
 
     programs = _programs(args)
     benchmark = selected(args)
-    folder = args.out or default_folder(benchmark, programs.label, (programs.fingerprint(), limits_of(args)))
     plan = Plan(
         benchmark=benchmark,
         programs=programs,
@@ -124,6 +123,8 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
         ignore_missing=args.covered_only or args.file == "gold",
         command=shlex.join(["rltf", *command]),
     )
+    inputs = (*plan.source.identity().values(), limits_of(args))
+    folder = args.out or default_folder(benchmark, programs.label, inputs)
     try:
         metrics = evaluate(plan, folder, runner_start(args), progress_on(sys.stderr))
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,9 +52,14 @@ class ExistingPrograms:
         """Short name for folders and reports."""
         return self.programs.label
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal only for equal programs; computed once, since a file is read for it."""
+        return self.programs.fingerprint()
+
     def identity(self) -> dict[str, Any]:
         """The fingerprint of the programs."""
-        return {"programs": self.programs.fingerprint()}
+        return {"programs": self.fingerprint}
 
     def describe(self) -> dict[str, Any]:
         """Nothing: how they were made is not known."""

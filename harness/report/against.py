@@ -1,6 +1,6 @@
-"""Our numbers against published ones: which may be compared, and what comes of it.
+"""Our numbers against published ones: which may be compared, and the status of each comparison.
 
-A published number is only held against a run where both measure the same thing. That the run repeats the
+A published number is only compared with a run if both measure the same thing. That the run repeats the
 system and its setting is for its owner to say (`RLTF/CodeT5=FOLDER`); everything a run folder records is
 checked: benchmark, split, number of problems, samples, sampling, limits.
 
@@ -30,7 +30,7 @@ _PROMPTS = {"apps": "inference", "mbpp": "zero-shot-tests"}
 
 
 class Standing(StrEnum):
-    """What comes of holding a run against a published number."""
+    """The status of a comparison with a published number."""
 
     REPRODUCED = "reproduced"
     DIFFERS = "differs"
@@ -63,7 +63,7 @@ def hold_against(rows: Sequence[Published], runs: Sequence[Run], profile: str) -
 
 
 def _concerns(row: Published, run: Run) -> bool:
-    """A run that says whose numbers it repeats is held against those alone."""
+    """A run that says whose numbers it repeats is compared with those alone."""
     if not run.benchmark.startswith(row.benchmark):
         return False
     claim = _claimed(run)

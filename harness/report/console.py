@@ -1,4 +1,7 @@
-"""The tables of one run on the console. Imports `rich`, which no other part needs."""
+"""The tables of one run on the console.
+
+Imports `rich`, so commands import this module when there is something to show.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A report as Markdown, CSV, LaTeX or HTML.
 
 Every string may come from a program or a model (an exception's name, a file's name), so every format
-escapes every string; the tests hold hostile text against each.
+escapes every string; tests give hostile text to each.
 Does not cover: what a report says (`harness.report.sections`), the page's looks (`harness.report.page`).
 """
 
@@ -30,7 +30,7 @@ _LATEX = {
 def markdown(report: Report) -> str:
     """GitHub's Markdown."""
     parts = [f"# {cell(report.title)}\n", *(f"{cell(line)}\n" for line in report.introduction)]
-    for section in report.sections:
+    for section in report.tables:
         parts.append(table_text(section))
         parts += ["".join(f"- {cell(note)}\n" for note in section.notes)] if section.notes else []
     if report.commands:
@@ -53,7 +53,7 @@ def latex(report: Report) -> str:
     import pandas as pd  # noqa: PLC0415
 
     parts = [f"% {_latex(report.title)}", *(f"% {_latex(line)}" for line in report.introduction)]
-    for section in report.sections:
+    for section in report.tables:
         rows = [[_latex(text) for text in row] for row in section.rows]
         table = pd.DataFrame(rows, columns=[_latex(name) for name in section.header], dtype=object)
         sides = "".join("r" if align == "right" else "l" for align in section.align)

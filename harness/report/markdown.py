@@ -1,4 +1,8 @@
-"""`report.md`: the tables of one run, what is beside the numbers, and how to get them again."""
+"""`report.md`: the tables of one run, remarks on its numbers, and how to reproduce them.
+
+Covers: escaping for Markdown, which `rltf report` uses too. Does not cover: the tables' content
+(`harness.report.tables`).
+"""
 
 from __future__ import annotations
 
@@ -48,7 +52,7 @@ def _heading(metrics: Metrics, manifest: Manifest) -> str:
 
 @dataclass
 class Notable:
-    """What a reader may want to look at: slow programs, and failures that the errata may explain."""
+    """Outcomes that a reader may want to look at: slow programs, and failures that the errata may explain."""
 
     benchmark: Benchmark
     profiles: Sequence[str]

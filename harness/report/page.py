@@ -72,7 +72,7 @@ def report_page(report: Report) -> str:
             [],
             report.runs,
             report.profile,
-            report.sections,
+            report.tables,
             browser=browser_data(report.runs, budget=report.browse)
             if report.runs and report.browse
             else None,

@@ -1,4 +1,4 @@
-"""Progress while grading: a bar on a terminal, a line every ten seconds elsewhere.
+"""Progress of grading: a bar on a terminal, a line every ten seconds elsewhere.
 
 Covers: rate, time left, verdicts so far, infrastructure errors. Writes to stderr; stdout belongs to results.
 """

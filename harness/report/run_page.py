@@ -1,4 +1,4 @@
-"""`report.html` of a run folder: its numbers, charts, programs, and how to get them again.
+"""`report.html` of a run folder: its numbers, charts and programs, and how to reproduce them.
 
 Covers: a finished run, from the files of its folder; imports neither pandas nor matplotlib.
 Does not cover: runs beside each other or published numbers (`rltf report --format html`).

@@ -1,4 +1,4 @@
-"""Progress while programs are sampled and graded: two bars on a terminal, a line every ten seconds elsewhere.
+"""Progress of sampling and grading: two bars on a terminal, a line every ten seconds elsewhere.
 
 Covers: samples a second, time left, how many are graded and with which verdicts. Told from two threads.
 Writes to stderr; stdout belongs to results.

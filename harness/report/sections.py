@@ -46,6 +46,11 @@ class Report:
     browse: int = 0
     """Characters of the runs' programs that the page may hold; 0 leaves its browser out."""
 
+    @property
+    def tables(self) -> list[Table]:
+        """The sections that have rows."""
+        return [section for section in self.sections if section.rows]
+
 
 def scores(runs: Sequence[Run]) -> Table:
     """One row for each run and profile; the columns of `harness.report.columns`, some by difficulty."""

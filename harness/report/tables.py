@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from harness.metrics.lost_samples import said_of_lost
 from harness.report.columns import Measured, groups_of, percent, score_columns
-from harness.report.table import Align, Table
+from harness.report.table import ABSENT, Align, Table
 from harness.run_store.finished_run import generation
-from harness.run_store.manifest import Manifest
-from harness.run_store.metrics_file import Metrics
+from harness.run_store.manifest import Manifest, Session
+from harness.run_store.metrics_file import GroupMetrics, Metrics
 from harness.types import Status
 
 NOTHING: Measured = {}
@@ -69,11 +68,9 @@ def exceptions(metrics: Metrics) -> Table:
     names = sorted(totals, key=lambda name: (-totals[name], name))
     table = _breakdown(metrics, "runtime_errors", "Runtime errors by exception", names[:_EXCEPTIONS])
     if len(names) > _EXCEPTIONS:
-        rest = [
-            str(sum(profile["overall"]["runtime_errors"].get(name, 0) for name in names[_EXCEPTIONS:]))
-            for profile in metrics["profiles"].values()
-        ]
-        row = [f"{len(names) - _EXCEPTIONS} further types", *(cell for count in rest for cell in (count, ""))]
+        groups = [profile["overall"] for profile in metrics["profiles"].values()]
+        rest = [sum(group["runtime_errors"].get(name, 0) for name in names[_EXCEPTIONS:]) for group in groups]
+        row = [f"{len(names) - _EXCEPTIONS} further types", *_counted(rest, groups)]
         return replace(table, rows=[*table.rows, row])
     return table
 
@@ -123,7 +120,8 @@ def remarks(metrics: Metrics) -> list[str]:
     found = [text.format(f"{numbers[name]:,}") for name, text in sentences.items() if numbers.get(name)]
     found += metrics.get("notices", [])
     found += said_of_lost(metrics, percent)
-    apart = {name.removeprefix("only_"): count for name, count in metrics["disagreements"].items()}
+    # Not the order of the file: metrics.json is sorted by key.
+    apart = {name: metrics["disagreements"].get(f"only_{name}", 0) for name in metrics["profiles"]}
     if len(apart) > 1:
         parts = ", ".join(f"{count:,} pass under {name} only" for name, count in apart.items())
         total = sum(apart.values())
@@ -134,17 +132,18 @@ def remarks(metrics: Metrics) -> list[str]:
 def provenance(manifest: Manifest) -> Table:
     """Everything that the numbers depend on."""
     identity = manifest["identity"]
-    session = manifest["sessions"][-1] if manifest["sessions"] else {}
+    session: Session = manifest["sessions"][-1] if manifest["sessions"] else {}
+    runner = session.get("runner", {})
     facts = {
         "programs": f"{manifest['programs']} ({identity['programs']})",
         "data": f"{manifest['data_source']}, hash {identity['benchmark']['dataset_hash']}",
         "profiles": _pairs(identity["profiles"]),
         "limits": _pairs(identity["limits"]),
-        "seed of the bootstrap": str(manifest["seed"]),
-        "commit": str(session.get("commit")),
+        "seed of the bootstrap": str(manifest.get("seed", "")),
+        "commit": session.get("commit") or "",
         "versions": _pairs(session.get("versions", {})),
         "hardware": _pairs(session.get("hardware", {})),
-        "runner": json.dumps(session.get("runner", {}), sort_keys=True),
+        "runner": _pairs({name: value for name, value in runner.items() if name not in identity}),
     }
     rows = [[name, value] for name, value in facts.items() if value]
     return Table("How to get these numbers again", ["", "value"], ["left", "long"], rows)
@@ -161,7 +160,14 @@ def sampling(manifest: Manifest) -> Table:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    """`cpu_seconds 4.0, workers 2, isolation (landlock on, seccomp on)`."""
+    return ", ".join(f"{name} {_fact(value)}" for name, value in values.items() if value is not None)
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_pairs(value)})"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _breakdown(
@@ -172,9 +178,15 @@ def _breakdown(
     for name in names:
         counts = [group[key].get(name, 0) for group in groups.values()]
         if any(counts):
-            shares = [100 * c / group["samples"] for c, group in zip(counts, groups.values(), strict=True)]
-            cells = [(f"{c:,}", f"{share:.1f} %") for c, share in zip(counts, shares, strict=True)]
-            rows.append([str(name), *(cell for pair in cells for cell in pair)])
+            rows.append(
+                [name.replace("_", " ") if key == "verdicts" else name, *_counted(counts, groups.values())]
+            )
     header = ["", *(cell for profile in groups for cell in (profile, "of samples"))]
     align: list[Align] = ["right" if name else "left" for name in header]
     return Table(title, header, align, rows)
+
+
+def _counted(counts: Iterable[int], groups: Iterable[GroupMetrics]) -> Iterator[str]:
+    """Each number, and its share of the group's samples."""
+    for count, group in zip(counts, groups, strict=True):
+        yield from (f"{count:,}", f"{100 * count / group['samples']:.1f} %" if group["samples"] else ABSENT)

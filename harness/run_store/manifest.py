@@ -1,7 +1,7 @@
 """`manifest.json`: what a run was asked for, by whom it was graded and on what.
 
-Covers: its fields, one reader, and comparing what was asked with what is asked now. Does not cover: when it
-is written (`harness.run_store.run_folder`).
+Covers: its fields, reading it (and `metrics.json`), and comparing what was asked with what is asked now. Does
+not cover: when it is written (`harness.run_store.run_folder`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`metrics.json`: its fields, and one reader.
+"""`metrics.json`: its fields (`harness.run_store.manifest.read_record` checks a file against them).
 
 Covers: the record as it stands in the file; shares are 0 to 1. Does not cover: computing it
 (`harness.metrics.summary`).

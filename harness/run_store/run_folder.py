@@ -10,10 +10,8 @@ stores the samples' SHA-256 once they are complete.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any, Protocol, cast
 from harness.errors import InputError
 from harness.files import replace_file, write_json, writing
 from harness.run_store.journal import OutcomeFile
+from harness.run_store.lock import locked
 from harness.run_store.manifest import (
     FORMAT,
     Begun,
@@ -128,7 +127,7 @@ def open_or_resume(
         InputError: If the folder is in use, holds another run or more samples than are asked for, or if a
             sample is bad; nothing has been graded then.
     """
-    with _locked(path):
+    with locked(path):
         wanted = source.wanted(benchmark)
         manifest = _resumed(path, identity, sampled=wanted is not None)
         if manifest is None:
@@ -147,30 +146,6 @@ def open_or_resume(
                 run.manifest |= {"generation": source.describe(), "samples_sha256": None}
                 run.write_manifest()
             yield run
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with writing(path):
-        created = [folder for folder in (path, *path.parents) if not folder.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        # The folder itself is locked: a lock file would stay behind, and would have to be explained.
-        lock = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise InputError(
-            f"{path} is in use by another rltf process; wait for it, or choose another --out"
-        ) from None
-    try:
-        yield
-    finally:
-        os.close(lock)
-        # Refused input leaves no folder behind; `rmdir` takes empty ones only.
-        with suppress(OSError):
-            for folder in created:
-                folder.rmdir()
 
 
 def _outcomes(path: Path) -> OutcomeFile:

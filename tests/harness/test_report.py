@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -139,8 +140,8 @@ def test_the_environment_names_versions_hardware_and_no_place():
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_the_commit_of_a_checkout_says_whether_files_were_changed(tmp_path, monkeypatch, changed):
-    package = tmp_path / "harness"
-    package.mkdir()
+    package = tmp_path / "harness" / "run_store"
+    package.mkdir(parents=True)
     module = package / "environment.py"
     module.write_text("one")
     identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
@@ -152,6 +153,11 @@ def test_the_commit_of_a_checkout_says_whether_files_were_changed(tmp_path, monk
     assert len(environment.commit().removesuffix("+changes")) == 40
 
 
+def test_the_module_is_where_it_looks_for_the_checkout_from():
+    root = Path(__file__).parents[2]
+    assert (environment.commit() is None) is not (root / ".git").exists()
+
+
 def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "harness" / "environment.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "harness" / "run_store" / "environment.py"))
     assert environment.commit() is None
