@@ -83,12 +83,12 @@ def evaluate(
     """Sample and grade in `folder`, or continue, and return the content of `metrics.json`.
 
     Args:
-        plan: What to grade.
+        plan: What to sample, or which programs exist, and how to grade them.
         folder: Made if it does not exist; shared by all processes.
         start_runner: Called in a thread once the programs or the model are found good, and only if a sample
-        has no verdict yet. To use a runner that is running already, pass `lambda: nullcontext(runner)`.
-        progress: Told of every sample and every outcome, from two threads. processes: Those that share the
-        sampling; the main one grades. The others get an empty dict.
+            has no verdict yet. To use a runner that is running already, pass `lambda: nullcontext(runner)`.
+        progress: Told of every sample and every outcome, from two threads.
+        processes: Those that share the sampling; the main one grades. The others get an empty dict.
 
     Raises:
         InputError: If a program, `k`, the model or the folder is not what it should be; what was sampled and

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.report.against import Cell, Standing, hold_against
+from harness.report.against import Cell, ComparisonStatus, compare_with_published
 from harness.report.columns import percent
 from harness.report.published import PaperTable, Published
 from harness.report.sections import Report, against, data_cells
@@ -20,7 +20,7 @@ _SUBSETS = ("introductory", "interview", "competition", "all")
 
 def paper_report(table: PaperTable, runs: Sequence[Run], profile: str) -> Report:
     """The report for `--table`."""
-    cells = hold_against(table.rows, runs, profile)
+    cells = compare_with_published(table.rows, runs, profile)
     report = Report(
         f"RLTF, {table.where}: {table.title}",
         [
@@ -46,7 +46,7 @@ def _layout(table: PaperTable, cells: Sequence[Cell]) -> Table:
     ours: dict[Published, list[str]] = {}
     for cell in cells:
         if cell.run is not None and cell.ours is not None:
-            mark = " (not comparable)" if cell.standing is Standing.NOT_COMPARABLE else ""
+            mark = " (not comparable)" if cell.status is ComparisonStatus.NOT_COMPARABLE else ""
             ours.setdefault(cell.published, []).append(f"{cell.run.name}: {percent(cell.ours)}{mark}")
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in table.rows:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.report.against import Cell, Standing
+from harness.report.against import Cell, ComparisonStatus
 from harness.report.charts import Chart
 from harness.report.columns import ALL, Column, group_of, levels_of, percent, score_columns
 from harness.report.published import Published
@@ -107,13 +107,13 @@ def against(cells: Sequence[Cell], title: str = "Number by number") -> Table:
             "run": cell.run.name if cell.run else ABSENT,
             "ours [95 %]": _score(cell.ours),
             "difference (points)": ABSENT if cell.difference is None else f"{cell.difference:+.2f}",
-            "status": str(cell.standing),
+            "status": str(cell.status),
             "why, or what to know": "; ".join(cell.reasons),
             "source": f"{cell.published.source}, {cell.published.where_in_source}",
         }
         for cell in cells
     ]
-    tally = ", ".join(f"{sum(c.standing is s for c in cells)} {s}" for s in Standing)
+    tally = ", ".join(f"{sum(c.status is s for c in cells)} {s}" for s in ComparisonStatus)
     return table_of(
         title,
         rows,
@@ -196,7 +196,7 @@ def data_cells(cells: Iterable[Cell], profile: str) -> list[Mapping[str, Any]]:
             "run": cell.run.name if cell.run else None,
             **_numbers(cell.ours),
             "difference_points": cell.difference,
-            "status": str(cell.standing),
+            "status": str(cell.status),
             "reasons": "; ".join(cell.reasons),
         }
         for cell in cells

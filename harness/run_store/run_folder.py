@@ -120,8 +120,8 @@ def open_or_resume(
         path: Made if it does not exist; removed again if nothing was put there.
         identity: Plain JSON values; everything that a sample and a verdict depend on.
         source: Of the programs. Those that exist are read only if they are not recorded yet; of those that
-        are made there may be more than in an earlier session. benchmark: Whose order is the order of the
-        records.
+            are made there may be more than in an earlier session.
+        benchmark: Whose order is the order of the records.
 
     Raises:
         InputError: If the folder is in use, holds another run or more samples than are asked for, or if a
