@@ -1,6 +1,6 @@
 """`rltf eval`: sample programs from a model and grade them, from a model's name to pass@k.
 
-Covers: the arguments, the default folder, what is shown. The work is `harness.evaluate.model_evaluation`.
+Covers: the arguments, the default folder, what is shown. The work is `harness.evaluate.evaluation`.
 Does not cover: programs that were made elsewhere (`rltf score`), comparing runs (`rltf report`).
 
 Importing this costs nothing: the parser is built for every `rltf --help`.
@@ -33,7 +33,7 @@ from harness.commands.score import show_metrics
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.evaluate.generation import Sampling
+    from harness.evaluate.generation import GenerationPlan
     from harness.models.base import Sampler
     from harness.models.presets import Settings
     from harness.models.prompt_choice import Asked
@@ -170,8 +170,7 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
-    from harness.evaluate.evaluation import Plan  # noqa: PLC0415 - nothing heavy before a command runs
-    from harness.evaluate.model_evaluation import evaluate_model  # noqa: PLC0415 - the same
+    from harness.evaluate.evaluation import Plan, evaluate  # noqa: PLC0415 - nothing heavy before a command runs
     from harness.models.distributed import current_processes  # noqa: PLC0415 - the same
     from harness.report.sampling_progress import sampling_progress_on  # noqa: PLC0415 - the same
 
@@ -181,7 +180,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     if processes.leads:
         _say(asked)
     folder = args.out or default_folder(
-        benchmark, sampling.label, (sampling.fingerprint(), sampling.identity(), limits_of(args, benchmark))
+        benchmark, sampling.label, (*sampling.identity().values(), limits_of(args, benchmark))
     )
     plan = Plan(
         benchmark=benchmark,
@@ -191,13 +190,13 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     )
     progress = sampling_progress_on(sys.stderr)
     try:
-        metrics = evaluate_model(plan, folder, runner_start(args, benchmark), progress, processes=processes)
+        metrics = evaluate(plan, folder, runner_start(args, benchmark), progress, processes=processes)
     except KeyboardInterrupt:
         sys.stderr.write(
             f"\ninterrupted; what was sampled and graded is kept in {folder}: run the same command to go on\n"
         )
         return 130
-    return 0 if metrics is None else show_metrics(metrics, folder)
+    return show_metrics(metrics, folder) if metrics else 0
 
 
 def _say(asked: Asked) -> None:
@@ -206,9 +205,9 @@ def _say(asked: Asked) -> None:
         warnings.warn(asked.warning, stacklevel=2)
 
 
-def _sampling(args: argparse.Namespace, benchmark: Benchmark) -> tuple[Sampling, Asked]:
+def _sampling(args: argparse.Namespace, benchmark: Benchmark) -> tuple[GenerationPlan, Asked]:
     """All that needs no model is checked before one is loaded."""
-    from harness.evaluate.generation import Sampling  # noqa: PLC0415 - the same
+    from harness.evaluate.generation import GenerationPlan  # noqa: PLC0415 - the same
     from harness.models.presets import settings  # noqa: PLC0415 - nothing heavy before a command runs
     from harness.models.prompt_choice import format_for, named_format  # noqa: PLC0415 - nothing heavy at import
 
@@ -224,7 +223,8 @@ def _sampling(args: argparse.Namespace, benchmark: Benchmark) -> tuple[Sampling,
     if asked is None:
         asked = format_for(benchmark, sampler, None if args.base_url else Path(args.model))
     record = chosen.record | asked.record()
-    return Sampling(args.model, sampler, asked.form, chosen.decoding, chosen.n, record), asked
+    plan = GenerationPlan(args.model, sampler, asked.form, chosen.decoding, chosen.n, record)
+    return plan, asked
 
 
 def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:

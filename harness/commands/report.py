@@ -178,7 +178,7 @@ def _add_filtered(report: Report, run: Run, args: argparse.Namespace) -> None:
 
 
 def _add_published(report: Report, runs: list[Run], profile: str) -> None:
-    from harness.report.against import hold_against  # noqa: PLC0415
+    from harness.report.against import compare_with_published  # noqa: PLC0415
     from harness.report.published import published  # noqa: PLC0415
     from harness.report.sections import against, board, data_cells  # noqa: PLC0415
 
@@ -189,7 +189,7 @@ def _add_published(report: Report, runs: list[Run], profile: str) -> None:
     for name in names:
         rows = [row for row in published() if row.benchmark == name]
         own = [run for run in runs if run.benchmark.startswith(name)]
-        cells = hold_against(rows, own, profile)
+        cells = compare_with_published(rows, own, profile)
         report.sections += [board(rows, own, profile), against(cells, f"Number by number: {name}")]
         report.data += data_cells(cells, profile)
 

@@ -114,9 +114,6 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
 
     programs = _programs(args)
     benchmark = selected(args)
-    folder = args.out or default_folder(
-        benchmark, programs.label, (programs.fingerprint(), limits_of(args, benchmark))
-    )
     plan = Plan(
         benchmark=benchmark,
         programs=programs,
@@ -126,6 +123,8 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
         ignore_missing=args.covered_only or args.file == "gold",
         command=shlex.join(["rltf", *command]),
     )
+    inputs = (*plan.source.identity().values(), limits_of(args, benchmark))
+    folder = args.out or default_folder(benchmark, programs.label, inputs)
     try:
         metrics = evaluate(plan, folder, runner_start(args, benchmark), progress_on(sys.stderr))
     except KeyboardInterrupt:
@@ -140,8 +139,10 @@ def show_metrics(metrics: dict[str, Any], folder: Path) -> int:
     """Print the tables of a finished run; returns the exit status."""
     from harness.metrics.lost_samples import is_incomplete  # noqa: PLC0415
     from harness.report.console import show  # noqa: PLC0415
+    from harness.run_store.finished_run import read_run  # noqa: PLC0415
 
-    show(metrics, folder / "report.md", sys.stdout)
+    run = read_run(folder)
+    show(run.metrics, folder / "report.md", sys.stdout, run.manifest.get("measured", {}))
     sys.stdout.flush()
     return INCOMPLETE if metrics["counts"]["infrastructure_errors"] or is_incomplete(metrics) else 0
 

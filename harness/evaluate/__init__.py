@@ -1,1 +1,1 @@
-"""The main path: complete `samples.jsonl`, grade its rows, summarise, report."""
+"""The main path (`evaluation.py`): complete `samples.jsonl`, grade its rows, summarise, report."""

@@ -1,36 +1,36 @@
-"""Programs that a model makes: what it is asked, how an answer becomes a program, and what is kept of it.
+"""Programs that a model makes: what it is asked, and how a completion becomes a sample.
 
-Covers: which samples are missing, prompts, extraction, `samples.jsonl` and `prompts.jsonl` while they grow.
-Does not cover: the model (`harness.models`), what a server does not give (`harness.metrics.lost_samples`),
-grading (`harness.evaluate.grading_thread`).
+Covers: which samples are missing, prompts, extraction, the row of `samples.jsonl`. Does not cover: the model
+(`harness.models`), the files (`harness.run_store.sample_files`), grading (`harness.evaluate.grading_thread`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.errors import HarnessError
 from harness.extraction import extract_program, versioned
-from harness.metrics.lost_samples import LostFile
 from harness.models.base import Completion, Decoding, Finish, Request
 from harness.models.unanswered import LossySampler, Unanswered
-from harness.prompts import Prompt, format_hash, make_prompt
-from harness.run_store.journal import RowFile
+from harness.prompts import format_hash, make_prompt
 from harness.run_store.records import Key
+from harness.run_store.run_folder import Existing
+from harness.run_store.sample_files import SampleFiles
 from harness.types import Benchmark, Problem, PromptFormat
 
 NOT_COMPARED = ("measured", "observed")
 """What samplers say of the sampling itself: it changes while that goes on."""
+SAMPLED = "sampled from a model"
+"""Stands in a run's identity where a file of programs has its fingerprint."""
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """What is sampled, from which model and how."""
+class GenerationPlan:
+    """What is sampled, from which model and how: the source of programs that do not exist yet."""
 
     model: str
     """As the user calls it."""
@@ -41,6 +41,15 @@ class Sampling:
     """Samples of each problem; may grow from one session of a run to the next."""
     chosen: Mapping[str, Any] = field(default_factory=dict)
     """How it came to these settings (preset, what overrode it): recorded, not compared."""
+    packages: ClassVar[Sequence[str]] = (
+        "torch",
+        "transformers",
+        "tokenizers",
+        "accelerate",
+        "peft",
+        "openai",
+    )
+    """Samples may depend on them."""
 
     @cached_property
     def _described(self) -> dict[str, Any]:
@@ -53,12 +62,11 @@ class Sampling:
         """The last part of the model's name."""
         return self.model.rstrip("/").rpartition("/")[2] or "model"
 
-    def fingerprint(self) -> str:
-        """A word for the kind of source; what a sample depends on is in `identity`."""
-        return "sampled from a model"
-
     def identity(self) -> dict[str, Any]:
         """All that a sample depends on, as plain JSON values: two runs that differ in it are not mixed."""
+        return {"programs": SAMPLED, "generation": self._settings()}
+
+    def _settings(self) -> dict[str, Any]:
         decoding, form = self.decoding, self.prompt
         drawn = not decoding.greedy
         return {
@@ -76,31 +84,34 @@ class Sampling:
         }
 
     def describe(self) -> dict[str, Any]:
-        """For the manifest: the identity, the number of samples and how the settings were chosen."""
-        return {**self.identity(), "n": self.n, **self.chosen}
+        """For the manifest: the settings, the number of samples and how the settings were chosen."""
+        return {**self._settings(), "n": self.n, **self.chosen}
 
-    def noticed(self) -> dict[str, Any]:
-        """What the sampler has noticed while it was at work; nothing if it cannot be asked any more."""
+    def stats(self) -> dict[str, Any]:
+        """What the sampler measured while it was at work; nothing if it cannot be asked any more."""
         try:
             known = self.sampler.describe()
         except HarnessError:
             return {}
         return {name: known[name] for name in NOT_COMPARED if name in known}
 
-    def keys(self, benchmark: Benchmark) -> list[Key]:
-        """Every sample wanted, in the fixed order. A problem without tests gets none: nothing can be said."""
+    def write_existing(self, path: Path, benchmark: Benchmark) -> Existing | None:
+        """`None`: no sample exists before the model is asked."""
+
+    def wanted(self, benchmark: Benchmark) -> list[Key]:
+        """Every sample, in the fixed order; none for a problem without tests, which says nothing of it."""
         tasks = [problem.task_id for problem in benchmark.problems if problem.suite.count]
         return [(task, number) for task in tasks for number in range(self.n)]
 
-    def missing(self, benchmark: Benchmark, keys: Sequence[Key], known: SampleFiles) -> list[Request]:
+    def missing(self, benchmark: Benchmark, keys: Sequence[Key], files: SampleFiles) -> list[Request]:
         """What to ask the model for, so that all of `keys` are known; problems in the benchmark's order.
 
         Raises:
-            InputError: If the prompt format cannot put a problem.
+            InputError: If the prompt format does not support a problem's test kind.
         """
         wanted: dict[str, list[int]] = {}
         for task, number in keys:
-            if (task, number) not in known:
+            if (task, number) not in files:
                 wanted.setdefault(task, []).append(int(number))
         problems = benchmark.by_id()
         return [
@@ -108,23 +119,25 @@ class Sampling:
             for task, numbers in wanted.items()
         ]
 
-    def programs(self, requests: Sequence[Request]) -> Generator[tuple[Prompt, dict[str, Any]] | Unanswered]:
-        """The prompt as the model read it and a row of `samples.jsonl`, for each completion as it comes; and
-        what was asked for and did not come."""
+    def sample(self, requests: Sequence[Request], files: SampleFiles, sampled: Callable[[], None]) -> None:
+        """Record what the model makes; `sampled` is called after every sample, and may raise."""
+        if not requests:
+            return
         completions = self.sampler.complete(requests, self.decoding)
         try:
             for completion in completions:
                 if isinstance(completion, Unanswered):
-                    yield completion
+                    files.lost.add(completion)
                 else:
-                    yield completion.prompt, self.row(completion)
+                    files.add(completion.prompt, self.row(completion))
+                sampled()
         finally:
-            # A sampler may have requests under way, or a batch in memory. Plain iterators have no `close`.
+            # A sampler may have requests in flight, or a batch in memory. Plain iterators have no `close`.
             getattr(completions, "close", lambda: None)()
 
     def row(self, completion: Completion) -> dict[str, Any]:
         """A completion and the program in it; nothing in it depends on when or beside what it was made."""
-        found = extract_program(
+        extracted = extract_program(
             completion.text,
             completion.prompt,
             stop=self.decoding.stop,
@@ -133,10 +146,10 @@ class Sampling:
         return {
             "task_id": completion.task_id,
             "sample_id": completion.sample_id,
-            "code": found.code,
+            "code": extracted.code,
             "completion": completion.text,
             "finish": str(completion.finish),
-            "changed": found.changed,
+            "changed": extracted.changed,
             "tokens": completion.tokens,
         }
 
@@ -145,83 +158,3 @@ def _loaded(problem: Problem) -> Problem:
     """The problem with its tests in memory: building a prompt asks for them several times."""
     suite = problem.suite
     return replace(problem, load_suite=lambda: suite)
-
-
-class SampleFiles:
-    """`samples.jsonl`, `prompts.jsonl` and, where samples are lost, `lost.jsonl` of a run, and this process'
-    journals beside them."""
-
-    def __init__(self, folder: Path, shard: int = 0) -> None:
-        """Read which samples are there; `shard` is the number of this process."""
-        self.samples = sample_rows(folder, shard=shard)
-        self.prompts = RowFile(folder / "prompts.jsonl", lambda row: (row["task_id"], "prompt"), shard=shard)
-        self.lost = LostFile(folder, shard)
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self.samples and (key[0], "prompt") in self.prompts
-
-    def add(self, prompt: Prompt, row: dict[str, Any]) -> None:
-        """Record a sample, and its prompt if that is not recorded yet."""
-        if (prompt.task_id, "prompt") not in self.prompts:
-            self.prompts.append_row(
-                {
-                    "task_id": prompt.task_id,
-                    "prompt": prompt.sent or prompt.text,
-                    "shortened": prompt.shortened,
-                }
-            )
-        self.samples.append_row(row)
-
-    def scan(self) -> None:
-        """Read anew what is there: other processes have written, too."""
-        self.samples.scan()
-        self.prompts.scan()
-        self.lost.scan()
-
-    def given(self, keys: Sequence[Key]) -> list[Key]:
-        """Those of `keys` that are not lost: an answer counts over a loss, of whichever session."""
-        return [key for key in keys if key in self or key not in self.lost]
-
-    def finish(self, keys: Sequence[Key]) -> None:
-        """Write the files in the order of `keys`, and drop the journals of all processes.
-
-        Raises:
-            InfrastructureError: If a sample is missing: a sampler, or a process, gave fewer than asked for.
-        """
-        given = self.given(keys)
-        lost = set(keys).difference(given)
-        self.lost.finish([key for key in keys if key in lost])
-        keys = given
-        self.prompts.finish([(task, "prompt") for task in dict.fromkeys(task for task, _ in keys)])
-        self.samples.finish(keys)
-
-    def close(self) -> None:
-        self.prompts.close()
-        self.samples.close()
-        self.lost.close()
-
-
-def sample_rows(folder: Path, *, shard: int = 0, read: bool = True) -> RowFile:
-    """The rows of `samples.jsonl`."""
-    return RowFile(folder / "samples.jsonl", _sample_key, shard=shard, read=read)
-
-
-def _sample_key(row: Mapping[str, Any]) -> Key:
-    if not isinstance(row["code"], str):
-        raise TypeError("code")
-    return row["task_id"], row["sample_id"]
-
-
-def sample_into(
-    files: SampleFiles, sampling: Sampling, requests: Sequence[Request], each: Callable[[], None]
-) -> None:
-    """Record what the model makes of `requests`; `each` is called after every sample, and may raise."""
-    if not requests:
-        return
-    with closing(sampling.programs(requests)) as programs:
-        for made in programs:
-            if isinstance(made, Unanswered):
-                files.lost.add(made)
-            else:
-                files.add(*made)
-            each()

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
-from harness.evaluate.evaluation import Grader
+from harness.evaluate.grader import Grader
 from harness.report.progress import Progress
 from harness.run_store.journal import OutcomeFile, RowFile
 from harness.run_store.records import Key

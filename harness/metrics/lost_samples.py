@@ -1,52 +1,21 @@
-"""The samples of a run that its server did not give: `lost.jsonl`, and what they mean for its numbers.
+"""The samples of a run that its server did not give, and what they mean for its numbers.
 
-The file is there only while samples are lost. They are in no other file, so that nothing grades them; the
-same command asks for them again, and once all are there the folder is as if nothing had happened.
-Does not cover: losing them (`harness.models.api.client`).
+They are in `lost.jsonl`, which exists only while samples are lost, and in no other file, so that nothing
+grades them. The same command asks for them again; once all are there the folder is as if nothing had
+happened. Does not cover: losing them (`harness.models.api.client`), writing the file
+(`harness.run_store.sample_files`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.metrics.summary import Summary
-from harness.models.unanswered import Loss, Unanswered
-from harness.run_store.journal import RowFile
-from harness.run_store.records import Key
-
-
-class LostFile(RowFile):
-    """The rows of `lost.jsonl`."""
-
-    def __init__(self, folder: Path, shard: int = 0) -> None:
-        super().__init__(folder / "lost.jsonl", _key, shard=shard)
-
-    def add(self, lost: Unanswered) -> None:
-        """Record a sample that was asked for and not given."""
-        self.append_row(lost.row())
-
-    def finish(self, keys: Iterable[Key]) -> None:
-        """As `RowFile.finish`; without keys no file is left."""
-        keys = list(keys)
-        if keys:
-            if len(keys) < len(self):  # some were given since: with a journal the file is written anew
-                self.journal.touch()
-            super().finish(keys)
-            return
-        self.close()
-        for path in (self.final, *self.journals):
-            path.unlink(missing_ok=True)
-        self.scan()
-
-
-def _key(row: Mapping[str, Any]) -> Key:
-    if row["loss"] not in list(Loss):
-        raise TypeError("loss")
-    return row["task_id"], row["sample_id"]
+from harness.models.unanswered import Loss
 
 
 def count_lost(folder: Path, summary: Summary, ks: Sequence[int], seed: int) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Two runs on the same problems, problem by problem; and one run filtered by another (n@k).
 
 Covers: paired difference of pass@k per profile with interval and p-value, problems gained and lost, how the
-outcomes shifted; n@k where one run holds the verdicts on example tests (`harness.metrics.n_at_k`).
-Does not cover: unpaired comparison. Runs on different problems are refused with the first that differs.
+shares of outcomes changed; n@k where one run holds the verdicts on example tests (`harness.metrics.n_at_k`).
+Does not cover: unpaired comparison. Runs on different problems are refused; the error names the first that
+differs.
 
 Memory: a few numbers per problem, and for n@k two bits per sample.
 """
@@ -63,9 +64,9 @@ class _Counts:
 
 
 def compare_runs(first: Run, second: Run, *, seed: int = 0) -> Paired:
-    """Hold two runs on the same problems against each other.
+    """Compare two runs on the same problems.
 
-    Problems that both runs count as failed for want of programs stand in the difference as 0.
+    Problems without programs in both runs contribute 0.
 
     Raises:
         InputError: If the runs are on different benchmarks or problems; names the first difference.

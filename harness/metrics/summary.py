@@ -9,12 +9,12 @@ Who is in the denominator of pass@k:
 - a problem without tests is unscorable: out, counted;
 - a sample that the grader failed on twice is out, counted; a problem is out of pass@k, counted, where fewer
   than k samples are left;
-- a problem without samples that the user allowed to be missing is in, as failed: whoever produced no program
-  did not solve it, and leaving it out would reward giving up;
+- a problem without samples that the user allowed to be missing is in, as failed: no program counts as not
+  solved, and leaving it out would reward giving up;
 - it is out, counted, where the user asked for the covered problems alone, and where reference solutions are
   graded, since not every problem has one.
 
-Does not cover: comparing runs (`rltf report`).
+Does not cover: comparing runs (`harness.metrics.paired`), times (`harness.metrics.costs`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Results for people: `report.md`, the table on the console, and progress while grading.
+"""Reports on one run, on several, and against published numbers; progress while a run is made.
 
-Covers: one run. Does not cover: comparing runs with each other or with published numbers.
+Does not cover: computing the numbers (`harness.metrics`).
 """

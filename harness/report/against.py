@@ -1,6 +1,6 @@
-"""Our numbers against published ones: which may be compared, and what comes of it.
+"""Our numbers against published ones: which may be compared, and the status of each comparison.
 
-A published number is only held against a run where both measure the same thing. That the run repeats the
+A published number is only compared with a run if both measure the same thing. That the run repeats the
 system and its setting is for its owner to say (`RLTF/CodeT5=FOLDER`); everything a run folder records is
 checked: benchmark, split, number of problems, samples, sampling, limits.
 
@@ -29,8 +29,8 @@ REFERENCE_CPU_SECONDS = 4.0
 _PROMPTS = {"apps": "inference", "mbpp": "zero-shot-tests"}
 
 
-class Standing(StrEnum):
-    """What comes of holding a run against a published number."""
+class ComparisonStatus(StrEnum):
+    """The status of a comparison with a published number."""
 
     REPRODUCED = "reproduced"
     DIFFERS = "differs"
@@ -48,22 +48,22 @@ class Cell:
     """`{value, low, high, problems}` in shares; `None` where the run has no such number."""
     difference: float | None
     """Ours minus published, in percentage points; `None` where the two measure different things."""
-    standing: Standing
+    status: ComparisonStatus
     reasons: tuple[str, ...] = ()
     """Why they cannot be compared, or what to know where they can."""
 
 
-def hold_against(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> list[Cell]:
+def compare_with_published(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> list[Cell]:
     """Every published number with each run that is on its benchmark; `not run` where there is none."""
     cells = []
     for row in rows:
         found = [_cell(row, run, profile) for run in runs if _concerns(row, run)]
-        cells += found or [Cell(row, None, None, None, Standing.NOT_RUN)]
+        cells += found or [Cell(row, None, None, None, ComparisonStatus.NOT_RUN)]
     return cells
 
 
 def _concerns(row: Published, run: Run) -> bool:
-    """A run that says whose numbers it repeats is held against those alone."""
+    """A run that says whose numbers it repeats is compared with those alone."""
     if not run.benchmark.startswith(row.benchmark):
         return False
     claim = _claimed(run)
@@ -84,11 +84,11 @@ def _cell(row: Published, run: Run, profile: str) -> Cell:
     if ours is not None and not apart:
         difference = 100 * ours["value"] - row.value_percent
     if apart or unclaimed or ours is None:
-        return Cell(row, run, ours, difference, Standing.NOT_COMPARABLE, (*apart, *unclaimed))
+        return Cell(row, run, ours, difference, ComparisonStatus.NOT_COMPARABLE, (*apart, *unclaimed))
     # Printed to two decimals or one, so the interval is compared as it would be printed.
     low, high = (round(100 * ours[name], 2) for name in ("low", "high"))
-    standing = Standing.REPRODUCED if low <= row.value_percent <= high else Standing.DIFFERS
-    return Cell(row, run, ours, difference, standing, tuple(_to_know(row, run)))
+    status = ComparisonStatus.REPRODUCED if low <= row.value_percent <= high else ComparisonStatus.DIFFERS
+    return Cell(row, run, ours, difference, status, tuple(_to_know(row, run)))
 
 
 def _other_system(row: Published, run: Run) -> list[str]:

@@ -1,7 +1,7 @@
 """The page's charts as inline SVG, made without matplotlib: coloured by the page's style, light and dark.
 
-Covers: pass@k against k with intervals, bars by difficulty, shares of outcomes. Every point says its numbers
-when pointed at. Text is escaped here, since the page inserts the charts as they are.
+Covers: pass@k against k with intervals, bars by difficulty, shares of outcomes. Every point shows its numbers
+under the pointer. Text is escaped here, since the page inserts the charts as they are.
 Does not cover: files for papers (`harness.report.plots`), tables (they hold the same numbers).
 """
 

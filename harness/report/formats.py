@@ -1,7 +1,7 @@
 """A report as Markdown, CSV, LaTeX or HTML.
 
 Every string may come from a program or a model (an exception's name, a file's name), so every format
-escapes every string; the tests hold hostile text against each.
+escapes every string; tests give hostile text to each.
 Does not cover: what a report says (`harness.report.sections`), the page's looks (`harness.report.page`).
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 
 from harness.report.markdown import cell, table_text
 from harness.report.sections import Report
-from harness.report.tables import Table
 from harness.text import one_line, shown
 
 _LATEX = {
@@ -31,9 +30,8 @@ _LATEX = {
 def markdown(report: Report) -> str:
     """GitHub's Markdown."""
     parts = [f"# {cell(report.title)}\n", *(f"{cell(line)}\n" for line in report.introduction)]
-    for section in report.sections:
-        rows = section.table.to_numpy().tolist()
-        parts.append(table_text(Table(cell(section.title), list(section.table.columns), rows)))
+    for section in report.tables:
+        parts.append(table_text(section))
         parts += ["".join(f"- {cell(note)}\n" for note in section.notes)] if section.notes else []
     if report.commands:
         parts.append("## Commands that fill the missing cells\n")
@@ -46,15 +44,21 @@ def csv(report: Report) -> str:
     import pandas as pd  # noqa: PLC0415
 
     rows = [{name: _inert(value) for name, value in row.items()} for row in report.data]
-    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n") if rows else ""
+    # Objects, so that a count stays a whole number in a column that holds seconds too.
+    return pd.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\n") if rows else ""
 
 
 def latex(report: Report) -> str:
     r"""`booktabs` tables to be put into a document with `\input`; wide ones need `\resizebox`."""
+    import pandas as pd  # noqa: PLC0415
+
     parts = [f"% {_latex(report.title)}", *(f"% {_latex(line)}" for line in report.introduction)]
-    for section in report.sections:
-        table = section.table.map(_latex).rename(columns=_latex)
-        parts.append(table.to_latex(index=False, escape=False, caption=_latex(section.title)).rstrip())
+    for section in report.tables:
+        rows = [[_latex(text) for text in row] for row in section.rows]
+        table = pd.DataFrame(rows, columns=[_latex(name) for name in section.header], dtype=object)
+        sides = "".join("r" if align == "right" else "l" for align in section.align)
+        text = table.to_latex(index=False, escape=False, caption=_latex(section.title), column_format=sides)
+        parts.append(text.rstrip())
         parts += [f"% {_latex(note)}" for note in section.notes]
     return "\n".join(parts) + "\n"
 

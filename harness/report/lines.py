@@ -1,4 +1,4 @@
-"""Line charts of a course: numbers against steps, several lines in one drawing, in the page's style.
+"""Line charts of training curves: numbers against steps, several lines in one chart, in the page's style.
 
 Does not cover: intervals and scores of runs (`harness.report.charts`), files for papers
 (`harness.report.plots`).

@@ -1,15 +1,21 @@
-"""`report.md`: the tables of one run, what is beside the numbers, and how to get them again."""
+"""`report.md`: the tables of one run, remarks on its numbers, and how to reproduce them.
+
+Covers: escaping for Markdown, which `rltf report` uses too. Does not cover: the tables' content
+(`harness.report.tables`).
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.metrics.summary import is_unscorable
-from harness.report.tables import TEXT_COLUMNS, Table, about_run, all_tables, provenance, remarks, sampling
+from harness.report.table import Table
+from harness.report.tables import about_run, all_tables, provenance, remarks, sampling
 from harness.report.warnings import warnings
+from harness.run_store.manifest import Manifest
+from harness.run_store.metrics_file import Metrics
 from harness.text import one_line, shown
 from harness.types import Benchmark, Outcome
 
@@ -18,24 +24,18 @@ _SLOW_SECONDS = 1.0
 """Programs that took less are not worth a line."""
 
 
-def markdown(
-    metrics: Mapping[str, Any], manifest: Mapping[str, Any], benchmark: Benchmark, outcomes: Iterable[Outcome]
-) -> str:
+def markdown(metrics: Metrics, manifest: Manifest, notable: Notable) -> str:
     """The text of `report.md`.
 
     Args:
         metrics: Content of `metrics.json`.
         manifest: Content of `manifest.json`.
-        benchmark: What was graded; its errata are held against the outcomes.
-        outcomes: All of the run's, once.
+        notable: All outcomes of the run have been added.
     """
-    notable = _Notable(benchmark, list(metrics["profiles"]))
-    for outcome in outcomes:
-        notable.add(outcome)
     parts = [
         _heading(metrics, manifest),
         *(f"**{warning}**\n" for warning in warnings(metrics)),
-        *map(table_text, all_tables(metrics)),
+        *map(table_text, all_tables(metrics, manifest.get("measured", {}))),
         _list("Beside the numbers", remarks(metrics)),
     ]
     parts += [table_text(table) for table in notable.tables() if table.rows]
@@ -44,15 +44,15 @@ def markdown(
     return "\n".join(part for part in parts if part)
 
 
-def _heading(metrics: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+def _heading(metrics: Metrics, manifest: Manifest) -> str:
     benchmark = metrics["benchmark"]
     title = cell(f"{manifest['programs']} on {benchmark['name']} ({benchmark['split']})")
     return f"# {title}\n\n{about_run(metrics)}\n"
 
 
 @dataclass
-class _Notable:
-    """What a reader may want to look at: slow programs, and failures that the errata may explain."""
+class Notable:
+    """Outcomes that a reader may want to look at: slow programs, and failures that the errata may explain."""
 
     benchmark: Benchmark
     profiles: Sequence[str]
@@ -60,6 +60,7 @@ class _Notable:
     suspect: dict[str, int] = field(default_factory=dict)
 
     def add(self, outcome: Outcome) -> None:
+        """Look at one outcome."""
         if outcome.infrastructure_error is not None or is_unscorable(outcome):
             return
         if outcome.cpu_seconds >= _SLOW_SECONDS:
@@ -70,19 +71,28 @@ class _Notable:
             self.suspect[outcome.task_id] = self.suspect.get(outcome.task_id, 0) + 1
 
     def tables(self) -> list[Table]:
+        """Both tables; without rows where there is nothing."""
         errata = self.benchmark.errata
         slow = [
             [task, sample, f"{cpu:.1f}", verdict] for cpu, task, sample, verdict in sorted(self.slow)[::-1]
         ]
         suspect = [[task, f"{count:,}", errata[task]] for task, count in self.suspect.items()]
-        causes = ["problem", "programs", "known cause"]
+        causes, costs = (
+            ["problem", "programs", "known cause"],
+            ["problem", "sample", "CPU seconds", "verdict"],
+        )
         return [
-            Table("Problems listed in the errata that programs failed", causes, suspect),
-            Table("Slowest programs", ["problem", "sample", "CPU seconds", "verdict"], slow),
+            Table(
+                "Problems listed in the errata that programs failed",
+                causes,
+                ["left", "right", "long"],
+                suspect,
+            ),
+            Table("Slowest programs", costs, ["left", "left", "right", "left"], slow),
         ]
 
 
-def _provenance(manifest: Mapping[str, Any]) -> str:
+def _provenance(manifest: Manifest) -> str:
     command = f"```sh\n{fenced(manifest['command'])}\n```\n" if manifest["command"] else ""
     return table_text(provenance(manifest)) + "\n" + command
 
@@ -90,9 +100,9 @@ def _provenance(manifest: Mapping[str, Any]) -> str:
 def table_text(table: Table) -> str:
     """A table under its title, every cell escaped."""
     header = "| " + " | ".join(map(cell, table.header)) + " |\n"
-    ruler = "|" + "".join("---|" if name in TEXT_COLUMNS else "---:|" for name in table.header) + "\n"
+    ruler = "|" + "".join("---:|" if align == "right" else "---|" for align in table.align) + "\n"
     rows = "".join("| " + " | ".join(map(cell, row)) + " |\n" for row in table.rows)
-    return f"## {table.title}\n\n{header}{ruler}{rows}"
+    return f"## {cell(table.title)}\n\n{header}{ruler}{rows}"
 
 
 def _list(title: str, lines: Sequence[str]) -> str:

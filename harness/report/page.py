@@ -9,7 +9,7 @@ Does not cover: what a report says (`harness.report.sections`, `harness.report.t
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from harness.report.charts import Chart, charts
 from harness.report.series import RUN_COLOURS, STATUS_COLOURS
-from harness.report.tables import TEXT_COLUMNS, Table
+from harness.report.table import Align, Table
 from harness.run_store.finished_run import Run
 from harness.text import shown
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from harness.report.sections import Report
 
-_LONG_COLUMNS = frozenset({"why, or what to know", "which", "setting", "known cause", "value"})
+_CLASSES: Mapping[Align, str] = {"left": "text", "long": "text long", "right": "number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,6 @@ class Card:
     value: str
     notes: Sequence[str] = ()
     """A line each: its interval, what it is a share of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A table of the page with what to know about it."""
-
-    table: Table
-    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ class Page:
     """What the charts show."""
     profile: str
     """Under which the charts are drawn."""
-    blocks: Sequence[Block]
+    tables: Sequence[Table]
     """The first stands above the programs, the others below."""
     browser: str | None = None
     """JSON of the programs (`harness.report.browser`)."""
@@ -73,13 +65,6 @@ def report_page(report: Report) -> str:
     """The file of `rltf report`."""
     from harness.report.browser import browser_data  # noqa: PLC0415 - reads every program of the runs
 
-    blocks = [
-        Block(
-            Table(section.title, list(section.table.columns), section.table.to_numpy().tolist()),
-            section.notes,
-        )
-        for section in report.sections
-    ]
     return render(
         Page(
             report.title,
@@ -87,7 +72,7 @@ def report_page(report: Report) -> str:
             [],
             report.runs,
             report.profile,
-            blocks,
+            report.tables,
             browser=browser_data(report.runs, budget=report.browse)
             if report.runs and report.browse
             else None,
@@ -110,7 +95,7 @@ def render(page: Page) -> str:
             f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
             " base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
         ),
-        kind=_kind,
+        classes=_CLASSES,
     )
     return shown(text)
 
@@ -136,9 +121,3 @@ def _colours() -> str:
     rules = [f".run-{place}{{--colour:{colour}}}" for place, colour in enumerate(RUN_COLOURS)]
     rules += [f".status-{status}{{--colour:{colour}}}" for status, colour in STATUS_COLOURS.items()]
     return "\n".join(rules)
-
-
-def _kind(column: str) -> str:
-    if column in _LONG_COLUMNS:
-        return "text long"
-    return "text" if column in TEXT_COLUMNS else "number"

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.metrics.paired import FilteredScore, Paired
-from harness.report.sections import Section, frame
-from harness.report.tables import percent
+from harness.report.columns import percent
+from harness.report.table import Table, table_of
 from harness.run_store.finished_run import Run
 
 _NAMED = 20
 """Problems gained or lost that are named; the rest is counted."""
 
 
-def paired(result: Paired, first: Run, second: Run) -> list[Section]:
+def paired(result: Paired, first: Run, second: Run) -> list[Table]:
     """The paired comparison of two runs."""
     differences = [
         {
@@ -53,13 +53,21 @@ def paired(result: Paired, first: Run, second: Run) -> list[Section]:
         "Gained: B solves the problem with any of its samples and A with none. Lost: the other way round."
     )
     return [
-        Section("Paired difference, problem by problem", frame(differences), notes),
-        Section("Problems gained and lost", frame(changed), [solved]),
-        Section("Shift of outcomes, in shares of the samples", frame(shift)),
+        table_of(
+            "Paired difference, problem by problem", differences, text=("profile", "metric"), notes=notes
+        ),
+        table_of(
+            "Problems gained and lost",
+            changed,
+            text=("profile", "change"),
+            long=("which",),
+            notes=[solved],
+        ),
+        table_of("Shift of outcomes, in shares of the samples", shift, text=("profile", "outcome")),
     ]
 
 
-def filtered(found: Sequence[FilteredScore], run: Run, examples: Run, few: str) -> Section:
+def filtered(found: Sequence[FilteredScore], run: Run, examples: Run, few: str) -> Table:
     """n@k of one run."""
     rows = [
         {
@@ -76,7 +84,8 @@ def filtered(found: Sequence[FilteredScore], run: Run, examples: Run, few: str) 
         f"Of k samples those that pass the example tests ({examples.name}) survive, and n of them are"
         f" submitted; with fewer than n survivors: {few}. Problems without example tests filter nothing."
     )
-    return Section("n@k: filtered by example tests, in %", frame(rows), [note])
+    title = "n@k: filtered by example tests, in %"
+    return table_of(title, rows, text=("system", "profile"), notes=[note])
 
 
 def _some(tasks: Sequence[str]) -> str:

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.metrics.summary import from_easy_to_hard
-from harness.report.against import Cell, Standing, hold_against
+from harness.report.against import Cell, ComparisonStatus, compare_with_published
+from harness.report.columns import percent
 from harness.report.published import PaperTable, Published
-from harness.report.sections import ABSENT, Report, Section, against, data_cells, frame
-from harness.report.tables import percent
+from harness.report.sections import Report, against, data_cells
+from harness.report.table import ABSENT, Table, table_of
 from harness.run_store.finished_run import Run
 
 
 def paper_report(table: PaperTable, runs: Sequence[Run], profile: str) -> Report:
     """The report for `--table`."""
-    cells = hold_against(table.rows, runs, profile)
+    cells = compare_with_published(table.rows, runs, profile)
     report = Report(
         f"RLTF, {table.where}: {table.title}",
         [
@@ -46,14 +47,14 @@ def paper_report(table: PaperTable, runs: Sequence[Run], profile: str) -> Report
     return report
 
 
-def _layout(table: PaperTable, cells: Sequence[Cell]) -> Section:
+def _layout(table: PaperTable, cells: Sequence[Cell]) -> Table:
     """The paper's rows and columns, each column followed by ours."""
     subsets = _subsets(table)
     names = sorted({(row.k, subsets.index(row.group)) for row in table.rows})
     ours: dict[Published, list[str]] = {}
     for cell in cells:
         if cell.run is not None and cell.ours is not None:
-            mark = " (not comparable)" if cell.standing is Standing.NOT_COMPARABLE else ""
+            mark = " (not comparable)" if cell.status is ComparisonStatus.NOT_COMPARABLE else ""
             ours.setdefault(cell.published, []).append(f"{cell.run.name}: {percent(cell.ours)}{mark}")
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in table.rows:
@@ -67,8 +68,12 @@ def _layout(table: PaperTable, cells: Sequence[Cell]) -> Section:
         header += [column, f"ours: {column}"]
     found = [dict(zip(header[:3], key, strict=True)) | cells_of for key, cells_of in rows.items()]
     setting = "; ".join(dict.fromkeys(row.setting for row in table.rows))
-    return Section(
-        f"{table.where} as printed, with ours beside it", frame(found, header), [f"Setting: {setting}."]
+    return table_of(
+        f"{table.where} as printed, with ours beside it",
+        found,
+        header,
+        text=("system", "base model"),
+        notes=[f"Setting: {setting}."],
     )
 
 

@@ -1,18 +1,17 @@
-"""What the page says of a program: its text, how it ended, and how each of its tests ended, briefly.
+"""What the page holds of a program: its text, its verdict, and the status of each test, briefly.
 
 Covers: prompt and raw completion where the run recorded them. Statuses are letters and times milliseconds,
 since a program may have hundreds of tests.
-Does not cover: inputs and expected outputs, which are the benchmark's and never go in.
+Does not cover: inputs and expected outputs: they belong to the benchmark and never go in.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby, zip_longest
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from harness.run_store.finished_run import Run
+from harness.run_store.rows import prompts_of
 from harness.types import ErrorInfo, Outcome, Status
 
 LETTERS: Mapping[Status, str] = dict(zip(Status, "pwrstmonl", strict=True))
@@ -25,59 +24,54 @@ _MESSAGE = 1_000
 """Characters of an error's message."""
 
 
-def programs(run: Run, wants: Callable[[str], bool]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Each problem of the run with what the page holds of it; `None` where `wants` says no to its id.
+class ProblemEntries:
+    """What the page holds of each problem, from samples that come problem by problem, one at a time."""
 
-    Raises:
-        InputError: If a file of the run is lost or damaged.
-    """
-    prompts = _prompts(run)
-    for task_id, rows in groupby(_rows(run), key=lambda row: row[0]["task_id"]):
-        if not wants(task_id):
-            yield task_id, None
-            continue
-        pairs = list(rows)
-        samples = [_sample(row, _outcome(run, row, line), run.profiles) for row, line in pairs[:_SAMPLES]]
-        yield task_id, {"total": len(pairs), "samples": samples, **prompts.get(task_id, {})}
+    def __init__(
+        self,
+        folder: Path,
+        profiles: Sequence[str],
+        wants: Callable[[str], bool],
+        found: Callable[[str, dict[str, Any] | None], None],
+    ) -> None:
+        """
+        Args:
+            folder: Of the run; its prompts are read.
+            profiles: In the order in which the page names them.
+            wants: Asked once for each task id; of the others nothing is kept.
+            found: Told of each problem with its entry, or `None` if that is not wanted.
+        """
+        self._profiles, self._wants, self._found = profiles, wants, found
+        self._prompts = {
+            row["task_id"]: {"prompt": cut(row["prompt"]), "shortened": bool(row.get("shortened"))}
+            for row in prompts_of(folder)
+        }
+        self._task: str | None = None
+        self._wanted = False
+        self._total = 0
+        self._samples: list[dict[str, Any]] = []
+
+    def add(self, row: Mapping[str, Any], outcome: Callable[[], Outcome]) -> None:
+        """Take the next sample; `outcome` is called only if the page shows it."""
+        if row["task_id"] != self._task:
+            self.close()
+            self._task, self._wanted = row["task_id"], self._wants(row["task_id"])
+        self._total += 1
+        if self._wanted and len(self._samples) < _SAMPLES:
+            self._samples.append(_sample(row, outcome(), self._profiles))
+
+    def close(self) -> None:
+        """Give the last problem away."""
+        if self._task is not None:
+            prompt = self._prompts.get(self._task, {})
+            entry = {"total": self._total, "samples": self._samples, **prompt}
+            self._found(self._task, entry if self._wanted else None)
+        self._task, self._total, self._samples = None, 0, []
 
 
 def cut(text: str, limit: int = _TEXT) -> str:
     """Text that is not longer than the page can show; says what is missing."""
     return text if len(text) <= limit else f"{text[:limit]}\n[… {len(text) - limit:,} more characters]"
-
-
-def _rows(run: Run) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Each sample with the line of its outcome, not parsed yet; both files are in one order."""
-    for line, outcome in zip_longest(run.lines("samples.jsonl"), run.lines("outcomes.jsonl")):
-        if line is None or outcome is None:
-            raise run.damaged("outcomes.jsonl")
-        yield _parsed(run, "samples.jsonl", line, {"task_id", "sample_id", "code"}), outcome
-
-
-def _outcome(run: Run, row: Mapping[str, Any], line: bytes) -> Outcome:
-    outcome = run.outcome(line)
-    if (outcome.task_id, outcome.sample_id) != (row["task_id"], row["sample_id"]):
-        raise run.damaged("outcomes.jsonl")
-    return outcome
-
-
-def _prompts(run: Run) -> dict[str, dict[str, Any]]:
-    name, found = "prompts.jsonl", {}
-    if (run.path / name).exists():
-        for line in run.lines(name):
-            row = _parsed(run, name, line, {"task_id", "prompt"})
-            found[row["task_id"]] = {"prompt": cut(row["prompt"]), "shortened": bool(row.get("shortened"))}
-    return found
-
-
-def _parsed(run: Run, name: str, line: bytes, fields: set[str]) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        raise run.damaged(name) from None
-    if not isinstance(row, dict) or fields - row.keys():
-        raise run.damaged(name)
-    return row
 
 
 def _sample(row: Mapping[str, Any], outcome: Outcome, profiles: Sequence[str]) -> dict[str, Any]:
@@ -103,7 +97,7 @@ def _sample(row: Mapping[str, Any], outcome: Outcome, profiles: Sequence[str]) -
 
 
 def _tests(outcome: Outcome, profiles: Sequence[str]) -> dict[str, Any]:
-    """Statuses as a word of letters for each profile, milliseconds, and which of the errors each test has."""
+    """One status letter per test, per profile; milliseconds; and which of the errors each test has."""
     words = ["".join(LETTERS[test.statuses[profile]] for test in outcome.tests) for profile in profiles]
     # The one that the verdict speaks of comes first.
     errors = dict.fromkeys(

@@ -1,4 +1,4 @@
-"""Progress while grading: a bar on a terminal, a line every ten seconds elsewhere.
+"""Progress of grading: a bar on a terminal, a line every ten seconds elsewhere.
 
 Covers: rate, time left, verdicts so far, infrastructure errors. Writes to stderr; stdout belongs to results.
 """
@@ -21,7 +21,13 @@ EVERY = 10.0
 
 
 class Progress(Protocol):
-    """Told how grading goes."""
+    """Told how sampling and grading go, perhaps from two threads."""
+
+    def start_sampling(self, total: int, processes: int) -> None:
+        """Before `start`; `total` samples are this process' share among so many `processes`."""
+
+    def sampled(self) -> None:
+        """After each sample."""
 
     def start(self, total: int, graded: int) -> None:
         """Before the first outcome; `graded` of `total` programs have a verdict from before."""
@@ -33,7 +39,17 @@ class Progress(Protocol):
         """After the last, or after an error."""
 
 
-class Silent:
+class NoSampling:
+    """Says nothing of sampling."""
+
+    def start_sampling(self, total: int, processes: int) -> None:
+        pass
+
+    def sampled(self) -> None:
+        pass
+
+
+class Silent(NoSampling):
     """Says nothing."""
 
     def start(self, total: int, graded: int) -> None:
@@ -64,7 +80,7 @@ class Verdicts:
         return ", ".join(f"{name} {count:,}" for name, count in self._counts.most_common())
 
 
-class _Counting:
+class _Counting(NoSampling):
     """What both ways of showing count."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

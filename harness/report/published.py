@@ -2,7 +2,7 @@
 
 Covers: `published.csv` beside this module, one number a row; its columns are explained in
 results/baselines/README.md.
-Does not cover: whether a run may be held against a number (`harness.report.against`).
+Does not cover: whether a run may be compared with a number (`harness.report.against`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`report.html` of a run folder: its numbers, charts, programs, and how to get them again.
+"""`report.html` of a run folder: its numbers, charts and programs, and how to reproduce them.
 
 Covers: a finished run, from the files of its folder; imports neither pandas nor matplotlib.
 Does not cover: runs beside each other or published numbers (`rltf report --format html`).
@@ -6,12 +6,13 @@ Does not cover: runs beside each other or published numbers (`rltf report --form
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.files import replace_file
-from harness.report.browser import browser_data
-from harness.report.page import Block, Card, Page, render
+from harness.report.browser import RunPrograms, browser_data, browser_json
+from harness.report.page import Card, Page, render
 from harness.report.tables import about_run, all_tables, provenance, remarks, sampling, shares
 from harness.report.warnings import warnings
 from harness.run_store.finished_run import Run, read_run
@@ -23,27 +24,30 @@ _CARDS = 4
 _SHARES = ("changed by extraction", "cut at the length limit")
 
 
-def write_page(folder: Path, benchmark: Benchmark | None = None) -> Path:
+def write_page(folder: Path, benchmark: Benchmark | None = None, programs: RunPrograms | None = None) -> Path:
     """Write `report.html` beside the records it is made of; returns its path.
 
     Args:
         folder: Of a finished run; manifest.json, metrics.json, samples.jsonl and outcomes.jsonl are read,
             and prompts.jsonl where there is one.
         benchmark: What was graded: adds statements, difficulties and known bad problems to the programs.
+        programs: Of the run, if they have been read already.
 
     Raises:
         InputError: If the run is not finished, a file is damaged, or the page cannot be written.
     """
     run = read_run(folder)
-    text = render(_page(run, benchmark)).encode(errors="backslashreplace")
+    shown = browser_data([run], benchmark) if programs is None else browser_json([run.name], [programs])
+    text = render(_page(run, shown)).encode(errors="backslashreplace")
     path = folder / "report.html"
     replace_file(path, lambda stream: stream.write(text))
     return path
 
 
-def _page(run: Run, benchmark: Benchmark | None) -> Page:
+def _page(run: Run, programs: str | None) -> Page:
     metrics, about = run.metrics, run.metrics["benchmark"]
-    first, *rest = all_tables(metrics)
+    first, *rest = all_tables(metrics, run.manifest.get("measured", {}))
+    command = run.manifest.get("command")
     sampled = [table for table in (sampling(run.manifest),) if table.rows]
     return Page(
         title=f"{run.manifest['programs']} on {about['name']} ({about['split']})",
@@ -51,9 +55,9 @@ def _page(run: Run, benchmark: Benchmark | None) -> Page:
         cards=_cards(run),
         runs=[run],
         profile=run.profiles[0],
-        blocks=[Block(first, remarks(metrics)), *map(Block, [*rest, *sampled, provenance(run.manifest)])],
-        browser=browser_data([run], benchmark),
-        commands=[run.manifest["command"]] if run.manifest["command"] else [],
+        tables=[replace(first, notes=remarks(metrics)), *rest, *sampled, provenance(run.manifest)],
+        browser=programs,
+        commands=[command] if command else [],
         commands_title="The command",
     )
 

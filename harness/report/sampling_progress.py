@@ -1,4 +1,4 @@
-"""Progress while programs are sampled and graded: two bars on a terminal, a line every ten seconds elsewhere.
+"""Progress of sampling and grading: two bars on a terminal, a line every ten seconds elsewhere.
 
 Covers: samples a second, time left, how many are graded and with which verdicts. Told from two threads.
 Writes to stderr; stdout belongs to results.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING
 
 from harness.report.progress import EVERY, Progress, Silent, Verdicts, duration
 from harness.types import Outcome
@@ -18,24 +18,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 
-class SamplingProgress(Progress, Protocol):
-    """Told how sampling and grading go."""
-
-    def start_sampling(self, total: int, processes: int) -> None:
-        """Before `start`; `total` samples are this process' share among so many `processes`."""
-
-    def sampled(self) -> None:
-        """After each sample."""
-
-
-class SilentSampling(Silent):
-    """Says nothing."""
-
-    def start_sampling(self, total: int, processes: int) -> None:
-        pass
-
-    def sampled(self) -> None:
-        pass
+SamplingProgress = Progress
+SilentSampling = Silent
 
 
 class _Counts:

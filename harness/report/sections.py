@@ -1,4 +1,4 @@
-"""What `rltf report` says: titled pandas tables of text for people, and the same numbers for programs.
+"""The tables of `rltf report`, about runs beside each other, and the same numbers for programs.
 
 Covers: scores of runs, published systems beside them, number-by-number comparison, outcomes. Every cell is
 plain text here; escaping is the formats' (`harness.report.formats`).
@@ -9,33 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.metrics.summary import from_easy_to_hard, order_of
-from harness.report.against import Cell, Standing
+from harness.report.against import Cell, ComparisonStatus
 from harness.report.charts import Chart
+from harness.report.columns import ALL, Column, group_of, levels_of, percent, score_columns
 from harness.report.published import Published
-from harness.report.tables import percent, remarks, shares
+from harness.report.table import ABSENT, Align, Table, table_of
+from harness.report.tables import remarks, shares
 from harness.report.warnings import warnings
 from harness.run_store.finished_run import Run
+from harness.run_store.metrics_file import GroupMetrics
 from harness.types import Status
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _EXCEPTIONS = 12
 """Exception types that get a row of their own."""
-ABSENT = "-"
-
-
-@dataclass(frozen=True)
-class Section:
-    """One table with what to know about it."""
-
-    title: str
-    table: pd.DataFrame
-    """Text only, index meaningless."""
-    notes: Sequence[str] = ()
 
 
 @dataclass
@@ -44,7 +33,7 @@ class Report:
 
     title: str
     introduction: Sequence[str]
-    sections: list[Section] = field(default_factory=list)
+    sections: list[Table] = field(default_factory=list)
     data: list[Mapping[str, Any]] = field(default_factory=list)
     """Rows of the CSV file: numbers in per cent, not rounded."""
     runs: Sequence[Run] = ()
@@ -58,22 +47,24 @@ class Report:
     browse: int = 0
     """Characters of the runs' programs that the page may hold; 0 leaves its browser out."""
 
+    @property
+    def tables(self) -> list[Table]:
+        """The sections that have rows."""
+        return [section for section in self.sections if section.rows]
 
-def scores(runs: Sequence[Run]) -> Section:
-    """One row for each run and profile; columns are pass@k by difficulty."""
-    columns = _columns(runs)
+
+def scores(runs: Sequence[Run]) -> Table:
+    """One row for each run and profile; the columns of `harness.report.columns`, some by difficulty."""
+    places = _places(runs)
+    head = ("system", "benchmark", "profile", "samples each")
     rows = [
-        {
-            "system": run.name,
-            "benchmark": f"{run.benchmark} ({run.metrics['benchmark']['split']})",
-            "profile": profile,
-            "problems": f"{run.metrics['counts']['scored_problems']:,}",
-            "samples each": f"{run.samples_per_problem:,}",
-            **{
-                _column(metric, subset): _score(run.score(profile, subset, metric))
-                for metric, subset in columns
-            },
-        }
+        [
+            run.name,
+            f"{run.benchmark} ({run.metrics['benchmark']['split']})",
+            profile,
+            f"{run.samples_per_problem:,}",
+            *(column.cell(group_of(run, profile, level), ABSENT) for column, level in places),
+        ]
         for run in runs
         for profile in run.profiles
     ]
@@ -82,10 +73,12 @@ def scores(runs: Sequence[Run]) -> Section:
         for run in runs
         for sentence in [*warnings(run.metrics), *remarks(run.metrics)]
     ]
-    return Section("Scores in %, with 95 % intervals", frame(rows), notes)
+    header = [*head, *(_titled(column.title, level) for column, level in places)]
+    align: list[Align] = ["left", "left", "left", "right", *(column.align for column, _ in places)]
+    return Table("Scores in %, with 95 % intervals", header, align, rows, notes)
 
 
-def board(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> Section:
+def board(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> Table:
     """Published systems and our runs as rows, the papers' columns as columns."""
     names = list(dict.fromkeys((row.metric, row.group) for row in rows))
     subsets = _subsets({group for _, group in names} - {"all"}, runs)
@@ -93,17 +86,18 @@ def board(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> Secti
     systems: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         key = (row.system, row.base_model, row.size, _yes(row.critic_sampling), row.source, row.setting)
-        systems.setdefault(key, {})[_column(row.metric, row.group)] = f"{row.value_percent:.2f}"
+        systems.setdefault(key, {})[_titled(row.metric, row.group)] = f"{row.value_percent:.2f}"
     head = ("system", "base model", "size", "critic sampling", "source", "setting")
     found = [dict(zip(head, key, strict=True)) | cells for key, cells in systems.items()]
     for run in runs:
         own = {"system": run.name, "critic sampling": "no", "source": f"this run, profile {profile}"}
-        found.append(own | {_column(m, g): _score(run.score(profile, g, m)) for m, g in names})
-    header = [*head, *(_column(*name) for name in names)]
-    return Section("Published systems and our runs, in %", frame(found, header))
+        found.append(own | {_titled(m, g): _score(run.score(profile, g, m)) for m, g in names})
+    header = [*head, *(_titled(*name) for name in names)]
+    text = ("system", "base model", "critic sampling", "source")
+    return table_of("Published systems and our runs, in %", found, header, text=text, long=("setting",))
 
 
-def against(cells: Sequence[Cell], title: str = "Number by number") -> Section:
+def against(cells: Sequence[Cell], title: str = "Number by number") -> Table:
     """Each published number, ours beside it, the difference, and whether it is reproduced."""
     rows = [
         {
@@ -115,27 +109,29 @@ def against(cells: Sequence[Cell], title: str = "Number by number") -> Section:
             "run": cell.run.name if cell.run else ABSENT,
             "ours [95 %]": _score(cell.ours),
             "difference (points)": ABSENT if cell.difference is None else f"{cell.difference:+.2f}",
-            "status": str(cell.standing),
+            "status": str(cell.status),
             "why, or what to know": "; ".join(cell.reasons),
             "source": f"{cell.published.source}, {cell.published.where_in_source}",
         }
         for cell in cells
     ]
-    tally = ", ".join(f"{sum(c.standing is s for c in cells)} {s}" for s in Standing)
-    return Section(
+    tally = ", ".join(f"{sum(c.status is s for c in cells)} {s}" for s in ComparisonStatus)
+    return table_of(
         title,
-        frame(rows),
-        [
+        rows,
+        text=("system", "base model", "metric", "subset", "run", "status", "source"),
+        long=("why, or what to know",),
+        notes=[
             f"{tally}.",
             "reproduced: the published value lies in our 95 % interval; differs: it does not.",
-            "A published number is only held against a run whose benchmark, split, problems, sample count,"
+            "A published number is only compared with a run whose benchmark, split, problems, sample count,"
             " sampling, prompt and limits fit, as far as the run records them, and whose owner says whose"
             " number it repeats. Critic sampling and beam search are other measures.",
         ],
     )
 
 
-def outcomes(runs: Sequence[Run], profile: str) -> Section:
+def outcomes(runs: Sequence[Run], profile: str) -> Table:
     """How the samples ended: passes, wrong answers, runtime errors by exception, limits, syntax errors."""
     groups = {run.name: group for run in runs if (group := run.group(profile, "all")) is not None}
     types: dict[str, int] = {}
@@ -155,33 +151,34 @@ def outcomes(runs: Sequence[Run], profile: str) -> Section:
             if rest := [name for name in types if name not in common]:
                 title = f"runtime error: {len(rest)} further types"
                 rows.append(_outcome_row(title, _errors(groups, rest), groups))
-    return Section(f"Outcomes of the samples (profile {profile})", frame(rows))
+    return table_of(f"Outcomes of the samples (profile {profile})", rows, text=("outcome",))
 
 
-def answers(runs: Sequence[Run]) -> Section:
+def answers(runs: Sequence[Run]) -> Table:
     """What became of the models' answers on their way to programs, where a run records it."""
     rows: dict[str, dict[str, str]] = {}
     for run in runs:
         for name, count, of in shares(run.metrics):
             rows.setdefault(name, {"": name})[run.name] = f"{count:,} of {of:,} ({100 * count / of:.1f} %)"
-    return Section("From answers to programs", frame(list(rows.values())))
+    return table_of("From answers to programs", list(rows.values()), text=("",))
 
 
 def data_rows(runs: Iterable[Run]) -> list[Mapping[str, Any]]:
-    """Every pass@k of the runs as numbers."""
+    """Every column of the score tables as numbers, for each group of each run."""
     return [
         {
             "kind": "run",
             "system": run.name,
             "benchmark": run.benchmark,
             "profile": profile,
-            "subset": subset,
-            "metric": metric,
-            **_numbers(run.score(profile, subset, metric)),
+            "subset": level,
+            "metric": column.key,
+            **_number(column, run, profile, level),
         }
         for run in runs
         for profile in run.profiles
-        for metric, subset in _columns([run])
+        for column in score_columns([run.metrics])
+        for level in [*levels_of([run.metrics]), ALL]
     ]
 
 
@@ -201,29 +198,33 @@ def data_cells(cells: Iterable[Cell], profile: str) -> list[Mapping[str, Any]]:
             "run": cell.run.name if cell.run else None,
             **_numbers(cell.ours),
             "difference_points": cell.difference,
-            "status": str(cell.standing),
+            "status": str(cell.status),
             "reasons": "; ".join(cell.reasons),
         }
         for cell in cells
     ]
 
 
-def frame(rows: Sequence[Mapping[str, str]], columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Rows of text as a table; absent cells get a dash."""
-    import pandas as pd  # noqa: PLC0415 - a third of a second, and only reports need it
-
-    return pd.DataFrame(list(rows), columns=columns, dtype=object).fillna(ABSENT)
-
-
-def _columns(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    ks = sorted({k for run in runs for k in run.metrics["k"]})
-    levels = {name for run in runs for p in run.metrics["profiles"].values() for name in p["difficulties"]}
-    subsets = _subsets(levels, runs)
-    return [(metric, s) for metric in (*(f"pass@{k}" for k in ks), "test_case_average") for s in subsets]
+def _places(runs: Sequence[Run]) -> list[tuple[Column, str]]:
+    """Each column with the group that it is about: some have a column for each difficulty."""
+    metrics = [run.metrics for run in runs]
+    levels = levels_of(metrics)
+    return [
+        (column, level)
+        for column in score_columns(metrics)
+        for level in (*(levels if column.by_difficulty else ()), ALL)
+    ]
 
 
-def _column(metric: str, subset: str) -> str:
-    return f"{metric} {subset}".replace("test_case_average", "tests passed").removesuffix(" all")
+def _titled(title: str, level: str) -> str:
+    return title if level == ALL else f"{title} {level}"
+
+
+def _number(column: Column, run: Run, profile: str, level: str) -> dict[str, Any]:
+    """A share is in per cent, any other number as it is."""
+    group = group_of(run, profile, level)
+    value = None if group is None else column.value(group)
+    return {"value": value} if isinstance(value, int | float) else _numbers(value)
 
 
 def _subsets(levels: set[str], runs: Sequence[Run]) -> list[str]:
@@ -240,9 +241,7 @@ def _numbers(interval: Mapping[str, Any] | None) -> dict[str, float | None]:
     return {column: None if interval is None else 100 * interval[name] for name, column in names.items()}
 
 
-def _outcome_row(
-    title: str, counts: Mapping[str, int], groups: Mapping[str, Mapping[str, Any]]
-) -> dict[str, str]:
+def _outcome_row(title: str, counts: Mapping[str, int], groups: Mapping[str, GroupMetrics]) -> dict[str, str]:
     cells = {
         name: f"{counts[name]:,} ({100 * counts[name] / max(group['samples'], 1):.1f} %)"
         for name, group in groups.items()
@@ -250,7 +249,7 @@ def _outcome_row(
     return {"outcome": title, **cells}
 
 
-def _errors(groups: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, int]:
+def _errors(groups: Mapping[str, GroupMetrics], names: Sequence[str]) -> dict[str, int]:
     return {run: sum(group["runtime_errors"].get(name, 0) for name in names) for run, group in groups.items()}
 
 

@@ -1,39 +1,25 @@
-"""The tables of one run as plain text cells, so that console and `report.md` cannot say different things."""
+"""The tables of one run, which console, `report.md` and `report.html` all show."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
 
 from harness.metrics.lost_samples import said_of_lost
-from harness.metrics.summary import from_easy_to_hard, order_of
+from harness.report.columns import Measured, groups_of, percent, score_columns
+from harness.report.table import ABSENT, Align, Table
 from harness.run_store.finished_run import generation
+from harness.run_store.manifest import Manifest, Session
+from harness.run_store.metrics_file import GroupMetrics, Metrics
 from harness.types import Status
 
+NOTHING: Measured = {}
 _EXCEPTIONS = 12
 """Exception types that get a row of their own."""
 
 
-TEXT_COLUMNS = frozenset(
-    {"", "difficulty", "profile", "problem", "sample", "verdict", "known cause"}
-    | {"system", "base model", "benchmark", "critic sampling", "source", "setting", "metric", "subset", "run"}
-    | {"status", "why, or what to know", "outcome", "change", "which", "value"}
-)
-"""Columns that are set to the left; the others are numbers."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table."""
-
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def about_run(metrics: Mapping[str, Any]) -> str:
+def about_run(metrics: Metrics) -> str:
     """What was graded, and how to read its numbers."""
     benchmark, counts = metrics["benchmark"], metrics["counts"]
     return (
@@ -44,35 +30,36 @@ def about_run(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def all_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    """Every table of a run, in reading order; empty ones are left out."""
-    tables = [scores(metrics), verdicts(metrics), exceptions(metrics), completions(metrics)]
+def all_tables(metrics: Metrics, measured: Measured = NOTHING) -> list[Table]:
+    """Every table of a run, in reading order; empty ones are left out.
+
+    Args:
+        metrics: Content of `metrics.json`.
+        measured: `measured` of `manifest.json`.
+    """
+    tables = [scores(metrics, measured), verdicts(metrics), exceptions(metrics), completions(metrics)]
     return [table for table in tables if table.rows]
 
 
-def scores(metrics: Mapping[str, Any]) -> Table:
-    """pass@k and hendrycks' averages with 95 % intervals, per difficulty and overall, by profile."""
-    columns = {f"pass@{k}": f"pass@{k}" for k in metrics["k"]}
-    counts = metrics["counts"]
-    if counts["samples"] != counts["scored_problems"]:  # with one sample each it would repeat pass@1
-        columns["strict_accuracy"] = "all tests of all samples"
-    columns["test_case_average"] = "tests passed"
+def scores(metrics: Metrics, measured: Measured = NOTHING) -> Table:
+    """The columns of `harness.report.columns`, per difficulty and overall, by profile."""
+    columns = score_columns([metrics])
     rows = [
-        [name, profile, f"{group['problems']:,}", f"{group['samples']:,}"]
-        + [percent(group[column]) for column in columns]
-        for name, groups in _groups(metrics)
+        [name, profile, *(column.cell(group) for column in columns)]
+        for name, groups in groups_of(metrics, measured)
         for profile, group in groups.items()
     ]
-    header = ["difficulty", "profile", "problems", "samples", *columns.values()]
-    return Table("Scores in %, with 95 % intervals", header, rows)
+    header = ["difficulty", "profile", *(column.title for column in columns)]
+    align: list[Align] = ["left", "left", *(column.align for column in columns)]
+    return Table("Scores in %, with 95 % intervals", header, align, rows)
 
 
-def verdicts(metrics: Mapping[str, Any]) -> Table:
+def verdicts(metrics: Metrics) -> Table:
     """How the samples ended."""
     return _breakdown(metrics, "verdicts", "Verdicts", list(Status))
 
 
-def exceptions(metrics: Mapping[str, Any]) -> Table:
+def exceptions(metrics: Metrics) -> Table:
     """What the runtime errors were, the most frequent first."""
     totals: dict[str, int] = {}
     for profile in metrics["profiles"].values():
@@ -81,24 +68,24 @@ def exceptions(metrics: Mapping[str, Any]) -> Table:
     names = sorted(totals, key=lambda name: (-totals[name], name))
     table = _breakdown(metrics, "runtime_errors", "Runtime errors by exception", names[:_EXCEPTIONS])
     if len(names) > _EXCEPTIONS:
-        rest = [
-            str(sum(profile["overall"]["runtime_errors"].get(name, 0) for name in names[_EXCEPTIONS:]))
-            for profile in metrics["profiles"].values()
-        ]
-        row = [f"{len(names) - _EXCEPTIONS} further types", *(cell for count in rest for cell in (count, ""))]
-        return Table(table.title, table.header, [*table.rows, row])
+        groups = [profile["overall"] for profile in metrics["profiles"].values()]
+        rest = [sum(group["runtime_errors"].get(name, 0) for name in names[_EXCEPTIONS:]) for group in groups]
+        row = [f"{len(names) - _EXCEPTIONS} further types", *_counted(rest, groups)]
+        return replace(table, rows=[*table.rows, row])
     return table
 
 
-def completions(metrics: Mapping[str, Any]) -> Table:
+def completions(metrics: Metrics) -> Table:
     """What became of the model's answers on their way to programs; no rows where the run records none."""
     rows = [
         [name, f"{count:,}", f"{of:,}", f"{100 * count / of:.1f} %"] for name, count, of in shares(metrics)
     ]
-    return Table("From answers to programs", ["", "number", "of", "share"], rows)
+    return Table(
+        "From answers to programs", ["", "number", "of", "share"], ["left", "right", "right", "right"], rows
+    )
 
 
-def shares(metrics: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+def shares(metrics: Metrics) -> list[tuple[str, int, int]]:
     """What the run records of the answers (`harness.metrics.completions`): name, number, and of how many."""
     answers, prompts, found = metrics.get("answers", {}), metrics.get("prompts", {}), []
     if changed := answers.get("changed"):
@@ -112,7 +99,7 @@ def shares(metrics: Mapping[str, Any]) -> list[tuple[str, int, int]]:
     return found
 
 
-def remarks(metrics: Mapping[str, Any]) -> list[str]:
+def remarks(metrics: Metrics) -> list[str]:
     """What is not in the numbers, or should be known beside them; one sentence each."""
     counts = metrics["counts"]
     sentences = {
@@ -129,10 +116,12 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         " (--all-tests runs them).",
         "problems_lost_to_infrastructure": "{} problems are left without any graded program by that.",
     }
-    found = [text.format(f"{counts[name]:,}") for name, text in sentences.items() if counts.get(name)]
+    numbers: Mapping[str, Any] = counts
+    found = [text.format(f"{numbers[name]:,}") for name, text in sentences.items() if numbers.get(name)]
     found += metrics.get("notices", [])
     found += said_of_lost(metrics, percent)
-    apart = {name.removeprefix("only_"): count for name, count in metrics["disagreements"].items()}
+    # Not the order of the file: metrics.json is sorted by key.
+    apart = {name: metrics["disagreements"].get(f"only_{name}", 0) for name in metrics["profiles"]}
     if len(apart) > 1:
         parts = ", ".join(f"{count:,} pass under {name} only" for name, count in apart.items())
         total = sum(apart.values())
@@ -140,63 +129,64 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def provenance(manifest: Mapping[str, Any]) -> Table:
+def provenance(manifest: Manifest) -> Table:
     """Everything that the numbers depend on."""
     identity = manifest["identity"]
-    session = manifest["sessions"][-1] if manifest["sessions"] else {}
+    session: Session = manifest["sessions"][-1] if manifest["sessions"] else {}
+    runner = session.get("runner", {})
     facts = {
         "programs": f"{manifest['programs']} ({identity['programs']})",
         "data": f"{manifest['data_source']}, hash {identity['benchmark']['dataset_hash']}",
         "profiles": _pairs(identity["profiles"]),
         "limits": _pairs(identity["limits"]),
-        "seed of the bootstrap": str(manifest["seed"]),
-        "commit": str(session.get("commit")),
+        "seed of the bootstrap": str(manifest.get("seed", "")),
+        "commit": session.get("commit") or "",
         "versions": _pairs(session.get("versions", {})),
         "hardware": _pairs(session.get("hardware", {})),
-        "runner": json.dumps(session.get("runner", {}), sort_keys=True),
+        "runner": _pairs({name: value for name, value in runner.items() if name not in identity}),
     }
     rows = [[name, value] for name, value in facts.items() if value]
-    return Table("How to get these numbers again", ["", "value"], rows)
+    return Table("How to get these numbers again", ["", "value"], ["left", "long"], rows)
 
 
-def sampling(manifest: Mapping[str, Any]) -> Table:
+def sampling(manifest: Manifest) -> Table:
     """How the programs were sampled, as the manifest records it; no rows where it does not."""
     rows = [
         [name.replace("_", " "), _pairs(value) if isinstance(value, Mapping) else str(value)]
         for name, value in generation(manifest).items()
         if value not in (None, {}, [])
     ]
-    return Table("How the programs were sampled", ["", "value"], rows)
+    return Table("How the programs were sampled", ["", "value"], ["left", "long"], rows)
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+    """`cpu_seconds 4.0, workers 2, isolation (landlock on, seccomp on)`."""
+    return ", ".join(f"{name} {_fact(value)}" for name, value in values.items() if value is not None)
 
 
-def percent(interval: Mapping[str, Any] | None) -> str:
-    """A share with its interval, in per cent."""
-    if interval is None:
-        return "undefined"
-    value, low, high = (100 * interval[name] for name in ("value", "low", "high"))
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"({_pairs(value)})"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _groups(metrics: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    profiles = metrics["profiles"]
-    # Not the order of the file: metrics.json is sorted by key.
-    names = {name for profile in profiles.values() for name in profile["difficulties"]}
-    for name in from_easy_to_hard(names, order_of([metrics])):
-        yield name, {profile: profiles[profile]["difficulties"][name] for profile in profiles}
-    yield "all", {profile: profiles[profile]["overall"] for profile in profiles}
-
-
-def _breakdown(metrics: Mapping[str, Any], key: str, title: str, names: Sequence[str]) -> Table:
+def _breakdown(
+    metrics: Metrics, key: Literal["verdicts", "runtime_errors"], title: str, names: Sequence[str]
+) -> Table:
     groups = {profile: content["overall"] for profile, content in metrics["profiles"].items()}
     rows = []
     for name in names:
         counts = [group[key].get(name, 0) for group in groups.values()]
         if any(counts):
-            shares = [100 * c / group["samples"] for c, group in zip(counts, groups.values(), strict=True)]
-            cells = [(f"{c:,}", f"{share:.1f} %") for c, share in zip(counts, shares, strict=True)]
-            rows.append([str(name), *(cell for pair in cells for cell in pair)])
-    return Table(title, ["", *(cell for profile in groups for cell in (profile, "of samples"))], rows)
+            rows.append(
+                [name.replace("_", " ") if key == "verdicts" else name, *_counted(counts, groups.values())]
+            )
+    header = ["", *(cell for profile in groups for cell in (profile, "of samples"))]
+    align: list[Align] = ["right" if name else "left" for name in header]
+    return Table(title, header, align, rows)
+
+
+def _counted(counts: Iterable[int], groups: Iterable[GroupMetrics]) -> Iterator[str]:
+    """Each number, and its share of the group's samples."""
+    for count, group in zip(counts, groups, strict=True):
+        yield from (f"{count:,}", f"{100 * count / group['samples']:.1f} %" if group["samples"] else ABSENT)

@@ -19,7 +19,7 @@ def describe() -> dict[str, Any]:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of Python, of the project and of what a verdict may depend on; of `packages` besides."""
+    """Versions of Python, of the project, of what a verdict may depend on, and of `packages`."""
     found = {"python": platform.python_version(), "kernel": platform.release()}
     for name in ("rltf-harness", "numpy", "multiprocess", "pyseccomp", *packages):
         try:
@@ -31,7 +31,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 def commit() -> str | None:
     """Commit of the checkout that this code runs from, `+changes` if changed; `None` outside a checkout."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     head = _git(root, "rev-parse", "HEAD")

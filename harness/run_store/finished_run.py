@@ -6,18 +6,16 @@ Does not cover: unfinished runs, which are refused with the way to finish them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import InputError
-from harness.run_store.records import outcome_from_row
+from harness.run_store.manifest import Manifest, read_record
+from harness.run_store.metrics_file import GroupMetrics, Metrics, Score, score_in
+from harness.run_store.rows import outcomes_of
 from harness.types import Outcome
-
-_FORMAT = 1
-"""Of manifest.json and metrics.json."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +27,13 @@ class Run:
     """For people: what stands before `=` on the command line, else the folder's own name."""
     claim: str | None
     """`RLTF` or `RLTF/CodeT5`: the published system whose numbers the run repeats, if its owner says so."""
-    manifest: Mapping[str, Any]
-    metrics: Mapping[str, Any]
+    manifest: Manifest
+    metrics: Metrics
 
     @property
     def benchmark(self) -> str:
         """Name of the benchmark."""
-        return str(self.metrics["benchmark"]["name"])
+        return self.metrics["benchmark"]["name"]
 
     @property
     def profiles(self) -> list[str]:
@@ -46,23 +44,19 @@ class Run:
     def samples_per_problem(self) -> int:
         """Mean over scored problems that have samples, rounded down."""
         counts = self.metrics["counts"]
-        return int(counts["samples"] // max(counts["scored_problems"] - counts["missing_problems"], 1))
+        return counts["samples"] // max(counts["scored_problems"] - counts["missing_problems"], 1)
 
-    def group(self, profile: str, subset: str) -> Mapping[str, Any] | None:
+    def group(self, profile: str, subset: str) -> GroupMetrics | None:
         """Metrics of a difficulty or of `all`; `None` where the run has no such problems."""
         content = self.metrics["profiles"].get(profile)
         if content is None:
             return None
-        found: Mapping[str, Any] | None = (
-            content["overall"] if subset == "all" else content["difficulties"].get(subset)
-        )
-        return found
+        return content["overall"] if subset == "all" else content["difficulties"].get(subset)
 
-    def score(self, profile: str, subset: str, metric: str) -> Mapping[str, Any] | None:
-        """`{value, low, high, problems}` in shares; `None` where it was not computed or is undefined."""
+    def score(self, profile: str, subset: str, metric: str) -> Score | None:
+        """In shares; `None` where it was not computed or is undefined."""
         group = self.group(profile, subset)
-        found: Mapping[str, Any] | None = group.get(metric) if group else None
-        return found
+        return score_in(group, metric) if group else None
 
     def outcomes(self) -> Iterator[Outcome]:
         """One at a time, in the fixed order.
@@ -70,43 +64,13 @@ class Run:
         Raises:
             InputError: If outcomes.jsonl is lost or damaged.
         """
-        for line in self.lines("outcomes.jsonl"):
-            yield self.outcome(line)
-
-    def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a file of the folder.
-
-        Raises:
-            InputError: If it is lost.
-        """
-        path = self.path / name
-        try:
-            with path.open("rb") as stream:
-                yield from stream
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be read: {error.strerror}; run the run's command again"
-            ) from None
-
-    def outcome(self, line: bytes) -> Outcome:
-        """The outcome in a line of outcomes.jsonl.
-
-        Raises:
-            InputError: If it is damaged.
-        """
-        try:
-            return outcome_from_row(json.loads(line))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise self.damaged("outcomes.jsonl") from None
-
-    def damaged(self, name: str) -> InputError:
-        """The error to raise where a file of the folder does not hold what it should."""
-        return InputError(f"{self.path / name} is damaged; delete the run folder and grade again")
+        return outcomes_of(self.path)
 
 
-def generation(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+def generation(manifest: Manifest) -> Mapping[str, Any]:
     """How the programs were sampled, where the manifest says so (`rltf score` cannot know)."""
-    for place in (manifest, manifest["identity"]):
+    places: tuple[Mapping[str, Any], ...] = (manifest, manifest["identity"])
+    for place in places:
         for name in ("generation", "decoding"):
             if isinstance(place.get(name), dict):
                 return dict(place[name])
@@ -129,12 +93,19 @@ def read_run(path: Path, name: str | None = None) -> Run:
     """The run in a folder.
 
     Raises:
-        InputError: If it has not ended, or was written by another version.
+        InputError: If it has not ended, or a file is of another version or no such file; names the field.
     """
-    manifest, metrics = _read(path / "manifest.json"), _read(path / "metrics.json")
+    manifest: Manifest = _read(path / "manifest.json", Manifest)
+    metrics: Metrics = _read(path / "metrics.json", Metrics)
     # metrics.json is sorted by key; people read `strict` first.
-    profiles = sorted(metrics["profiles"].items(), key=lambda item: (item[0] != "strict", item[0]))
-    return Run(path, name or path.resolve().name, name, manifest, {**metrics, "profiles": dict(profiles)})
+    profiles = {each: metrics["profiles"][each] for each in profiles_in_order(metrics["profiles"])}
+    ordered = cast(Metrics, {**metrics, "profiles": profiles})
+    return Run(path, name or path.resolve().name, name, manifest, ordered)
+
+
+def profiles_in_order(names: Iterable[str]) -> list[str]:
+    """Comparison profiles as people read them: `strict` first."""
+    return sorted(names, key=lambda name: (name != "strict", name))
 
 
 def _split(text: str) -> tuple[str | None, Path]:
@@ -143,15 +114,9 @@ def _split(text: str) -> tuple[str | None, Path]:
     return (None, Path(text)) if not equals or Path(text).exists() else (name.strip(), Path(path))
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+def _read(path: Path, kind: Any) -> Any:
+    if not path.exists():
         raise InputError(
             f"{path} is missing: the run has not ended (or it is no run); run its command again to finish it"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}); run the run's command again") from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise InputError(f"{path} is not of format {_FORMAT}, which is the one this version reads")
-    return content
+        )
+    return read_record(path, kind, "run the run's command again")

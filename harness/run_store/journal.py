@@ -23,7 +23,8 @@ from harness.run_store.records import Key, encoded, outcome_row
 from harness.types import Outcome, Status
 
 _TORN = b" torn by a kill\n"
-"""Ends a line that a killed process began, so that it is no row even if but its end was missing."""
+"""Ends a line that a killed process began, so the line never parses as a row, even if only its newline was
+missing."""
 
 
 class RowFile:
@@ -54,6 +55,10 @@ class RowFile:
     def __contains__(self, key: Key) -> bool:
         return key in self._places
 
+    def __iter__(self) -> Iterator[Key]:
+        """The keys of the rows that are there; those of the final file first, in its order."""
+        return iter(self._places)
+
     def __len__(self) -> int:
         return len(self._places)
 
@@ -63,7 +68,7 @@ class RowFile:
         return sorted(self.final.parent.glob(f"{self.final.stem}.journal*.jsonl"))
 
     def scan(self) -> None:
-        """Read anew which rows are there, those that other processes wrote included."""
+        """Re-scan all files, including rows of other processes."""
         self._places, self._ends, self._damaged = {}, {}, 0
         for _row in self.new_rows():
             pass

@@ -1,6 +1,7 @@
-"""What a row must be to be an outcome: rows come from files that anything may have happened to.
+"""Check that a row of a file is an outcome: files may have been damaged or edited.
 
-Covers: types, known statuses, times that are finite and not negative. Does not cover: whether it is true.
+Covers: types, known statuses, times that are finite and not negative. Does not cover: whether the verdict is
+right.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ _NONE = type(None)
 
 
 def check_outcome_row(row: Any) -> None:
-    """Hold that `harness.run_store.records.outcome_from_row` can read this row, and that what it reads makes
+    """Check that `harness.run_store.records.outcome_from_row` can read this row, and that its values make
     sense.
 
     Raises:
-        ValueError: If not; says what is odd.
+        ValueError: If not; names the field.
     """
     _expect(isinstance(row, dict), "a row")
     _expect(isinstance(row.get("task_id"), str), "task_id")

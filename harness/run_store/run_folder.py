@@ -1,197 +1,100 @@
 """One run on disk: what was asked (`manifest.json`), the programs, the outcomes, and what they add up to.
 
 Covers: one process at a time (a lock); a folder that belongs to other inputs is refused with the field that
-differs; a run that was killed at any moment is recognised and continued. Does not cover: grading
-(`harness.evaluate.evaluation`). The order of the writes is the promise. Programs from a file: samples before
-manifest, manifest before the first outcome, outcomes before metrics. Programs of a model: manifest before the
-first sample, each sample before its outcome, all of them before metrics. A manifest vouches for the samples
-once they are complete.
+differs; a run that was killed at any moment is recognised and continued. Does not cover: sampling and grading
+(`harness.evaluate.evaluation`). The order of the writes is the promise. Programs that exist already: samples
+before manifest, manifest before the first outcome, outcomes before metrics. Programs that a model makes:
+manifest before the first sample, each sample before its outcome, all of them before metrics. The manifest
+stores the samples' SHA-256 once they are complete.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, cast
 
 from harness.errors import InputError
-from harness.evaluate.generation import SampleFiles, Sampling, sample_rows
 from harness.files import replace_file, write_json, writing
-from harness.programs.source import Programs
 from harness.run_store.journal import OutcomeFile
-from harness.run_store.records import Key, read_samples, write_samples
+from harness.run_store.lock import locked
+from harness.run_store.manifest import (
+    FORMAT,
+    Begun,
+    Identity,
+    Manifest,
+    plain,
+    read_record,
+    refuse_other_inputs,
+)
+from harness.run_store.records import Key
+from harness.run_store.sample_files import SampleFiles, sample_rows
 from harness.types import Benchmark
 
-FORMAT = 1
-"""Raised when a file of the folder changes its meaning."""
+
+@dataclass(frozen=True)
+class Existing:
+    """What a source said of its programs when it wrote them as `samples.jsonl`."""
+
+    sha256: str
+    """Of the file, in hex."""
+    skipped: int = 0
+    """Programs left out, because they belong to no selected problem."""
+    notices: Sequence[str] = ()
+    """What is to be known beside the numbers; one sentence each."""
 
 
+class SampleSource(Protocol):
+    """What a run folder needs to know of the programs that it is to hold."""
+
+    @property
+    def label(self) -> str:
+        """Short name for folders and reports."""
+
+    def wanted(self, benchmark: Benchmark) -> list[Key] | None:
+        """Every sample that is to be made, in the fixed order; `None` if the samples exist already."""
+
+    def write_existing(self, path: Path, benchmark: Benchmark) -> Existing | None:
+        """Write samples that exist to `path`, in the benchmark's order; `None` if there are none yet."""
+
+    def describe(self) -> dict[str, Any]:
+        """How samples are made, for the manifest; `n` is their number for each problem."""
+
+
+@dataclass
 class RunFolder:
-    """A locked run folder; use it as a context manager."""
+    """A locked run folder whose manifest is on disk; `open_or_resume` gives one."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.samples = path / "samples.jsonl"
-        self.metrics = path / "metrics.json"
-        self.report = path / "report.md"
-        self.manifest: dict[str, Any] = {}
-        """As on disk, once `adopt` has returned."""
-        self.keys: list[Key] = []
-        """Every sample in the fixed order, once `adopt` has returned."""
-        self.outcomes: OutcomeFile
-        """Once `adopt` has returned."""
-        self.sampled: SampleFiles
-        """Once `adopt_sampling` has returned."""
-        self._lock = -1
-        self._created: list[Path] = []
+    path: Path
+    manifest: Manifest
+    """As on disk."""
+    keys: list[Key]
+    """Every sample in the fixed order."""
+    samples: SampleFiles
+    outcomes: OutcomeFile
 
-    def __enter__(self) -> Self:
-        with writing(self.path):
-            missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._created = missing
-            # The folder itself is locked: a lock file would stay behind, and would have to be explained.
-            self._lock = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise InputError(
-                f"{self.path} is in use by another rltf process; wait for it, or choose another --out"
-            ) from None
-        return self
+    def ungraded(self) -> set[Key]:
+        """Samples that are to get a verdict.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for files in ("outcomes", "sampled"):
-            if hasattr(self, files):
-                getattr(self, files).close()
-        os.close(self._lock)
-        # Refused input leaves no folder behind; `rmdir` takes empty ones only.
-        with suppress(OSError):
-            for folder in self._created:
-                folder.rmdir()
+        A verdict counts only if its sample is there: after a loss of power the sample may be made again.
+        """
+        return {key for key in self.keys if key not in self.samples or not self.outcomes.is_graded(key)}
 
-    def adopt(self, identity: Mapping[str, Any], programs: Programs, benchmark: Benchmark) -> None:
-        """Make this folder the record of the run that `identity` describes, or continue that run.
+    def finish_samples(self, stats: Mapping[str, Any]) -> None:
+        """Put samples, prompts and outcomes in the fixed order, and store the samples' checksum.
 
         Args:
-            identity: Plain JSON values; everything that a verdict depends on.
-            programs: Read only if they are not recorded yet.
-            benchmark: Whose order is the order of the records.
-
-        Raises:
-            InputError: If the folder holds another run, or a sample is bad; nothing has been graded then.
+            stats: What the sampler measured, for the manifest; plain JSON values.
         """
-        if not self._continues(identity):
-            self._refuse_strangers()
-            ranks = {problem.task_id: rank for rank, problem in enumerate(benchmark.problems)}
-            digest = write_samples(self.samples, programs.read(benchmark), ranks)
-            self._begin(
-                identity, programs.label, programs.skipped, digest, benchmark, notices=programs.notices
-            )
-        self.keys = self._read_keys()
-        with writing(self.path):
-            self.outcomes = OutcomeFile(self.path / "outcomes.jsonl")
-
-    def adopt_sampling(self, identity: Mapping[str, Any], sampling: Sampling, benchmark: Benchmark) -> None:
-        """Make this folder the record of the run that `identity` describes, or continue that run.
-
-        Args:
-            identity: Plain JSON values; everything that a sample and a verdict depend on.
-            sampling: May ask for more samples than an earlier session did.
-            benchmark: Whose order is the order of the records.
-
-        Raises:
-            InputError: If the folder holds another run, or more samples than are asked for.
-        """
-        if not self._continues(identity, sampled=True):
-            self._refuse_strangers("samples.jsonl", "samples.journal.jsonl")
-            self._begin(identity, sampling.label, 0, None, benchmark)
-        before = self.manifest.get("generation", {}).get("n", 0)
-        if sampling.n < before:
-            raise InputError(
-                f"{self.path} holds a run of {before} samples a problem, and {sampling.n} are asked for;"
-                f" pass --n {before} or more, or choose another --out"
-            )
-        with writing(self.path):
-            self.sampled = SampleFiles(self.path)
-            self.outcomes = OutcomeFile(self.path / "outcomes.jsonl")
-        # While samples are added there is nothing to vouch for: the manifest holds no hash then.
-        if self.manifest["samples_sha256"] is not None and not self.sampled.samples.journals:
-            self._refuse_changed_samples()
-        self.keys = sampling.keys(benchmark)
-        if any(key not in self.sampled for key in self.keys):
-            self.manifest |= {"generation": sampling.describe(), "samples_sha256": None}
+        self.samples.finish(self.keys)
+        self.outcomes.finish(self.samples.given(self.keys))
+        if "generation" in self.manifest:
+            self.manifest["generation"] |= stats
+            self.manifest["samples_sha256"] = _digest(self.path)
             self.write_manifest()
-
-    def finish_sampling(self, noticed: Mapping[str, Any]) -> None:
-        """Put samples, prompts and outcomes in the fixed order, and vouch for the samples.
-
-        Args:
-            noticed: While sampling, for the manifest; plain JSON values.
-        """
-        self.sampled.finish(self.keys)
-        self.outcomes.finish(self.sampled.given(self.keys))
-        self.manifest["generation"] |= noticed
-        self.manifest["samples_sha256"] = self._samples_digest()
-        self.write_manifest()
-
-    def _continues(self, identity: Mapping[str, Any], *, sampled: bool = False) -> bool:
-        """Whether the folder holds this run already; its manifest is read then."""
-        path = self.path / "manifest.json"
-        if not path.exists():
-            return False
-        self.manifest = _load(path)
-        try:
-            refuse_other_inputs(self.path, self.manifest.get("identity", {}), _plain(identity))
-        except InputError:
-            # Where a model gave nothing, nothing is lost: its error named an option, which is taken here.
-            if not (sampled and self._is_without_samples()):
-                raise
-            self._clear()
-            return False
-        return True
-
-    def _is_without_samples(self) -> bool:
-        """Whether a run of a model was begun here and none of its samples is there."""
-        begun = self.manifest.get("identity", {}).get("generation") is not None
-        return begun and not sample_rows(self.path) and not OutcomeFile(self.path / "outcomes.jsonl")
-
-    def _clear(self) -> None:
-        """Remove what a run without samples left; its manifest last."""
-        for stem in ("samples", "prompts", "lost", "outcomes", "metrics", "report", "manifest"):
-            for path in sorted(self.path.glob(f"{stem}.*")):
-                path.unlink()
-
-    def _begin(
-        self,
-        identity: Mapping[str, Any],
-        label: str,
-        skipped: int,
-        digest: str | None,
-        benchmark: Benchmark,
-        *,
-        notices: Sequence[str] = (),
-    ) -> None:
-        self.manifest = {
-            "format": FORMAT,
-            "identity": _plain(identity),
-            "programs": label,
-            "skipped_samples": skipped,
-            "notices": list(notices),
-            "samples_sha256": digest,
-            "data_source": benchmark.source,
-            "sessions": [],
-        }
-        self.write_manifest()
 
     def write_manifest(self) -> None:
         """Put `self.manifest` on disk."""
@@ -199,82 +102,137 @@ class RunFolder:
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Put `metrics` on disk; equal metrics give equal bytes."""
-        write_json(self.metrics, metrics)
+        write_json(self.path / "metrics.json", metrics)
 
     def write_report(self, text: str) -> None:
-        """Put the report on disk."""
-        replace_file(self.report, lambda stream: stream.write(text.encode(errors="backslashreplace")))
+        """Put `report.md` on disk."""
+        encoded = text.encode(errors="backslashreplace")
+        replace_file(self.path / "report.md", lambda stream: stream.write(encoded))
 
-    def pending(self) -> list[Key]:
-        """Samples without a verdict, in the fixed order."""
-        return [key for key in self.keys if not self.outcomes.is_graded(key)]
 
-    def _refuse_strangers(self, *more: str) -> None:
-        # Samples of a file alone are ours: the run was killed between samples and manifest.
-        for name in ("outcomes.jsonl", "outcomes.journal.jsonl", "metrics.json", *more):
-            if (self.path / name).exists():
-                raise InputError(
-                    f"{self.path} holds {name} but no manifest.json, so what was graded there is unknown;"
-                    " choose another --out, or delete the folder"
-                )
+@contextmanager
+def open_or_resume(
+    path: Path, identity: Mapping[str, Any], source: SampleSource, benchmark: Benchmark
+) -> Iterator[RunFolder]:
+    """Make `path` the record of the run that `identity` describes, or continue that run, and keep it locked.
 
-    def _read_keys(self) -> list[Key]:
-        self._refuse_changed_samples()
-        return [sample.key for sample in read_samples(self.samples)]
+    Args:
+        path: Made if it does not exist; removed again if nothing was put there.
+        identity: Plain JSON values; everything that a sample and a verdict depend on.
+        source: Of the programs. Those that exist are read only if they are not recorded yet; of those that
+            are made there may be more than in an earlier session.
+        benchmark: Whose order is the order of the records.
 
-    def _refuse_changed_samples(self) -> None:
-        digest = self._samples_digest()
-        if digest != self.manifest.get("samples_sha256"):
+    Raises:
+        InputError: If the folder is in use, holds another run or more samples than are asked for, or if a
+            sample is bad; nothing has been graded then.
+    """
+    with locked(path):
+        wanted = source.wanted(benchmark)
+        manifest = _resumed(path, identity, sampled=wanted is not None)
+        if manifest is None:
+            manifest = _begun(path, identity, source, benchmark, existing=wanted is None)
+        _refuse_fewer(path, manifest, source)
+        # While samples are added there is no checksum: the manifest holds none then.
+        if wanted is None or (manifest.get("samples_sha256") and not sample_rows(path, read=False).journals):
+            _refuse_changed_samples(path, manifest)
+        with (
+            closing(SampleFiles(path, prompted=wanted is not None)) as samples,
+            closing(_outcomes(path)) as outcomes,
+        ):
+            keys = list(samples.samples) if wanted is None else wanted
+            run = RunFolder(path, manifest, keys, samples, outcomes)
+            if any(key not in samples for key in run.keys):
+                run.manifest |= {"generation": source.describe(), "samples_sha256": None}
+                run.write_manifest()
+            yield run
+
+
+def _outcomes(path: Path) -> OutcomeFile:
+    with writing(path):
+        return OutcomeFile(path / "outcomes.jsonl")
+
+
+def _resumed(path: Path, identity: Mapping[str, Any], *, sampled: bool) -> Manifest | None:
+    """The manifest, if the folder holds this run already."""
+    if not (path / "manifest.json").exists():
+        return None
+    manifest: Manifest = read_record(path / "manifest.json", Begun, "choose another --out")
+    try:
+        refuse_other_inputs(path, manifest["identity"], plain(identity))
+    except InputError:
+        # Where a model gave nothing, nothing is lost: its error named an option, which is taken here.
+        if not (sampled and _is_without_samples(path, manifest)):
+            raise
+        _clear(path)
+        return None
+    return manifest
+
+
+def _is_without_samples(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a run of a model was begun here and none of its samples is there."""
+    begun = manifest["identity"].get("generation") is not None
+    return begun and not sample_rows(path) and not OutcomeFile(path / "outcomes.jsonl")
+
+
+def _clear(path: Path) -> None:
+    """Remove what a run without samples left; its manifest last."""
+    for stem in ("samples", "prompts", "lost", "outcomes", "metrics", "report", "manifest"):
+        for each in sorted(path.glob(f"{stem}.*")):
+            each.unlink()
+
+
+def _begun(
+    path: Path, identity: Mapping[str, Any], source: SampleSource, benchmark: Benchmark, *, existing: bool
+) -> Manifest:
+    """The manifest of a new run, which is on disk, and so are samples that exist already."""
+    # Existing samples alone are ours: the run was killed between samples and manifest.
+    _refuse_strangers(path, *(() if existing else ("samples.jsonl", "samples.journal.jsonl")))
+    written = source.write_existing(path / "samples.jsonl", benchmark)
+    manifest: Manifest = {
+        "format": FORMAT,
+        "identity": cast(Identity, plain(identity)),
+        "programs": source.label,
+        "skipped_samples": written.skipped if written else 0,
+        "notices": list(written.notices) if written else [],
+        "samples_sha256": written.sha256 if written else None,
+        "data_source": benchmark.source,
+        "sessions": [],
+    }
+    write_json(path / "manifest.json", manifest)
+    return manifest
+
+
+def _refuse_strangers(path: Path, *more: str) -> None:
+    for name in ("outcomes.jsonl", "outcomes.journal.jsonl", "metrics.json", *more):
+        if (path / name).exists():
             raise InputError(
-                f"{self.samples} is not the file that manifest.json vouches for (changed or lost);"
+                f"{path} holds {name} but no manifest.json, so what was graded there is unknown;"
                 " choose another --out, or delete the folder"
             )
 
-    def _samples_digest(self) -> str | None:
-        """Hex SHA-256 of `samples.jsonl`; `None` where there is none."""
-        if not self.samples.exists():
-            return None
-        with self.samples.open("rb") as stream:
-            return file_digest(stream, "sha256").hexdigest()
+
+def _refuse_fewer(path: Path, manifest: Mapping[str, Any], source: SampleSource) -> None:
+    before = manifest.get("generation", {}).get("n", 0)
+    if before and source.describe()["n"] < before:
+        raise InputError(
+            f"{path} holds a run of {before} samples a problem, and {source.describe()['n']} are asked for;"
+            f" pass --n {before} or more, or choose another --out"
+        )
 
 
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON would give it back, so that a fresh identity compares equal to one that was read."""
-    plain: dict[str, Any] = json.loads(json.dumps(value))
-    return plain
+def _refuse_changed_samples(path: Path, manifest: Mapping[str, Any]) -> None:
+    if _digest(path) != manifest.get("samples_sha256"):
+        raise InputError(
+            f"{path / 'samples.jsonl'} does not match the checksum in manifest.json (changed or lost);"
+            " choose another --out, or delete the folder"
+        )
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_bytes())
-        if manifest["format"] == FORMAT:
-            return dict(manifest)
-    except (ValueError, TypeError, KeyError):
-        raise InputError(f"{path} is not a manifest of ours; choose another --out") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; choose another --out") from None
-    raise InputError(
-        f"{path} has format {manifest['format']}, this version writes {FORMAT}; choose another --out"
-    )
-
-
-def refuse_other_inputs(folder: Path, recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    """Hold what a run was asked for against what is asked now.
-
-    Raises:
-        InputError: If they differ; names the first field that does.
-    """
-    before, now = _flat(recorded), _flat(asked)
-    for name in [*now, *before]:
-        if before.get(name) != now.get(name):
-            raise InputError(
-                f"{folder} holds a run with other inputs: {name} was {before.get(name, 'not set')},"
-                f" now it is {now.get(name, 'not set')}; choose another --out"
-            )
-
-
-def _flat(value: Mapping[str, Any], front: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, item in value.items():
-        flat |= _flat(item, f"{front}{name}.") if isinstance(item, Mapping) else {front + name: item}
-    return flat
+def _digest(path: Path) -> str | None:
+    """Hex SHA-256 of `samples.jsonl`; `None` where there is none."""
+    samples = path / "samples.jsonl"
+    if not samples.exists():
+        return None
+    with samples.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()

@@ -19,7 +19,8 @@ from harness.report.charts import Chart
 from harness.report.formats import html
 from harness.report.lines import line_chart
 from harness.report.pairs import data_pair, paired
-from harness.report.sections import Report, Section, data_rows, scores
+from harness.report.sections import Report, data_rows, scores
+from harness.report.table import Table, table_of
 from harness.run_store.finished_run import Run, read_run
 from rltf.monitoring.callbacks import METRICS
 
@@ -143,10 +144,8 @@ def _with_evaluations(names: Mapping[str, str], rows: Sequence[Mapping[str, Any]
     return {name: name.removeprefix("eval/") for name in found}
 
 
-def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Section]:
+def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
     """The course of training as a table, thinned out."""
-    import pandas as pd  # noqa: PLC0415 - reports only
-
     if not rows:
         return
     every = -(-len(rows) // _CURVE_POINTS)
@@ -156,7 +155,8 @@ def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Section]:
         for row in shown
     ]
     note = f"Every {every}. line of {METRICS}." if every > 1 else f"All of {METRICS}."
-    yield Section("Training", pd.DataFrame(table), [note, "Shares are of the programs sampled at a refresh."])
+    notes = [note, "Shares are of the programs sampled at a refresh."]
+    yield table_of("Training", table, notes=notes)
 
 
 def _number(value: Any) -> str:

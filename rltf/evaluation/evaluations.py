@@ -1,7 +1,7 @@
 """Evaluations of a training run: before, in between and after, each an ordinary run folder of `rltf eval`.
 
 Covers: which model, benchmark and settings each has, and evaluating every so many steps. Does not cover:
-sampling and grading (`harness.evaluate.model_evaluation`), comparing (`rltf.evaluation.comparison_report`).
+sampling and grading (`harness.evaluate.evaluation`), comparing (`rltf.evaluation.comparison_report`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from harness.evaluate.evaluation import Plan
-from harness.evaluate.generation import Sampling
-from harness.evaluate.model_evaluation import evaluate_model
+from harness.evaluate.evaluation import Plan, evaluate
+from harness.evaluate.generation import GenerationPlan
 from harness.models.distributed import current_processes
 from harness.models.hf.sampler import LocalSampler
 from harness.models.presets import Settings
@@ -65,7 +64,7 @@ class Evaluations:
             prompt_format = self._format(benchmark, model, tokenizer)
             plan = Plan(
                 benchmark=benchmark,
-                programs=Sampling(
+                programs=GenerationPlan(
                     f"{self.model_name} {when}",
                     sampler,
                     prompt_format,
@@ -78,14 +77,14 @@ class Evaluations:
                 command=self.command,
                 page=self.page,
             )
-            metrics = evaluate_model(
+            metrics = evaluate(
                 plan,
                 self.folder / when / benchmark.name,
                 lambda: nullcontext(self.runner),
                 self.progress(),
                 processes=current_processes(),
             )
-            if metrics is not None:
+            if metrics:
                 found[benchmark.name] = metrics
         return found
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import InputError
 from harness.files import write_json, writing
 from harness.run_store import environment
-from harness.run_store.run_folder import refuse_other_inputs
+from harness.run_store.manifest import refuse_other_inputs
 from rltf.config import RLTFConfig
 
 MANIFEST = "training.json"

@@ -39,8 +39,13 @@ class _Grader:
     def describe(self) -> dict[str, str]:
         return {}
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def cancel(self) -> None:
+        pass
+
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         for job in jobs:
+            if job is None:  # none for the moment
+                continue
             yield self._grade(job, self._overrides.get(job.code.splitlines()[0], job.code))
 
     def _grade(self, job: Job, code: str) -> Outcome:

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError, InputError
-from harness.evaluate.evaluation import Plan
-from harness.evaluate.generation import SampleFiles, Sampling, sample_into
-from harness.evaluate.model_evaluation import evaluate_model
+from harness.evaluate.evaluation import Plan, evaluate
+from harness.evaluate.generation import GenerationPlan
 from harness.extraction import RULES
 from harness.models import Completion, Decoding, Finish, Request
 from harness.models.distributed import Processes
+from harness.run_store.sample_files import SampleFiles
 from harness.types import (
     Benchmark,
     Job,
@@ -110,16 +110,16 @@ def _benchmark() -> Benchmark:
     return Benchmark("made", "test", "1", problems, "hash", "made here")
 
 
-def _plan(model: FakeModel | None = None, n: int = 3, **changes: object) -> Plan[Sampling]:
+def _plan(model: FakeModel | None = None, n: int = 3, **changes: object) -> Plan:
     decoding = Decoding(**{name: changes.pop(name) for name in ("temperature", "seed") if name in changes})
     form = changes.pop("prompt", FORM)
-    sampling = Sampling("org/fake", model or FakeModel(), form, decoding, n)
+    sampling = GenerationPlan("org/fake", model or FakeModel(), form, decoding, n)
     plan = Plan(_benchmark(), sampling, Limits(), {"strict": "1", "apps": "1"}, command="rltf eval x")
     return replace(plan, **changes)
 
 
-def _run(folder: Path, plan: Plan[Sampling], runner: FakeRunner | None = None, **options):
-    return evaluate_model(plan, folder, lambda: nullcontext(runner or FakeRunner()), **options)
+def _run(folder: Path, plan: Plan, runner: FakeRunner | None = None, **options):
+    return evaluate(plan, folder, lambda: nullcontext(runner or FakeRunner()), **options)
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -247,7 +247,7 @@ def test_a_runner_that_does_not_start_lets_nothing_be_sampled(tmp_path):
 
     model = FakeModel()
     with pytest.raises(InfrastructureError, match="no judges"):
-        evaluate_model(_plan(model), tmp_path / "run", refuse)
+        evaluate(_plan(model), tmp_path / "run", refuse)
     assert model.asked == []
 
 
@@ -312,7 +312,7 @@ def test_samples_that_were_changed_by_hand_are_refused(tmp_path):
     _run(tmp_path / "run", _plan())
     samples = tmp_path / "run" / "samples.jsonl"
     samples.write_text(samples.read_text().replace("fail", "pass"))
-    with pytest.raises(InputError, match=r"not the file that manifest\.json vouches for"):
+    with pytest.raises(InputError, match=r"does not match the checksum in manifest\.json"):
         _run(tmp_path / "run", _plan())
 
 
@@ -368,8 +368,8 @@ def test_what_other_processes_sampled_is_merged_and_graded(tmp_path):
         _run(folder, _plan(FakeModel(fail_after=0)))
     other = SampleFiles(folder, shard=1)
     sampling = _plan().programs
-    requests = sampling.missing(_benchmark(), sampling.keys(_benchmark()), other)
-    sample_into(other, sampling, requests[1::2], lambda: None)
+    requests = sampling.missing(_benchmark(), sampling.wanted(_benchmark()), other)
+    sampling.sample(requests[1::2], other, lambda: None)
     other.close()
     with (folder / "samples.journal-1.jsonl").open("ab") as stream:
         stream.write(b'{"task_id": "made/3", "sam')

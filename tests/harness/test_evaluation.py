@@ -12,10 +12,11 @@ from typing import ClassVar
 import pytest
 
 from harness.errors import InputError
-from harness.evaluate.evaluation import Plan, evaluate
+from harness.evaluate.evaluation import Plan, evaluate, identity_of
 from harness.programs.source import ProgramFile, ReferenceSolutions, Sample
+from harness.run_store import rows
 from harness.run_store.journal import OutcomeFile
-from harness.run_store.run_folder import RunFolder
+from harness.run_store.run_folder import open_or_resume
 from harness.types import (
     Benchmark,
     ErrorInfo,
@@ -44,9 +45,14 @@ class FakeRunner:
     def describe(self) -> dict[str, str]:
         return {"isolation": "none, a fake"}
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def cancel(self) -> None:
+        pass
+
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         held: list[Outcome] = []
         for job in jobs:
+            if job is None:  # none for the moment
+                continue
             held.append(self._grade(job))
             if len(held) == 2:
                 yield from held[::-1]
@@ -273,18 +279,36 @@ def test_a_kill_inside_any_row_of_the_journal_changes_no_result(tmp_path, progra
     rows = (straight / "outcomes.jsonl").read_bytes()
     for size in range(0, len(rows) + 1, 61):
         folder = tmp_path / f"run-{size}"
-        with RunFolder(folder) as run:
-            run.adopt(
-                json.loads((straight / "manifest.json").read_text())["identity"],
-                plan.programs,
-                plan.benchmark,
-            )
+        with open_or_resume(folder, identity_of(plan), plan.source, plan.benchmark):
+            pass
         (folder / "outcomes.journal.jsonl").write_bytes(rows[:size])
         rest = FakeRunner()
         evaluate(plan, folder, lambda rest=rest: nullcontext(rest))
         assert len(rest.graded) == 8 - rows[:size].count(b"\n")
         for name in ("outcomes.jsonl", "metrics.json"):
             assert (folder / name).read_bytes() == (straight / name).read_bytes()
+
+
+def test_each_sample_and_outcome_is_decoded_once_for_all_that_is_written_of_them(
+    tmp_path, programs, monkeypatch
+):
+    opened, decoded = [], []
+    read, decode = rows.lines_of, rows.outcome_from_row
+    monkeypatch.setattr(rows, "lines_of", lambda path: opened.append(path.name) or read(path))
+    monkeypatch.setattr(rows, "outcome_from_row", lambda row: decoded.append(row) or decode(row))
+    evaluate(_plan(programs), tmp_path / "run", lambda: nullcontext(FakeRunner()))
+    assert sorted(opened) == ["outcomes.jsonl", "samples.jsonl"]
+    assert len(decoded) == 8
+    for name in ("metrics.json", "report.md", "report.html"):
+        assert (tmp_path / "run" / name).stat().st_size > 1000
+
+
+def test_the_samples_of_a_run_are_a_file_of_programs_with_the_same_results(tmp_path, programs):
+    evaluate(_plan(programs), tmp_path / "run", lambda: nullcontext(FakeRunner()))
+    plan = _plan(tmp_path / "run" / "samples.jsonl")
+    evaluate(plan, tmp_path / "again", lambda: nullcontext(FakeRunner()))
+    for name in ("samples.jsonl", "outcomes.jsonl", "metrics.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
 
 def test_programs_need_not_come_from_a_file(tmp_path):

@@ -7,13 +7,13 @@ from contextlib import nullcontext
 import pytest
 
 from harness.errors import InputError
-from harness.evaluate.evaluation import Plan
-from harness.evaluate.generation import SampleFiles, Sampling, sample_into
-from harness.evaluate.model_evaluation import evaluate_model
+from harness.evaluate.evaluation import Plan, evaluate
+from harness.evaluate.generation import GenerationPlan
 from harness.metrics.paired import compare_runs
 from harness.models import Completion, Decoding, Finish, Request
 from harness.models.unanswered import Loss, Unanswered
 from harness.run_store.finished_run import read_run
+from harness.run_store.sample_files import SampleFiles
 from harness.types import (
     Benchmark,
     Limits,
@@ -82,12 +82,12 @@ class Runner:
 def plan(model, n=2, **changes):
     problems = [Problem(f"made/{number}", "Q?", lambda: TEST) for number in range(4)]
     benchmark = Benchmark("made", "test", "1", problems, "hash", "made here")
-    sampling = Sampling("m", model, FORM, Decoding(**changes), n)
+    sampling = GenerationPlan("m", model, FORM, Decoding(**changes), n)
     return Plan(benchmark, sampling, Limits(), {"strict": "1", "apps": "1"})
 
 
 def run(folder, model, runner=None, **options):
-    return evaluate_model(plan(model, **options), folder, lambda: nullcontext(runner or Runner()))
+    return evaluate(plan(model, **options), folder, lambda: nullcontext(runner or Runner()))
 
 
 def contents(folder):
@@ -212,13 +212,13 @@ def test_losses_of_several_processes_come_together(tmp_path):
     """Two processes each lose some, then all is given."""
     first = plan(LossyModel(LOST))
     files = SampleFiles(tmp_path, 1)
-    requests = first.programs.missing(first.benchmark, first.programs.keys(first.benchmark), files)
-    sample_into(files, first.programs, requests[1::2], lambda: None)
+    requests = first.programs.missing(first.benchmark, first.programs.wanted(first.benchmark), files)
+    first.programs.sample(requests[1::2], files, lambda: None)
     files.close()
     leading = SampleFiles(tmp_path)
-    sample_into(leading, first.programs, requests[::2], lambda: None)
+    first.programs.sample(requests[::2], leading, lambda: None)
     leading.scan()
-    keys = first.programs.keys(first.benchmark)
+    keys = first.programs.wanted(first.benchmark)
     assert set(keys) - set(leading.given(keys)) == set(LOST)
     leading.finish(keys)
     assert len((tmp_path / "lost.jsonl").read_text().splitlines()) == 3

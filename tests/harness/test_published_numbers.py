@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.report import against
-from harness.report.against import Standing, hold_against
+from harness.report.against import ComparisonStatus, compare_with_published
 from harness.report.published import TABLES, published
 from harness.run_store.finished_run import load_run
 from harness.types import Limits
@@ -32,21 +32,23 @@ def _cell(folder, claim="RLTF/CodeT5", metric="pass@1", source="RLTF arXiv:2307.
         for row in published()
         if (row.benchmark, row.system, row.metric, row.source) == ("mbpp", system, metric, source)
     ]
-    (cell,) = hold_against(rows, [run], "apps")
+    (cell,) = compare_with_published(rows, [run], "apps")
     return cell
 
 
-@pytest.mark.parametrize(("passes", "standing"), [(30, Standing.REPRODUCED), (60, Standing.DIFFERS)])
-def test_a_fitting_run_reproduces_what_lies_in_its_interval_and_differs_otherwise(make_run, passes, standing):
+@pytest.mark.parametrize(
+    ("passes", "status"), [(30, ComparisonStatus.REPRODUCED), (60, ComparisonStatus.DIFFERS)]
+)
+def test_a_fitting_run_reproduces_what_lies_in_its_interval_and_differs_otherwise(make_run, passes, status):
     cell = _cell(make_run("run", _programs(passes)))
-    assert cell.standing is standing
+    assert cell.status is status
     assert cell.difference == pytest.approx(passes - 30.4)
     assert "taken on its owner's word" in cell.reasons[0]
 
 
 def test_a_run_that_does_not_say_what_it_repeats_is_not_called_a_reproduction(make_run):
     cell = _cell(make_run("run", _programs()), claim=None)
-    assert cell.standing is Standing.NOT_COMPARABLE
+    assert cell.status is ComparisonStatus.NOT_COMPARABLE
     assert cell.difference == pytest.approx(-0.4)  # the same measure, so the distance can be shown
     assert "write 'RLTF/CodeT5=FOLDER'" in cell.reasons[0]
 
@@ -61,7 +63,7 @@ def test_a_run_that_does_not_say_what_it_repeats_is_not_called_a_reproduction(ma
 )
 def test_another_measure_has_no_difference_and_says_why(make_run, options, reason):
     cell = _cell(make_run("run", _programs(), **options))
-    assert (cell.standing, cell.difference) == (Standing.NOT_COMPARABLE, None)
+    assert (cell.status, cell.difference) == (ComparisonStatus.NOT_COMPARABLE, None)
     assert cell.reasons == (reason,)
 
 
@@ -117,31 +119,32 @@ def test_recorded_sampling_that_fits_needs_nobodys_word(make_run):
     fits = {"temperature": 1.2, "top_p": 0.95, "prompt": "zero-shot-tests"}
     (folder / "manifest.json").write_text(json.dumps(manifest | {"generation": fits}))
     cell = _cell(folder)
-    assert (cell.standing, cell.reasons) == (Standing.REPRODUCED, ())
+    assert (cell.status, cell.reasons) == (ComparisonStatus.REPRODUCED, ())
 
 
 def test_a_run_that_claims_a_system_is_held_against_no_other(make_run):
     run = load_run(f"RLTF={make_run('run', _programs())}")
     rows = TABLES["rltf-9"].rows
-    standings = {
-        (c.published.system, c.published.metric): c.standing for c in hold_against(rows, [run], "apps")
+    statuses = {
+        (c.published.system, c.published.metric): c.status
+        for c in compare_with_published(rows, [run], "apps")
     }
-    assert standings["RLTF", "pass@1"] is Standing.REPRODUCED
-    assert standings["CodeRL", "pass@1"] is standings["PPOCoder", "pass@80"] is Standing.NOT_RUN
+    assert statuses["RLTF", "pass@1"] is ComparisonStatus.REPRODUCED
+    assert statuses["CodeRL", "pass@1"] is statuses["PPOCoder", "pass@80"] is ComparisonStatus.NOT_RUN
 
 
 def test_a_system_published_with_two_base_models_has_to_be_told_apart(make_run):
     apps = {f"apps/test/{n}": ["wrong_answer"] for n in range(5)}
     run = load_run(f"RLTF={make_run('run', apps, benchmark='apps')}")
-    cells = hold_against(TABLES["rltf-8"].rows, [run], "apps")
+    cells = compare_with_published(TABLES["rltf-8"].rows, [run], "apps")
     reasons = [cell.reasons[-1] for cell in cells if cell.run is not None]
     assert set(reasons) == {"RLTF is published with CodeGen, CodeT5: write 'RLTF/CodeGen=FOLDER'"}
 
 
 def test_without_a_run_every_number_is_not_run():
-    cells = hold_against(published(), [], "apps")
+    cells = compare_with_published(published(), [], "apps")
     assert len(cells) == 81
-    assert {cell.standing for cell in cells} == {Standing.NOT_RUN}
+    assert {cell.status for cell in cells} == {ComparisonStatus.NOT_RUN}
 
 
 def test_every_table_of_the_paper_is_found_and_read_as_numbers():

@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 
 from harness.errors import InfrastructureError, InputError
+from harness.evaluate.sources import ExistingPrograms
 from harness.files import replace_file
 from harness.programs.source import Sample
 from harness.run_store.journal import OutcomeFile, RowFile
@@ -22,7 +23,7 @@ from harness.run_store.records import (
     read_samples,
     write_samples,
 )
-from harness.run_store.run_folder import RunFolder
+from harness.run_store.run_folder import open_or_resume
 from harness.types import Benchmark, ErrorInfo, Outcome, Problem, Status, TestKind, TestOutcome, TestSuite
 
 ERROR = ErrorInfo("ValueError", "bad \ud800 é\0\n", None)
@@ -224,65 +225,72 @@ class _Given:
 BENCHMARK = Benchmark("mbpp", "test", "1", [Problem("mbpp/1", "", lambda: SUITE)], "hash", "made here")
 
 
+def _opened(path, identity=None, programs=None):
+    return open_or_resume(path, identity or {}, ExistingPrograms(programs or _Given()), BENCHMARK)
+
+
 def test_a_folder_refuses_other_inputs_and_names_what_differs(tmp_path):
-    with RunFolder(tmp_path / "run") as run:
-        run.adopt({"limits": {"cpu_seconds": 4.0}, "programs": "a"}, _Given(), BENCHMARK)
-    with RunFolder(tmp_path / "run") as run:
-        run.adopt({"limits": {"cpu_seconds": 4.0}, "programs": "a"}, _Given(), BENCHMARK)
+    folder, identity = tmp_path / "run", {"limits": {"cpu_seconds": 4.0}, "programs": "a"}
+    with _opened(folder, identity):
+        pass
+    with _opened(folder, identity) as run:
         assert run.keys == [("mbpp/1", 0)]
     with (
-        RunFolder(tmp_path / "run") as run,
         pytest.raises(
             InputError, match=r"limits\.cpu_seconds was 4\.0, now it is 2\.0; choose another --out"
         ),
+        _opened(folder, {"limits": {"cpu_seconds": 2.0}, "programs": "a"}),
     ):
-        run.adopt({"limits": {"cpu_seconds": 2.0}, "programs": "a"}, _Given(), BENCHMARK)
-    with RunFolder(tmp_path / "run") as run, pytest.raises(InputError, match="seed was not set, now it is 1"):
-        run.adopt({"limits": {"cpu_seconds": 4.0}, "programs": "a", "seed": 1}, _Given(), BENCHMARK)
+        pass
+    with (
+        pytest.raises(InputError, match="seed was not set, now it is 1"),
+        _opened(folder, identity | {"seed": 1}),
+    ):
+        pass
 
 
 def test_a_folder_in_use_is_refused(tmp_path):
     with (
-        RunFolder(tmp_path),
+        _opened(tmp_path),
         pytest.raises(InputError, match="in use by another rltf process"),
-        RunFolder(tmp_path),
+        _opened(tmp_path),
     ):
         pass
-    with RunFolder(tmp_path):
+    with _opened(tmp_path):
         pass  # free again
 
 
 def test_outcomes_of_unknown_origin_are_refused(tmp_path):
     (tmp_path / "outcomes.jsonl").write_text("")
     with (
-        RunFolder(tmp_path) as run,
         pytest.raises(InputError, match=r"holds outcomes\.jsonl but no manifest"),
+        _opened(tmp_path),
     ):
-        run.adopt({}, _Given(), BENCHMARK)
+        pass
 
 
 @pytest.mark.parametrize(
     "content", ['{"task_id": "mbpp/1", "sample_id": 0, "code": "other"}\n', "{}\n", "\0", ""]
 )
 def test_changed_samples_are_refused(tmp_path, content):
-    with RunFolder(tmp_path) as run:
-        run.adopt({}, _Given(), BENCHMARK)
+    with _opened(tmp_path):
+        pass
     (tmp_path / "samples.jsonl").write_text(content)
     with (
-        RunFolder(tmp_path) as run,
-        pytest.raises(InputError, match=r"not the file that manifest\.json vouches for"),
+        pytest.raises(InputError, match=r"does not match the checksum in manifest\.json"),
+        _opened(tmp_path),
     ):
-        run.adopt({}, _Given(), BENCHMARK)
+        pass
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format": 99}', "\0"])
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 99}', "\0", '{"format": 1, "identity": 2}'])
 def test_a_foreign_manifest_is_refused(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
     with (
-        RunFolder(tmp_path) as run,
         pytest.raises(InputError, match=r"manifest\.json .*choose another --out"),
+        _opened(tmp_path),
     ):
-        run.adopt({}, _Given(), BENCHMARK)
+        pass
 
 
 def test_refused_input_leaves_no_folder(tmp_path):
@@ -290,12 +298,12 @@ def test_refused_input_leaves_no_folder(tmp_path):
         def read(self, benchmark):
             raise InputError("bad")
 
-    with pytest.raises(InputError), RunFolder(tmp_path / "a" / "b") as run:
-        run.adopt({}, Bad(), BENCHMARK)
+    with pytest.raises(InputError, match="bad"), _opened(tmp_path / "a" / "b", programs=Bad()):
+        pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_a_file_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"), RunFolder(tmp_path / "file"):
+    with pytest.raises(InputError, match="cannot be written"), _opened(tmp_path / "file"):
         pass

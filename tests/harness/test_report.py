@@ -2,12 +2,13 @@
 
 import io
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from harness.metrics.summary import Summary
 from harness.report.console import show
-from harness.report.markdown import markdown
+from harness.report.markdown import Notable, markdown
 from harness.report.progress import BarProgress, LineProgress, progress_on
 from harness.run_store import environment
 from harness.types import Benchmark, ErrorInfo, Outcome, Problem, Status, TestKind, TestOutcome, TestSuite
@@ -89,10 +90,11 @@ def test_a_terminal_gets_a_bar_and_a_file_gets_lines():
 
 
 def _report(*outcomes: Outcome) -> str:
-    summary = Summary(BENCHMARK, ["strict"])
+    summary, notable = Summary(BENCHMARK, ["strict"]), Notable(BENCHMARK, ["strict"])
     for outcome in outcomes:
         summary.add(outcome)
-    return markdown(summary.metrics([1]), MANIFEST, BENCHMARK, outcomes)
+        notable.add(outcome)
+    return markdown(summary.metrics([1]), MANIFEST, notable)
 
 
 def test_a_report_holds_numbers_origin_and_command():
@@ -138,8 +140,8 @@ def test_the_environment_names_versions_hardware_and_no_place():
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_the_commit_of_a_checkout_says_whether_files_were_changed(tmp_path, monkeypatch, changed):
-    package = tmp_path / "harness"
-    package.mkdir()
+    package = tmp_path / "harness" / "run_store"
+    package.mkdir(parents=True)
     module = package / "environment.py"
     module.write_text("one")
     identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
@@ -151,6 +153,11 @@ def test_the_commit_of_a_checkout_says_whether_files_were_changed(tmp_path, monk
     assert len(environment.commit().removesuffix("+changes")) == 40
 
 
+def test_the_module_is_where_it_looks_for_the_checkout_from():
+    root = Path(__file__).parents[2]
+    assert (environment.commit() is None) is not (root / ".git").exists()
+
+
 def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "harness" / "environment.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "harness" / "run_store" / "environment.py"))
     assert environment.commit() is None

@@ -6,26 +6,27 @@ import json
 
 import pytest
 
-from harness.metrics.completions import recorded
+from harness.metrics.completions import CompletionCounts
 from harness.report.run_page import write_page
 from rltf import cli
 
 P, W = "passed", "wrong_answer"
 
 
-def _lines(*rows):
-    return [json.dumps(row).encode() for row in rows]
+def _counted(*rows):
+    counts = CompletionCounts()
+    for row in rows:
+        counts.add(row)
+    return counts.metrics()
 
 
 def test_answers_are_counted_and_shares_are_of_those_that_record_them():
-    found = recorded(
-        _lines(
-            {"changed": True, "finish": "length", "tokens": 7},
-            {"changed": False, "finish": "stop", "tokens": 5},
-            {"changed": True, "finish": "stop"},
-            {"finish": "content_filter"},
-            {"code": "made elsewhere"},
-        )
+    found = _counted(
+        {"changed": True, "finish": "length", "tokens": 7},
+        {"changed": False, "finish": "stop", "tokens": 5},
+        {"changed": True, "finish": "stop"},
+        {"finish": "content_filter"},
+        {"code": "made elsewhere"},
     )
     assert found == {
         "changed": {"count": 2, "of": 3},
@@ -36,7 +37,7 @@ def test_answers_are_counted_and_shares_are_of_those_that_record_them():
 
 def test_programs_made_elsewhere_get_no_counts(make_run):
     run = make_run("r", {"mbpp/11": [P]})
-    assert recorded(_lines({"code": "x"})) == {}
+    assert _counted({"code": "x"}) == {}
     assert "answers" not in json.loads((run / "metrics.json").read_text())
     assert "From answers to programs" not in (run / "report.md").read_text()
 
@@ -47,7 +48,7 @@ def run(make_run):
     run = make_run("r", {"mbpp/11": [P, W], "mbpp/12": [W, W]})
     metrics = json.loads((run / "metrics.json").read_text())
     row = {"finish": "stop", "changed": False}
-    metrics["answers"] = recorded(_lines(row, row, row, {"finish": "length", "changed": True}))
+    metrics["answers"] = _counted(row, row, row, {"finish": "length", "changed": True})
     metrics["prompts"] = {"shortened": 1, "of": 2}
     (run / "metrics.json").write_text(json.dumps(metrics))
     manifest = json.loads((run / "manifest.json").read_text())
@@ -77,4 +78,8 @@ def test_the_page_says_how_the_programs_were_sampled(run):
 def test_the_numbers_of_a_run_stay_numbers_beside_them(run, capsys):
     assert cli.main(["report", str(run), "--format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert {row["metric"] for row in rows} == {"pass@1", "test_case_average"}
+    assert {row["metric"] for row in rows if row["value_percent"]} == {
+        "pass@1",
+        "strict_accuracy",
+        "test_case_average",
+    }

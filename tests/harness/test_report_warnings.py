@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from harness.evaluate.evaluation import Plan, evaluate
+from harness.metrics.unusable import UnusableCounts
 from harness.programs.source import ProgramFile
 from harness.report.console import show
 from harness.report.run_page import write_page
-from harness.report.warnings import count_unusable, warnings
+from harness.report.warnings import warnings
 from harness.types import (
     AssertTest,
     Benchmark,
@@ -39,21 +40,20 @@ def row(code: str, task: str = "b/0", **more: object) -> bytes:
 
 
 def test_programs_are_counted_by_what_keeps_them_from_being_answers():
-    found = count_unusable(
-        [
-            row(GOOD),
-            row("  " + GOOD),
-            row("def mul(a, b):\n    return a * b\n"),
-            row("from x import add\n"),
-            row("I cannot add(1, 2)."),
-            row(" \n"),
-            row(GOOD, finish="length"),
-            row("", finish="length"),
-            row("print(2)\n", "b/1"),
-        ],
-        BENCHMARK,
-    )
-    assert found == {"lacking": 3, "empty": 2, "cut": 2, "unusable": 6, "of": 9}
+    counts = UnusableCounts(BENCHMARK)
+    for line in (
+        row(GOOD),
+        row("  " + GOOD),
+        row("def mul(a, b):\n    return a * b\n"),
+        row("from x import add\n"),
+        row("I cannot add(1, 2)."),
+        row(" \n"),
+        row(GOOD, finish="length"),
+        row("", finish="length"),
+        row("print(2)\n", "b/1"),
+    ):
+        counts.add(json.loads(line))
+    assert counts.metrics() == {"lacking": 3, "empty": 2, "cut": 2, "unusable": 6, "of": 9}
 
 
 def metrics_of(**counts: int) -> dict[str, object]:
@@ -100,8 +100,11 @@ class _Fails:
     def describe(self) -> dict[str, str]:
         return {}
 
+    def cancel(self) -> None:
+        pass
+
     def run(self, jobs):
-        for job in jobs:
+        for job in filter(None, jobs):
             verdicts = {"strict": Status.RUNTIME_ERROR}
             yield Outcome(job.task_id, job.sample_id, verdicts, (TestOutcome(verdicts),))
 

@@ -76,7 +76,7 @@ def test_programs_of_every_kind_are_graded_and_shown(tmp_path):
     assert overall["pass@3"]["value"] == 1.0
     assert overall["verdicts"]["syntax_error"] == 12
     assert overall["verdicts"]["passed"] == 12
-    for text in ("pass@3", "syntax_error", "33.33 ["):
+    for text in ("pass@3", "syntax error", "33.33 ["):
         assert text in done.stdout
         assert text in (tmp_path / "run" / "report.md").read_text()
     rows = [json.loads(line) for line in (tmp_path / "run" / "outcomes.jsonl").read_text().splitlines()]

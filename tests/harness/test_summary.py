@@ -7,7 +7,8 @@ import pytest
 
 from harness.metrics.pass_at_k import strict_accuracy, test_case_average
 from harness.metrics.summary import Summary, from_easy_to_hard
-from harness.report.tables import all_tables, exceptions, percent, remarks, scores
+from harness.report.columns import percent
+from harness.report.tables import all_tables, exceptions, remarks, scores
 from harness.types import Benchmark, ErrorInfo, Outcome, Problem, Status, TestKind, TestOutcome, TestSuite
 
 SUITE = TestSuite.pack(TestKind.STDIN, [])
@@ -190,7 +191,7 @@ def test_rare_exceptions_share_a_row():
     outcomes = [_outcome("a", i, (R, R), error=f"E{i:02}") for i in range(15)]
     rows = exceptions(_metrics(TWO, outcomes)).rows
     assert len(rows) == 13
-    assert rows[-1] == ["3 further types", "3", "", "3", ""]
+    assert rows[-1] == ["3 further types", "3", "20.0 %", "3", "20.0 %"]
 
 
 def test_a_share_is_shown_in_per_cent_and_an_undefined_one_as_such():
