@@ -10,7 +10,7 @@ benchmark and run folder, which are arguments of `rltf train`.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_origin, get_type_hints
 
 from transformers import TrainingArguments
 from transformers.trainer_utils import SchedulerType
@@ -22,6 +22,7 @@ from rltf.objectives import find_objective
 from rltf.objectives.base import ROLLOUTS, Objective
 from rltf.rewards.rltf import PAPER, RewardConfig
 from rltf.rollout.replay_buffer import RULES
+from rltf.validation import check_choice
 
 WARMUP_LOG = "warmup_log"
 """What `lr_scheduler_type` can be beside Trainer's."""
@@ -172,8 +173,12 @@ class RLTFConfig(TrainingArguments):
                 f"objective is {type(self.objective).__name__}, method {self.method} takes"
                 f" {kind.Options.__name__}"
             )
+        hints = get_type_hints(kind.Options)
         for each in () if self.objective is None else fields(self.objective):
-            bounds_of(each).check(each.name, getattr(self.objective, each.name))
+            value = getattr(self.objective, each.name)
+            bounds_of(each).check(each.name, value)
+            if get_origin(hints[each.name]) is Literal:
+                check_choice(each.name, value, hints[each.name])
 
     def _check_together(self) -> None:
         """Options that are well by themselves and not together."""

@@ -104,7 +104,7 @@ class Fine:
             return TermValue(0.0, ())
         if feedback.scope is Scope.LINE and feedback.line is not None:
             return TermValue(self.penalty, spans_of_lines(program.code, [feedback.line]))
-        return TermValue(self.penalty)
+        return TermValue(self.penalty, ((0, len(program.code)),))
 
 
 def spans_of_lines(code: str, lines: Iterable[int]) -> list[tuple[int, int]]:
