@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OBJECTIVES: Mapping[str, str] = {
     "rltf": "rltf.objectives.rltf:RLTF",
     "sft": "rltf.objectives.sft:SFT",
+    "grpo": "rltf.objectives.grpo:GRPO",
 }
 """Name to `module:class`. One of your own needs no entry here: `--method my_package.my_module:MyClass`."""
 
