@@ -24,6 +24,7 @@ TERMS: Mapping[str, str] = {
     "passed": "rltf.rewards.terms:Passed",
     "coarse": "rltf.rewards.terms:Coarse",
     "fine": "rltf.rewards.terms:Fine",
+    "lint": "rltf.rewards.lint:Lint",
 }
 """Name to `module:class`. A term of your own needs no entry here: it is named `module:class` in `terms`."""
 
