@@ -132,6 +132,8 @@ TRAINER: Mapping[str, Bounds] = {
 ELSEWHERE: Mapping[str, str] = {
     "output_dir": "it is --out",
     "rewards": "its options are set by their own names: baseline=greedy",
+    "objective": "the method's options are set by their own names",
+    "term_options": "an option of a reward term is set as fine.penalty=-0.1",
     "resume_from_checkpoint": "it is --resume",
     "auto_find_batch_size": "rl_share says which rows a micro-batch has; lower per_device_train_batch_size",
     "label_smoothing_factor": "neither loss here has any",

@@ -22,6 +22,7 @@ from rltf.data.batch import Tokens
 from rltf.data.microbatches import Stream
 from rltf.data.solutions import Solutions
 from rltf.monitoring.metrics import Meter
+from rltf.objectives.base import Objective
 from rltf.rollout.replay_buffer import OnlineBuffer
 from rltf.rollout.rollout import Rollouts, Sampling
 from rltf.rollout.sampler_process import SamplerProcess
@@ -48,7 +49,7 @@ def make_trainer(
         benchmark: Whose problems' solutions supervised rows are made of; its training split.
         rewarding: Problems to sample programs for; each must be one that the grader can judge
             (`rltf.rollout.problem_filter`).
-        grader: Running; needed for `rltf`.
+        grader: Running; needed by methods that sample programs.
         callbacks: Run after the trainer's own.
 
     Raises:
@@ -56,6 +57,7 @@ def make_trainer(
     """
     check_split(benchmark)
     meter = Meter()
+    objective = config.make_objective()
     tokens = Tokens(
         model, tokenizer, max_prompt_tokens=config.max_prompt_tokens, max_target_tokens=config.max_new_tokens
     )
@@ -71,13 +73,14 @@ def make_trainer(
     buffer = OnlineBuffer(config.buffer_size, rule=config.buffer_rule, seed=config.seed)
     stream = Stream(config, tokens, solutions, buffer, meter=meter)
     source = None
-    if config.method == "rltf":
-        rollouts = _rollouts(config, rewarding, prompt_format)
+    if config.online:
+        rollouts = _rollouts(config, objective, rewarding, prompt_format)
         model = model.to(config.device)  # a sampler must not outlive a move of its model
         source = _source(model, tokenizer, config, rollouts, grader)
     return RLTFTrainer(
         model,
         config,
+        objective=objective,
         stream=stream,
         meter=meter,
         prompt_format=prompt_format,
@@ -142,7 +145,9 @@ def check_rewarding(problems: Sequence[Problem], config: RLTFConfig) -> Sequence
     return share
 
 
-def _rollouts(config: RLTFConfig, rewarding: Sequence[Problem], prompt_format: PromptFormat) -> Rollouts:
+def _rollouts(
+    config: RLTFConfig, objective: Objective, rewarding: Sequence[Problem], prompt_format: PromptFormat
+) -> Rollouts:
     sampling = Sampling(
         samples_per_problem=config.samples_per_problem,
         temperatures=config.temperatures,
@@ -152,14 +157,22 @@ def _rollouts(config: RLTFConfig, rewarding: Sequence[Problem], prompt_format: P
         seed=config.seed,
     )
     share = check_rewarding(rewarding, config)
-    return Rollouts(share, prompt_format, sampling, config.rewards, config.profile, config.keep_neutral)
+    return Rollouts(
+        share,
+        prompt_format,
+        sampling,
+        objective,
+        config.profile,
+        config.keep_neutral,
+        config.rewards.feedback,
+    )
 
 
 def _source(
     model: Any, tokenizer: Any, config: RLTFConfig, rollouts: Rollouts, grader: Grader | None
 ) -> Source:
     if grader is None:
-        raise InputError("RLTF needs a running grader: with harness.Runner() as grader: …")
+        raise InputError(f"method {config.method} needs a running grader: with harness.Runner() as grader: …")
     if config.cuts_weights:
         raise InputError(
             "programs cannot be sampled from weights that are cut apart (FSDP, ZeRO-3); use DDP or ZeRO-2,"

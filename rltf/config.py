@@ -1,15 +1,16 @@
-"""`RLTFConfig`: the options of RLTF on top of transformers' `TrainingArguments`.
+"""`RLTFConfig`: the options of a training run on top of transformers' `TrainingArguments`.
 
 Where the paper (arXiv:2307.04349) and the released code differ, the option's text says which value is whose;
 `rltf.presets` has both sets. Everything else (precision, accumulation, checkpoints, schedulers, reports,
 DeepSpeed, FSDP) is Trainer's and keeps Trainer's names.
-Does not cover: model, benchmark and run folder, which are arguments of `rltf train`.
+Does not cover: options of one method alone, which are the `Options` of its class (`rltf.objectives`); model,
+benchmark and run folder, which are arguments of `rltf train`.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_origin, get_type_hints
 
 from transformers import TrainingArguments
 from transformers.trainer_utils import SchedulerType
@@ -17,8 +18,11 @@ from transformers.trainer_utils import SchedulerType
 from harness.compare import PROFILES
 from harness.errors import InputError
 from rltf.bounds import bounds_of, option
+from rltf.objectives import find_objective
+from rltf.objectives.base import ROLLOUTS, Objective
 from rltf.rewards.rltf import PAPER, RewardConfig
 from rltf.rollout.replay_buffer import RULES
+from rltf.validation import check_choice
 
 WARMUP_LOG = "warmup_log"
 """What `lr_scheduler_type` can be beside Trainer's."""
@@ -34,11 +38,21 @@ _DECIDING = (
 class RLTFConfig(TrainingArguments):
     """Options of one training run; those not listed here are `TrainingArguments`'."""
 
-    method: str = option("rltf", choices=("rltf", "sft"))
-    """`sft`: supervised on the benchmark's own solutions; `rltf`: that and online RL."""
+    method: str = "rltf"
+    """What is learned: a name of `rltf.objectives.OBJECTIVES`, or `module:class` of an `Objective` of your
+    own. `sft`: supervised on the benchmark's own solutions; the others: that and online RL."""
+    objective: Any = None
+    """Options of the method, an instance of its class's `Options`; `None` for its defaults. Those of `rltf`
+    are `rewards`."""
+    terms: dict[str, float] = field(default_factory=dict)
+    """Reward terms with their weights, names of `rltf.rewards.terms.TERMS`: `{"pass_rate": 1, "fine": 0.5}`.
+    What the reward is made of, or with `rltf` what is added to its own; `{}` for the method's default."""
+    term_options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Options of terms, by the term's name; `--set fine.penalty=-0.1` puts one here."""
 
     rewards: RewardConfig = PAPER
-    """Rewards, baseline and losses; `rltf.rewards.rltf.RewardConfig` says of each value whose it is."""
+    """Rewards, baseline and losses of `rltf`; `rltf.rewards.rltf.RewardConfig` says of each value whose it
+    is. `feedback` is for all methods."""
     profile: str = option("strict", choices=PROFILES)
     """Comparison of outputs by which a test counts as passed (both: `apps`)."""
 
@@ -99,7 +113,7 @@ class RLTFConfig(TrainingArguments):
     buffer_rule: str = option("queue", choices=RULES)
     """`queue` (paper) or `released`; see `rltf.rollout.replay_buffer`."""
     keep_neutral: bool = True
-    """Keep programs whose rewards are all nought (both), though they have no gradient. `false` (ours, for
+    """Keep programs whose credit is zero (both), though they have no gradient. `false` (ours, for
     `group_mean`) spends the steps on the others."""
     refresh_every: int = option(50, at_least=1)
     """Optimiser steps between refreshes (both)."""
@@ -145,14 +159,32 @@ class RLTFConfig(TrainingArguments):
             bounds_of(each).check(each.name, getattr(self, each.name))
         if self.lr_scheduler_type == WARMUP_LOG:
             self.lr_scheduler_type, self.warmup_log = "constant_with_warmup", True
+        self._check_method()
         self._check_together()
         super().__post_init__()  # type: ignore[no-untyped-call]
+
+    def _check_method(self) -> None:
+        """The method exists, and its options are its own."""
+        kind = find_objective(self.method)
+        if self.objective is None and kind.options_field == "objective" and fields(kind.Options):
+            self.objective = kind.Options()
+        if self.objective is not None and not isinstance(self.objective, kind.Options):
+            raise InputError(
+                f"objective is {type(self.objective).__name__}, method {self.method} takes"
+                f" {kind.Options.__name__}"
+            )
+        hints = get_type_hints(kind.Options)
+        for each in () if self.objective is None else fields(self.objective):
+            value = getattr(self.objective, each.name)
+            bounds_of(each).check(each.name, value)
+            if get_origin(hints[each.name]) is Literal:
+                check_choice(each.name, value, hints[each.name])
 
     def _check_together(self) -> None:
         """Options that are well by themselves and not together."""
         if not self.temperatures:
             raise InputError("temperatures must be positive numbers, got none")
-        if not 0 < self.buffer_fill <= self.buffer_size and self.method == "rltf":
+        if not 0 < self.buffer_fill <= self.buffer_size and self.online:
             raise InputError(
                 f"buffer_fill must be between 1 and buffer_size ({self.buffer_size}), got {self.buffer_fill}"
             )
@@ -160,13 +192,10 @@ class RLTFConfig(TrainingArguments):
             raise InputError(
                 f"warmup_log is the rise to a constant rate, not that of {self.lr_scheduler_type}"
             )
-        if self.method == "rltf" and self.rewards.baseline == "group_mean" and self.samples_per_problem < 2:
-            raise InputError(
-                "baseline=group_mean needs samples_per_problem of at least 2: one is its own mean"
-            )
+        self.make_objective()  # refuses options that its method cannot work with
         if self.max_steps < 1:
             raise InputError("training has no end of its own: programs never run out; give --steps N")
-        if self.method == "rltf" and self.mixing == "together" and 0 < self.rl_share < 1:
+        if self.online and self.mixing == "together" and 0 < self.rl_share < 1:
             self._check_share()
 
     def _check_share(self) -> None:
@@ -176,6 +205,16 @@ class RLTFConfig(TrainingArguments):
                 f"a micro-batch of {rows} cannot hold both kinds of rows with rl_share {self.rl_share};"
                 " raise the batch size, or pass --mixing alternate"
             )
+
+    @property
+    def online(self) -> bool:
+        """Whether programs are sampled and learned from."""
+        return ROLLOUTS in find_objective(self.method).needs_always
+
+    def make_objective(self) -> Objective:
+        """The objective of this run; it has no models yet."""
+        kind = find_objective(self.method)
+        return kind(getattr(self, kind.options_field), self)
 
     @property
     def rl_rows(self) -> int:
@@ -210,9 +249,12 @@ class RLTFConfig(TrainingArguments):
         """What a resumed run must have as before: all options of ours, and those of Trainer's that decide."""
         own = {each.name for each in fields(RLTFConfig)} - {each.name for each in fields(TrainingArguments)}
         plain = self.to_dict()
-        return {name: plain[name] for name in sorted({*own, *_DECIDING})}
+        # So that what does not use them has the identity that it had before there were any.
+        unused = {name for name in ("objective", "terms", "term_options") if not plain[name]}
+        return {name: plain[name] for name in sorted({*own, *_DECIDING} - unused)}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the reports that Trainer feeds."""
         plain: dict[str, Any] = super().to_dict()  # type: ignore[no-untyped-call]
-        return plain | {"rewards": asdict(self.rewards)}
+        chosen = None if self.objective is None else asdict(self.objective)
+        return plain | {"rewards": asdict(self.rewards), "objective": chosen}

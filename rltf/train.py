@@ -133,7 +133,7 @@ def _runner(training: Training) -> Runner:
 def _rewarding(training: Training, runner: Runner) -> Sequence[Problem]:
     """The problems that programs are sampled for."""
     config = training.config
-    if config.method == "sft":
+    if not config.online:
         return ()
     with config.main_process_first(desc="audit"):
         found = audit(training.benchmark, runner, profile=config.profile, cache=training.cache)

@@ -2,7 +2,8 @@
 
 What is ours, from top to bottom: the data stream, the loss, the log, the checkpoint. Everything else
 (accumulation, precision, schedulers, distribution, PEFT, reports) is Trainer's, and none of it is copied.
-A step is: micro-batches from the stream, logits, the terms of the loss, Trainer's backward and optimiser.
+A step is: micro-batches from the stream, log-probabilities of their targets, the terms that the objective
+makes of them (`rltf.objectives`), Trainer's backward and optimiser.
 New programs come in between steps (`rltf.monitoring.callbacks.Refresh`).
 Does not cover: loading models and problems, or evaluation (`rltf.train`).
 """
@@ -25,7 +26,15 @@ from rltf.monitoring.callbacks import MetricsFile, Refresh, Seconds
 from rltf.monitoring.finite import Finite
 from rltf.monitoring.metrics import Meter
 from rltf.objectives.accumulation import Normalizers, normalizers
-from rltf.objectives.losses import entropy, policy_gradient_terms, supervised_loss
+from rltf.objectives.base import HIDDEN, REFERENCE, Batch, Objective, RolloutBatch
+from rltf.objectives.losses import entropy, is_target, token_log_probs
+from rltf.objectives.second_models import (
+    ReferencePolicy,
+    check_processes,
+    load_models,
+    save_models,
+    trained_parameters,
+)
 from rltf.rollout.schedule import Source
 from rltf.run import checkpoints
 
@@ -34,6 +43,7 @@ class RLTFTrainer(Trainer):
     """Trains a causal or a seq2seq model on the stream's rows; a source refreshes the stream's buffer."""
 
     args: RLTFConfig
+    objective: Objective
     loss_is_scaled_for_ga = True
     """Each micro-batch gives its part of the step's loss (`rltf.objectives.accumulation`); Trainer divides
     nothing."""
@@ -43,6 +53,7 @@ class RLTFTrainer(Trainer):
         model: nn.Module,
         args: RLTFConfig,
         *,
+        objective: Objective,
         stream: Stream,
         meter: Meter,
         prompt_format: PromptFormat | None = None,
@@ -54,6 +65,7 @@ class RLTFTrainer(Trainer):
         Args:
             model: With a language-modelling head.
             args: All options.
+            objective: Of `args.method`.
             stream: Of micro-batches.
             meter: Collects what is logged.
             prompt_format: What the policy is asked with, to be noted beside the model.
@@ -68,11 +80,17 @@ class RLTFTrainer(Trainer):
         super().__init__(
             model=model, args=args, processing_class=processing_class, callbacks=[*ours, *callbacks]
         )
+        self.objective = objective
         self.prompt_format = prompt_format
         self._stream = stream
         self.meter = meter
         self._source = source
-        self._causal = not self.accelerator.unwrap_model(model).config.is_encoder_decoder
+        policy = self.accelerator.unwrap_model(model)
+        self._causal = not policy.config.is_encoder_decoder
+        set_seed(args.seed)  # for what the objective makes
+        objective.set_up(policy, processing_class)
+        check_processes(trained_parameters(objective.models), args.world_size)
+        self._reference = ReferencePolicy(policy) if REFERENCE in objective.needs else None
 
     # --- data ------------------------------------------------------------------------------------
 
@@ -88,8 +106,8 @@ class RLTFTrainer(Trainer):
         return batches, self._normalizers(batches, mean=self._mean_over_processes)
 
     def _normalizers(self, batches: Sequence[Mapping[str, Any]], **options: Any) -> Normalizers:
-        rl = self.args.rewards.reduction
-        return normalizers(batches, supervised=rl if self._online else "mean", rl=rl, **options)
+        supervised, rl = self.objective.supervised_reduction, self.objective.reduction
+        return normalizers(batches, supervised=supervised, rl=rl, **options)
 
     def _mean_over_processes(self, values: Sequence[float]) -> Sequence[float]:
         if self.accelerator.num_processes == 1:
@@ -97,10 +115,6 @@ class RLTFTrainer(Trainer):
         given = torch.tensor(values, dtype=torch.float32, device=self.args.device)
         found: list[float] = self.accelerator.reduce(given, "mean").tolist()
         return found
-
-    @property
-    def _online(self) -> bool:
-        return self.args.method == "rltf"
 
     # --- loss ------------------------------------------------------------------------------------
 
@@ -111,7 +125,7 @@ class RLTFTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """L = L_sl + L_coarse + L_fine + L_adaptive (the paper's eq. 6): a micro-batch's part of it, logged.
+        """The sum of the objective's terms: a micro-batch's part of the step's loss; each term is logged.
 
         Args:
             model: Perhaps wrapped.
@@ -121,13 +135,17 @@ class RLTFTrainer(Trainer):
         """
         over: Normalizers = num_items_in_batch or self._normalizers([inputs])
         outputs = self._predict(model, inputs)
-        terms = self._terms(outputs.logits, inputs, over)
+        log_probs = token_log_probs(outputs.logits, inputs["labels"], causal=self._causal)
+        batch = self._batch(inputs, over, outputs)
+        terms = self.objective.loss(log_probs, batch)
         seen = {name: term.detach() for name, term in terms.items()}
         self._finite.saw(seen)
         for name, term in seen.items():
             self.meter.mean(
                 f"loss/{name}", term * over.micro_batches
             )  # so that their mean is the step's loss
+        for name, note in (batch.rollouts.notes if batch.rollouts else {}).items():
+            self.meter.mean(f"policy/{name}", note.detach())
         if self._is_logged:
             self.meter.mean("entropy", entropy(outputs.logits, inputs["labels"], causal=self._causal))
         loss = sum(terms.values())
@@ -147,29 +165,52 @@ class RLTFTrainer(Trainer):
         if not self._causal:
             shift = self.accelerator.unwrap_model(model).prepare_decoder_input_ids_from_labels
             given["decoder_input_ids"] = shift(labels=inputs["labels"])
+        if HIDDEN in self.objective.needs:
+            return model(**given, output_hidden_states=True)
         return model(**given)
 
-    def _terms(self, logits: Tensor, inputs: Mapping[str, Any], over: Normalizers) -> dict[str, Tensor]:
-        """The loss of each kind of row that there is; supervised rows come first."""
-        rewards, labels, supervised = self.args.rewards, inputs["labels"], inputs["supervised"]
-        terms: dict[str, Tensor] = {}
-        if supervised:
-            terms["supervised"] = (self.args.sl_weight if self._online else 1.0) * supervised_loss(
-                logits[:supervised], labels[:supervised], causal=self._causal, normalizer=over.supervised
-            )
-        if supervised < len(labels):
-            terms |= policy_gradient_terms(
-                logits[supervised:],
-                labels[supervised:],
-                {name: inputs[name][supervised:] for name in ("coarse", "fine", "adaptive")},
-                inputs["spans"][supervised:],
-                causal=self._causal,
-                alpha=rewards.fine_alpha,
-                normalizer=over.rl,
-            )
-        return terms
+    def _batch(self, inputs: Mapping[str, Any], over: Normalizers, outputs: Any) -> Batch:
+        """What the objective's loss sees beside the log-probabilities."""
+        labels, supervised = inputs["labels"], inputs["supervised"]
+        if supervised == len(labels):
+            return Batch(supervised, over.supervised, None)
+        first = int(self._causal)  # position t of a causal model predicts label t + 1
+        rollouts = RolloutBatch(
+            targets=is_target(labels[supervised:], causal=self._causal),
+            old_log_probs=inputs["old_log_probs"][supervised:, first:],
+            values={name: each[supervised:] for name, each in inputs["values"].items()},
+            weights={name: each[supervised:, first:] for name, each in inputs["weights"].items()},
+            normalizer=over.rl,
+            reference_log_probs=self._reference_log_probs(inputs),
+            hidden=self._hidden(outputs, supervised),
+        )
+        return Batch(supervised, over.supervised, rollouts)
 
-    # --- schedule --------------------------------------------------------------------------------
+    def _reference_log_probs(self, inputs: Mapping[str, Any]) -> Tensor | None:
+        if self._reference is None:
+            return None
+        rows = {
+            name: inputs[name][inputs["supervised"] :] for name in ("input_ids", "attention_mask", "labels")
+        }
+        logits = self._reference(lambda model: self._predict(model, rows).logits)
+        return token_log_probs(logits, rows["labels"], causal=self._causal)
+
+    def _hidden(self, outputs: Any, supervised: int) -> Tensor | None:
+        if HIDDEN not in self.objective.needs:
+            return None
+        states: Tensor = (outputs.hidden_states if self._causal else outputs.decoder_hidden_states)[-1]
+        return states[supervised:, :-1] if self._causal else states[supervised:]
+
+    # --- optimiser and schedule ------------------------------------------------------------------
+
+    def create_optimizer(self, *args: Any, **options: Any) -> Any:
+        """Trainer's, and in it what the objective trains of its own."""
+        made = self.optimizer is not None
+        optimizer = super().create_optimizer(*args, **options)
+        own = trained_parameters(self.objective.models)
+        if own and not made:
+            optimizer.add_param_group({"params": own, "weight_decay": 0.0})
+        return optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """Trainer's, or the rise of the released code."""
@@ -190,7 +231,9 @@ class RLTFTrainer(Trainer):
     def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:  # type: ignore[override]
         """Train; with a checkpoint's folder, go on where it was written, bit for bit on a CPU."""
         if resume_from_checkpoint is not None:
-            self._restore(checkpoints.read_state(Path(resume_from_checkpoint), self.args.process_index))
+            folder = Path(resume_from_checkpoint)
+            self._restore(checkpoints.read_state(folder, self.args.process_index))
+            load_models(self.objective.models, folder)
             if checkpoints.steps_of(Path(resume_from_checkpoint)) >= self.args.max_steps:
                 # Trainer would make another step before it looks at their number.
                 return self._load_from_checkpoint(resume_from_checkpoint)
@@ -214,14 +257,23 @@ class RLTFTrainer(Trainer):
         state = self._state()  # waits for what is under way, whose errors are its own
         with checkpoints.saving(folder):
             checkpoints.write_state(folder, state, self.args.process_index)
+            if self.args.should_save:
+                save_models(self.objective.models, folder)
             self.accelerator.wait_for_everyone()
             super()._save_checkpoint(model, trial)
 
     def _state(self) -> dict[str, Any]:
+        # The source first: it waits for what is under way, which the objective takes part in.
         source = {} if self._source is None else {"source": self._source.state()}
-        return {"processes": self.args.world_size, "stream": self._stream.state(), **source}
+        return {
+            "processes": self.args.world_size,
+            "stream": self._stream.state(),
+            "objective": self.objective.state_dict(),
+            **source,
+        }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         self._stream.restore(state["stream"])
+        self.objective.load_state_dict(state["objective"])
         if self._source is not None:
             self._source.restore(state["source"])

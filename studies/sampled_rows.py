@@ -24,9 +24,8 @@ from harness.models.hf.stopping import StopCriteria
 from harness.prompts import find_format
 from harness.types import Outcome, Status, TestOutcome
 from rltf.build import make_trainer
-from rltf.data.batch import experience_row
+from rltf.data.batch import rollout_row
 from rltf.options.parse import make_config
-from rltf.rewards.rltf import RewardConfig
 from rltf.rollout.rollout import Rollouts, Sampling
 from rltf.tiny_model import make_toy
 
@@ -78,10 +77,11 @@ def compare(loaded: Any, stop: tuple[str, ...]) -> dict[str, int]:
         return made
 
     sampler._completion = noting  # type: ignore[method-assign]
+    config = make_config(None, ("baseline=none",), output_dir=".", max_steps=1, use_cpu=True)
     made = Rollouts(
-        benchmark.problems, form, Sampling(SAMPLES, max_new_tokens=64, seed=1), RewardConfig(baseline="none")
+        benchmark.problems, form, Sampling(SAMPLES, max_new_tokens=64, seed=1), config.make_objective()
     )
-    experiences = made.start(PROBLEMS * SAMPLES, 0, sampler, Passing())().experiences
+    experiences = made.start(PROBLEMS * SAMPLES, 0, sampler, Passing())().rollouts
     by_task: dict[str, list[Any]] = {}
     for each in experiences:
         by_task.setdefault(each.task_id, []).append(each)
@@ -90,7 +90,7 @@ def compare(loaded: Any, stop: tuple[str, ...]) -> dict[str, int]:
     )
     tokenizer = loaded.tokenizer
     for (task, number), (tokens, text) in sampled.items():
-        target = experience_row(by_task[task][number]).target
+        target = rollout_row(by_task[task][number]).target
         counts["rows"] += 1
         counts["whole"] += target == tokens
         counts["beginnings"] += target != tokens and tokens[: len(target)] == target

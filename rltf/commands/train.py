@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.options import add_cache, cache_of, positive_float, positive_int
 from harness.errors import InputError
+from rltf.objectives import OBJECTIVES
 from rltf.presets import BENCHMARKS, EVALUATIONS, PRESETS, WARM_STARTS
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ _MADE = tuple(WARM_STARTS)
 _EPILOG = """\
 --preset paper follows the paper, released the code of its authors (without the critic); mini and mini-quick
 have a small model made for the generated benchmark mini, warm-started and trained on a CPU, with no download.
-Any option of rltf/config.py, rltf/rewards/rltf.py and transformers' TrainingArguments is set by its own name:
+Any option of rltf/config.py, of the method (rltf/rewards/rltf.py for rltf, rltf/objectives/ for others) and
+of transformers' TrainingArguments is set by its own name, one of a term (rltf/rewards/terms.py) by both:
   --set learning_rate=1e-5 baseline=greedy temperatures=[0.6,1.0] bf16=true lora_rank=8 sampler=process
+  --set 'terms={"pass_rate":1,"fine":0.5}' fine.penalty=-0.1
 
 The run folder holds training.json, metrics.jsonl, checkpoint-N/, model/, comparison.json, report.html, and
 eval/ with a run folder of `rltf eval` for each evaluation. A run that was interrupted, or killed, goes on
@@ -78,7 +81,9 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--method", metavar="NAME", help="rltf, or sft for supervised (default: rltf)")
+    parser.add_argument(
+        "--method", metavar="NAME", help=f"what is learned: {', '.join(OBJECTIVES)} (default: rltf)"
+    )
     parser.add_argument("--preset", metavar="NAME", help=f"settings: {', '.join(PRESETS)}")
     parser.add_argument("--steps", type=positive_int, metavar="N", help="optimiser steps")
     parser.add_argument("--seed", type=int, metavar="N", help="of everything (default: 42)")

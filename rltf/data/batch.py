@@ -1,4 +1,4 @@
-"""From problems and experiences to tensors: supervised rows, RL rows, and batches of both.
+"""From problems and rollouts to tensors: supervised rows, RL rows, and batches of both.
 
 Covers: tokenising prompts and solutions as the sampler reads the ones and would write the others; what was
 sampled, which is never tokenised again; padding, for seq2seq and causal models alike. Does not cover: which
@@ -8,7 +8,7 @@ rows a step is made of (`rltf.data.microbatches`), or their losses (`rltf.object
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -20,8 +20,7 @@ from harness.models.hf.stopping import StopCriteria
 from harness.models.prompt_encoder import ContextWindow, PromptEncoder
 from harness.prompts import Prompt
 from rltf.objectives.losses import IGNORE
-from rltf.rewards.rltf import NO_REWARD, Reward
-from rltf.rollout.replay_buffer import Experience
+from rltf.rollout.records import Credit, Rollout
 
 REMEMBERED = 8192
 """Prompts kept as tokens."""
@@ -34,15 +33,15 @@ class Row:
     prompt: list[int]
     target: list[int]
     """What follows the prompt, its special tokens included."""
-    span: list[bool]
-    """Per token of the target, whether the fine-grained reward goes to it."""
-    reward: Reward | None
-    """`None` for a supervised row."""
+    credit: Credit | None = None
+    """What each token of the target earns, by term; `None` for a supervised row."""
+    log_probs: list[float] = field(default_factory=list)
+    """Per token of the target, under the policy that wrote it; empty for a supervised row."""
 
 
-def experience_row(experience: Experience) -> Row:
-    """An RL row: what the policy read and sampled, its rewards, and the tokens to blame."""
-    return Row(list(experience.prompt), list(experience.ids), list(experience.span), experience.reward)
+def rollout_row(rollout: Rollout) -> Row:
+    """An RL row: what the policy read and sampled, how likely that was, and what it earns."""
+    return Row(list(rollout.prompt_ids), list(rollout.token_ids), rollout.credit, list(rollout.log_probs))
 
 
 class Tokens:
@@ -85,7 +84,7 @@ class Tokens:
         if ids is None:
             return None
         ids = ids[: read.limit]
-        return Row(list(read.ids), ids, [False] * len(ids), None)
+        return Row(list(read.ids), ids)
 
     def target(self, text: str, prompt: Sequence[int]) -> list[int] | None:
         """Token ids that the sampler would read as `text` behind the prompt, and the end token.
@@ -134,36 +133,62 @@ def collate(rows: Sequence[Row], *, pad_id: int, seq2seq: bool) -> dict[str, Any
     target with labels of `IGNORE` on the prompt).
 
     Returns:
-        `input_ids`, `attention_mask` `[B, S]`; `labels` `[B, T]`; `spans` `[B, T]` bool; `coarse`,
-        `fine`, `adaptive` `[B]` float; and as plain numbers, for which no device is waited for:
-        `supervised`, how many of the rows are, which come first; `targets`, tokens to predict in supervised
-        and in RL rows.
+        `input_ids`, `attention_mask` `[B, S]`; `labels` `[B, T]`; `old_log_probs` `[B, T]`, 0 where there are
+        none; `values`, by term `[B]`, and `weights`, by term `[B, T]`, of the credit of those terms that
+        weigh tokens; and as plain numbers, for which no device is waited for: `supervised`, how many of the
+        rows are, which come first; `targets`, tokens to predict in supervised and in RL rows.
 
     Raises:
         ValueError: If a supervised row comes behind one of RL.
     """
-    supervised = sum(row.reward is None for row in rows)
-    if any(row.reward is None for row in rows[supervised:]):
+    supervised = sum(row.credit is None for row in rows)
+    if any(row.credit is None for row in rows[supervised:]):
         raise ValueError("supervised rows come first")
     inputs = [row.prompt if seq2seq else row.prompt + row.target for row in rows]
     before = [0 if seq2seq else len(row.prompt) for row in rows]
     labels = [[IGNORE] * skip + row.target for skip, row in zip(before, rows, strict=True)]
-    spans = [[False] * skip + row.span for skip, row in zip(before, rows, strict=True)]
-    rewards = [row.reward or NO_REWARD for row in rows]
+    width = max(map(len, labels))
     return {
         "input_ids": _padded(inputs, pad_id),
         "attention_mask": _padded([[1] * len(each) for each in inputs], 0),
         "labels": _padded(labels, IGNORE),
-        "spans": _padded(spans, 0).bool(),
+        "old_log_probs": _floats([row.log_probs for row in rows], before, width),
+        **_credit(rows, before, width),
         "supervised": supervised,
         "targets": (
             sum(len(row.target) for row in rows[:supervised]),
             sum(len(row.target) for row in rows[supervised:]),
         ),
-        "coarse": torch.tensor([each.coarse for each in rewards]),
-        "fine": torch.tensor([each.fine for each in rewards]),
-        "adaptive": torch.tensor([each.adaptive for each in rewards]),
     }
+
+
+def _credit(rows: Sequence[Row], before: Sequence[int], width: int) -> dict[str, dict[str, Tensor]]:
+    given = [row.credit or {} for row in rows]
+    names = list(dict.fromkeys(name for credit in given for name in credit))
+    weighted = [
+        name for name in names if any(name in each and each[name].weights is not None for each in given)
+    ]
+    ones = [[1.0] * len(row.target) for row in rows]
+
+    def weights(name: str) -> list[Sequence[float]]:
+        found = [credit[name].weights if name in credit else () for credit in given]
+        return [one if each is None else each for each, one in zip(found, ones, strict=True)]
+
+    return {
+        "values": {
+            name: torch.tensor([credit[name].value if name in credit else 0.0 for credit in given])
+            for name in names
+        },
+        "weights": {name: _floats(weights(name), before, width) for name in weighted},
+    }
+
+
+def _floats(rows: Sequence[Sequence[float]], before: Sequence[int], width: int) -> Tensor:
+    """`[B, width]`: each row behind so many zeros, and zeros behind it."""
+    found = torch.zeros(len(rows), width)
+    for place, (row, skip) in enumerate(zip(rows, before, strict=True)):
+        found[place, skip : skip + len(row)] = torch.tensor(row)
+    return found
 
 
 def _padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:

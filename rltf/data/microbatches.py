@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from rltf.config import RLTFConfig
-from rltf.data.batch import Row, Tokens, collate, experience_row
+from rltf.data.batch import Row, Tokens, collate, rollout_row
 from rltf.data.solutions import Solutions
 from rltf.monitoring.metrics import Meter
 from rltf.rollout.replay_buffer import OnlineBuffer
@@ -68,7 +68,7 @@ class Stream:
             if rl and self._only_solutions:
                 rl, supervised = 0, supervised or rl
             # Supervised rows first: each kind is then a slice of the batch, and no copy of its logits.
-            rows = self._solutions.draw(supervised) + self._experiences(rl)
+            rows = self._solutions.draw(supervised) + self._rollouts(rl)
             return collate(rows, pad_id=self._tokens.pad_id, seq2seq=self._tokens.seq2seq)
 
     @property
@@ -84,18 +84,22 @@ class Stream:
     def _rl_rows(self) -> int:
         """RL rows in the next micro-batch."""
         config = self._config
-        if config.method == "sft":
+        if not config.online:
             return 0
         if config.mixing == "alternate":
             return self._batch_size * (self._drawn % 2)
         return config.rl_rows
 
-    def _experiences(self, count: int) -> list[Row]:
+    def _rollouts(self, count: int) -> list[Row]:
         if not count:
             return []
         drawn = self.buffer.draw(count)
-        rows = [experience_row(each) for each in drawn]
-        statistics = program_statistics("drawn", [(each.feedback, each.reward) for each in drawn])
+        rows = [rollout_row(each) for each in drawn]
+        earned = [{name: term.value for name, term in each.credit.items()} for each in drawn]
+        statistics = program_statistics(
+            "drawn",
+            [(each.located_feedback, values) for each, values in zip(drawn, earned, strict=True)],
+        )
         statistics |= {
             "drawn/tokens": sum(len(row.target) for row in rows) / count,
             "drawn/truncated": sum(each.truncated for each in drawn) / count,

@@ -26,12 +26,11 @@ from rltf.monitoring.callbacks import METRICS
 
 _CURVE_POINTS = 40
 """Rows of the table of training."""
+_OWN_FIGURE = "loss/supervised"
 _CURVES = {
     "step": "step",
-    "loss/supervised": "supervised loss",
-    "loss/coarse": "coarse loss",
-    "loss/fine": "fine loss",
-    "loss/adaptive": "adaptive loss",
+    _OWN_FIGURE: "supervised loss",
+    "loss/*": "{} loss",
     "sampled/passed": "sampled: passed",
     "sampled/failure": "failure",
     "sampled/error": "error",
@@ -51,16 +50,13 @@ _FIGURES: Sequence[tuple[str, Mapping[str, str]]] = (
             "sampled/syntax_error": "syntax error",
         },
     ),
-    ("pass@1 in between", {"eval/*": ""}),
-    ("Supervised loss", {"loss/supervised": "supervised"}),
-    (
-        "Reinforcement terms of the loss",
-        {"loss/coarse": "coarse", "loss/fine": "fine", "loss/adaptive": "adaptive"},
-    ),
+    ("pass@1 in between", {"eval/*": "{}"}),
+    ("Supervised loss", {_OWN_FIGURE: "supervised"}),
+    ("Reinforcement terms of the loss", {"loss/*": "{}"}),
     ("Entropy of the predictions, in nats", {"entropy": "entropy"}),
     ("Length of the sampled programs, in tokens", {"sampled/tokens": "tokens"}),
 )
-"""Training curves: title, and what each line is called."""
+"""Training curves: title, and what each line is called; `*` stands for every name there is, and for `{}`."""
 _BROWSE = 8 << 20
 """Characters of the runs' programs in the page."""
 
@@ -131,17 +127,22 @@ def _course(path: Path) -> list[dict[str, Any]]:
 def _figure(title: str, names: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Chart | None:
     found = {
         said: [(row["step"], row[name]) for row in rows if name in row]
-        for name, said in _with_evaluations(names, rows).items()
+        for name, said in _spelt_out(names, rows).items()
     }
     return line_chart(title, found)
 
 
-def _with_evaluations(names: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """`eval/*` stands for all evaluations that were logged."""
-    if "eval/*" not in names:
-        return dict(names)
-    found = dict.fromkeys(name for row in rows for name in row if name.startswith("eval/"))
-    return {name: name.removeprefix("eval/") for name in found}
+def _spelt_out(names: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """`loss/*` and `eval/*` stand for all that were logged, without those that have a figure of their own."""
+    found: dict[str, str] = {}
+    for name, said in names.items():
+        front, star, _ = name.partition("*")
+        if not star:
+            found[name] = said
+            continue
+        logged = dict.fromkeys(key for row in rows for key in row if key.startswith(front))
+        found |= {key: said.format(key.removeprefix(front)) for key in logged if key != _OWN_FIGURE}
+    return found
 
 
 def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
@@ -150,8 +151,9 @@ def _training(rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
         return
     every = -(-len(rows) // _CURVE_POINTS)
     shown = [rows[i] for i in range(len(rows)) if i % every == 0 or i == len(rows) - 1]
+    curves = _spelt_out(_CURVES, rows)
     table = [
-        {title: _number(row.get(name)) for name, title in _CURVES.items() if any(name in row for row in rows)}
+        {title: _number(row.get(name)) for name, title in curves.items() if any(name in row for row in rows)}
         for row in shown
     ]
     note = f"Every {every}. line of {METRICS}." if every > 1 else f"All of {METRICS}."

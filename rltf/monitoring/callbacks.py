@@ -62,7 +62,7 @@ class Refresh(TrainerCallback):
     def _take(self, step: int) -> None:
         with self._meter.seconds("waiting"):
             collected = self._source.collect()
-        self._buffer.add(collected.experiences, neutral=collected.neutral)
+        self._buffer.add(collected.rollouts, neutral=collected.neutral)
         if collected.neutral and not len(self._buffer):
             warnings.warn(
                 f"after step {step} all {collected.neutral} new programs earned what they are compared with:"

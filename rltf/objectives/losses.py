@@ -127,7 +127,7 @@ def supervised_loss(
             (`mean`) or of sequences (`sum`) of all micro-batches.
     """
     log_probs = token_log_probs(logits, labels, causal=causal)
-    targets = _targets(labels, causal=causal)
+    targets = is_target(labels, causal=causal)
     loss: Tensor = -log_probs.sum() / _normalizer(targets, reduction, normalizer)
     return loss
 
@@ -170,13 +170,36 @@ def policy_gradient_terms(
     _check_shapes(logits, labels, spans)
     _check_rewards(rewards, len(labels))
     log_probs = token_log_probs(logits, labels, causal=causal)
-    targets = _targets(labels, causal=causal)
-    span = (spans[:, 1:] if causal else spans).bool() & targets
+    targets = is_target(labels, causal=causal)
+    span = spans[:, 1:] if causal else spans
+    over = _normalizer(targets, reduction, normalizer)
+    return reward_terms(log_probs, targets, rewards, span, alpha=alpha, over=over)
+
+
+def reward_terms(
+    log_probs: Tensor,
+    targets: Tensor,
+    rewards: Mapping[str, Tensor],
+    span: Tensor,
+    *,
+    alpha: Alpha,
+    over: Tensor | float,
+) -> dict[str, Tensor]:
+    """`policy_gradient_terms` from log-probabilities.
+
+    Args:
+        log_probs: `[B, T]`, 0 where there is no target.
+        targets: `[B, T]` bool.
+        rewards: As `policy_gradient_terms` has them.
+        span: `[B, T]` bool.
+        alpha: As `policy_gradient_terms` has it.
+        over: What the sums are divided by.
+    """
+    span = span.bool() & targets
     whole = log_probs.sum(dim=1)
     part = torch.where(span, log_probs, 0.0).sum(dim=1)
     if alpha == "length_ratio":
         part = part * (targets.sum(dim=1) / span.sum(dim=1).clamp(min=1))
-    over = _normalizer(targets, reduction, normalizer)
     zero = log_probs.new_zeros(len(log_probs))
     sums = {"coarse": whole, "fine": part, "adaptive": whole}
     return {name: -(rewards.get(name, zero).to(each) * each).sum() / over for name, each in sums.items()}
@@ -206,7 +229,8 @@ def _entropies(logits: Tensor) -> Tensor:
     return found
 
 
-def _targets(labels: Tensor, *, causal: bool) -> Tensor:
+def is_target(labels: Tensor, *, causal: bool) -> Tensor:
+    """`[B, T]` bool, or `[B, T-1]` if causal: which positions have a target, as in `token_log_probs`."""
     return (labels[:, 1:] if causal else labels) != IGNORE
 
 

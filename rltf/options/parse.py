@@ -1,7 +1,8 @@
 """Options by name: from a preset and `name=value` texts to an `RLTFConfig`.
 
-Covers: every option of `RLTFConfig` (and so of `TrainingArguments`) and of `RewardConfig`, by its own name;
-a value that an option cannot have is one line, before anything is loaded.
+Covers: every option of `RLTFConfig` (and so of `TrainingArguments`) and of the method, by its own name, and
+those of reward terms as `term.name`; a value that an option cannot have is one line, before anything is
+loaded.
 Does not cover: what the options mean; their docstrings say that.
 """
 
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from harness.errors import HarnessError, InputError
 from rltf.bounds import ELSEWHERE
+from rltf.objectives import OBJECTIVES, find_objective
 from rltf.options.values import read_value
 from rltf.presets import PRESETS
 from rltf.rewards.rltf import PAPER, RewardConfig
+from rltf.rewards.terms import find_term
 
 if TYPE_CHECKING:
     from rltf.config import RLTFConfig
@@ -38,20 +41,34 @@ def make_config(preset: str | None, settings: Iterable[str] = (), **fixed: Any) 
     from rltf.options.buildable import check_buildable  # noqa: PLC0415 - imports torch
 
     options = preset_options(preset)
-    reward_options: dict[str, Any] = {}
     kinds = _kinds(RLTFConfig)
     given = dict(map(_split, settings))
+    method = fixed.get("method") or given.get("method") or options.get("method") or "rltf"
+    own = get_type_hints(find_objective(method).Options)
+    found: dict[str, Any] = {}
+    term_options: dict[str, dict[str, Any]] = {}
     for name, text in given.items():
-        if name in _REWARD_OPTIONS:
-            reward_options[name] = read_value(name, text, _REWARD_OPTIONS[name])
+        term, dot, option = name.rpartition(".")
+        if dot:
+            term_options.setdefault(term, {})[option] = _term_value(term, option, text)
+        elif name in own:
+            found[name] = read_value(name, text, own[name])
+        elif name in _REWARD_OPTIONS and (name in _SHARED or method == "sft"):
+            options["rewards"] = _with_rewards(options, {name: read_value(name, text, _REWARD_OPTIONS[name])})
         elif name in ELSEWHERE:
             raise InputError(f"{name} is not set like this: {ELSEWHERE[name]}")
         elif name in kinds:
             options[name] = read_value(name, text, kinds[name])
         else:
-            raise _unknown(name, kinds)
+            _check_other_method(name, method, kinds)
+    kind = find_objective(method)
     try:
-        options["rewards"] = replace(options.get("rewards", PAPER), **reward_options)
+        if kind.Options is RewardConfig:
+            options["rewards"] = _with_rewards(options, found)
+        elif found:
+            options["objective"] = kind.Options(**found)
+        if term_options:
+            options["term_options"] = term_options
         config = RLTFConfig(**(options | fixed))
     except HarnessError:
         raise
@@ -78,6 +95,36 @@ def preset_options(name: str | None) -> dict[str, Any]:
 
 
 _REWARD_OPTIONS: Mapping[str, Any] = get_type_hints(RewardConfig)
+_SHARED = ("feedback",)
+"""Of those, what all methods that sample programs have."""
+
+
+def _with_rewards(options: Mapping[str, Any], changes: Mapping[str, Any]) -> RewardConfig:
+    before: RewardConfig = options.get("rewards", PAPER)
+    return replace(before, **changes)
+
+
+def _term_value(term: str, option: str, text: str) -> Any:
+    """The value of `term.option`."""
+    hints = get_type_hints(find_term(term))
+    if option not in hints:
+        known = ", ".join(hints) or "none"
+        raise InputError(f"unknown option {term}.{option}; the options of {term} are: {known}")
+    return read_value(f"{term}.{option}", text, hints[option])
+
+
+def _check_other_method(name: str, method: str, kinds: Mapping[str, Any]) -> None:
+    """Pass over an option of another method where there are no programs to use it on, or refuse it.
+
+    A warm start is supervised, and has the settings of the training that it is for.
+    """
+    owners = [each for each in OBJECTIVES if name in get_type_hints(find_objective(each).Options)]
+    if not owners:
+        raise _unknown(name, kinds, get_type_hints(find_objective(method).Options))
+    if method != "sft":
+        raise InputError(
+            f"{name} is an option of --method {' or '.join(owners)}, and this is {method}; leave it out"
+        )
 
 
 def _kinds(config: type[RLTFConfig]) -> dict[str, Any]:
@@ -97,7 +144,7 @@ def _split(setting: str) -> tuple[str, str]:
     return name.strip(), text
 
 
-def _unknown(name: str, kinds: Mapping[str, Any]) -> InputError:
-    near = get_close_matches(name, [*kinds, *_REWARD_OPTIONS], n=3)
+def _unknown(name: str, kinds: Mapping[str, Any], own: Mapping[str, Any]) -> InputError:
+    near = get_close_matches(name, [*kinds, *own], n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; see rltf/config.py for the names"
     return InputError(f"unknown option {name!r}{hint}")

@@ -50,6 +50,34 @@ def place(answer: str, code: str, prompt: str = "") -> Place | None:
     return None
 
 
+def text_spans(
+    answer: str, code: str, lines_before: int, spans: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Where parts of a program stand in the answer, line by line.
+
+    Args:
+        answer: What the model wrote.
+        code: The program that was read out of it.
+        lines_before: As `Place` has it.
+        spans: Characters of `code`, `(first, behind the last)`.
+
+    Returns:
+        Characters of `answer`; without those in lines that the prompt holds.
+    """
+    there = line_spans(answer)
+    found = []
+    for number, (first, last) in enumerate(line_spans(code)):
+        touched = [(max(a, first), min(b, last)) for a, b in spans if a < last and b > first]
+        if not touched or not 0 <= number + lines_before < len(there):
+            continue
+        start, end = there[number + lines_before]
+        # Extraction takes common indentation and carriage returns away, so a line may begin further left.
+        moved = answer[start:end].find(code[first:last])
+        if moved >= 0:
+            found += [(start + moved + a - first, start + moved + b - first) for a, b in touched]
+    return found
+
+
 def _places(wanted: Sequence[str], lines: Sequence[str]) -> Iterator[int]:
     """Lines at which `wanted` may begin: the first and the last within a line, the others alone on theirs."""
     if len(wanted) == 1:

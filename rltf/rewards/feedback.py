@@ -8,9 +8,10 @@ is the table. Does not cover: what any of it is worth (`rltf.rewards.rltf`), or 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from harness.types import ErrorInfo, Outcome, Status, TestKind, TestOutcome
 from rltf.rewards.empty_programs import is_nothing
@@ -26,7 +27,7 @@ from rltf.rewards.line_tokens import line_spans
 from rltf.rewards.released import released_place
 from rltf.validation import check_choice
 
-__all__ = ["Category", "Compat", "Feedback", "Scope", "feedback"]
+__all__ = ["Category", "Compat", "Feedback", "Scope", "feedback", "feedback_of"]
 
 Compat = Literal["paper", "released"]
 
@@ -67,6 +68,11 @@ class Feedback:
     """1-based line of the program as graded; set if and only if `scope` is `line`."""
     pass_ratio: float
     """Share of all tests passed, 0 to 1; tests that were not run count as not passed."""
+
+
+def feedback_of(row: Mapping[str, Any]) -> Feedback:
+    """Feedback from the plain values that `dataclasses.asdict` made of it."""
+    return Feedback(**{**row, "category": Category(row["category"]), "scope": Scope(row["scope"])})
 
 
 def feedback(

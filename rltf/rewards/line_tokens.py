@@ -64,8 +64,16 @@ def line_mask(text: str, offsets: Offsets, line: int) -> list[bool]:
         return [False] * len(offsets)
     first += len(content) - len(content.lstrip())
     last = first + len(content.strip())
+    return span_mask(offsets, [(first, last)])
+
+
+def span_mask(offsets: Offsets, spans: Sequence[tuple[int, int]]) -> list[bool]:
+    """Which tokens hold a character of one of `spans`, which are characters of the same text."""
     # Some tokenizers trim a token of blanks to nothing: within the line, `x = 1`, it is still the line's.
-    return [a < last and b > first if a < b else first < a < last for a, b in offsets]
+    return [
+        any(a < last and b > first if a < b else first < a < last for first, last in spans)
+        for a, b in offsets
+    ]
 
 
 def feedback_mask(feedback: Feedback, text: str, offsets: Offsets) -> list[bool]:

@@ -1,10 +1,10 @@
 """Programs from the policy, graded: what the online buffer is filled with.
 
 Covers: prompts without replacement in passes over the problems, n programs for each at a list of
-temperatures, a greedy one where the baseline asks for it, grading while the next programs are sampled, the
-baselines' memory. Rewards are made here, once, when a program is new: its baseline is what was known of the
-problem then. Does not cover: which process this runs in (`rltf.rollout.sampler_process`), or what becomes of
-the programs (`rltf.rollout.replay_buffer`).
+temperatures, a greedy one where the objective asks for it, grading while the next programs are sampled. The
+objective decides each group's credit here, once, when the group is new. Does not cover: what credit is
+(`rltf.objectives`), which process this runs in (`rltf.rollout.sampler_process`), or what becomes of the
+programs (`rltf.rollout.replay_buffer`).
 
 Every draw is a function of seed and count, so the sampler's place in a checkpoint is one number.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,11 +22,10 @@ from harness.models import Decoding, Finish, Request, Sampler, Trace
 from harness.prompts import Prompt, make_prompt
 from harness.types import Outcome, Problem, PromptFormat, TestKind
 from rltf.rewards.alignment import Place, place
-from rltf.rewards.feedback import Feedback, Scope, feedback
-from rltf.rewards.line_tokens import feedback_mask
-from rltf.rewards.rltf import PAPER, Reward, RewardConfig, best, group_mean, raw_rewards, rewards
+from rltf.rewards.feedback import Compat, Feedback, feedback
 from rltf.rollout.grading import Key, Program, grade_beside, read_program
-from rltf.rollout.replay_buffer import Experience, experience_of, feedback_of, row_of
+from rltf.rollout.records import CreditRule, Group, Rollout, is_zero
+from rltf.rollout.rollout_rows import rollouts_of, rows_of
 from rltf.rollout.shuffle import shuffled
 from rltf.rollout.statistics import program_statistics
 
@@ -48,28 +47,31 @@ class Sampling:
 class Collected:
     """What one call of `Rollouts.start` made."""
 
-    experiences: list[Experience]
+    rollouts: list[Rollout]
+    """Those of a group one after another."""
     metrics: dict[str, float]
     """Means over the new programs."""
     seconds: dict[str, float]
     """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
     neutral: int = 0
-    """Programs that were graded and left out, since their rewards are all nought."""
+    """Programs that were graded and left out, since their credit is zero."""
 
     def row(self) -> dict[str, Any]:
         """Plain JSON values, for a checkpoint."""
-        return asdict(replace(self, experiences=[])) | {"experiences": list(map(row_of, self.experiences))}
+        return asdict(replace(self, rollouts=[])) | {"rollouts": rows_of(self.rollouts)}
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Collected:
         """From the plain values that `row` made."""
-        return cls(**{**row, "experiences": list(map(experience_of, row["experiences"]))})
+        return cls(**{**row, "rollouts": rollouts_of(row["rollouts"])})
 
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
     """A prompt drawn."""
 
+    number: int
+    """Of the prompts drawn so far."""
     problem: Problem
     prompt: Prompt
     turn: int
@@ -78,20 +80,20 @@ class _Visit:
 
 @dataclass
 class Rollouts:
-    """Draws prompts, has them completed and graded, and remembers what to compare with."""
+    """Draws prompts, has them completed and graded, and has the objective decide their credit."""
 
     problems: Sequence[Problem]
     """This process's share of them."""
     prompt_format: PromptFormat
     sampling: Sampling
-    rewards: RewardConfig = PAPER
+    objective: CreditRule
     profile: str = "strict"
     keep_neutral: bool = True
-    """Hand out programs whose rewards are all nought, too."""
+    """Hand out programs whose credit is zero, too."""
+    feedback_variant: Compat = "paper"
+    """Whose classes and scopes."""
     visits: int = 0
     """Prompts drawn so far."""
-    known: dict[str, Feedback] = field(default_factory=dict)
-    """By problem: its best program so far, or its newest greedy one, as the baseline has it."""
 
     def start(self, count: int, step: int, sampler: Sampler, grader: Grader) -> Callable[[], Collected]:
         """Sample at least `count` programs of the policy after `step`, all of a prompt's together.
@@ -118,28 +120,28 @@ class Rollouts:
         seconds: dict[str, float],
     ) -> Collected:
         sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
-        told = {program.key: (program, self._told(program, outcome)) for program, outcome in sound}
-        made = [each for visit in visits for each in self._experiences(visit, told, step)]
-        kept = [each for each in made if self.keep_neutral or not each.reward.neutral]
-        sampled = [(each.completion, said) for each, said in told.values() if each.temperature is not None]
-        rewarded = [(said, raw_rewards(said, self.rewards)) for _, said in sampled]
-        metrics = program_statistics("sampled", rewarded) | {
+        told = {program.key: (program, outcome, self._told(program, outcome)) for program, outcome in sound}
+        groups = [self._group(visit, told, step) for visit in visits]
+        made = [each for group in groups for each in self._credited(group)]
+        kept = [each for each in made if self.keep_neutral or not is_zero(each.credit)]
+        rewards = self._rewards(groups)
+        sampled = [(each, said) for each, _, said in told.values() if each.temperature is not None]
+        metrics = program_statistics("sampled", [(said, rewards[each.key]) for each, said in sampled]) | {
             "sampled/programs": len(sampled),
-            "sampled/tokens": _mean([completion.tokens for completion, _ in sampled]),
-            "sampled/truncated": _mean([each.finish is Finish.LENGTH for each, _ in sampled]),
+            "sampled/tokens": _mean([each.completion.tokens for each, _ in sampled]),
+            "sampled/truncated": _mean([each.completion.finish is Finish.LENGTH for each, _ in sampled]),
             "sampled/infrastructure_errors": len(graded) - len(sound),
-            "sampled/neutral": _mean([each.reward.neutral for each in made]),
+            "sampled/neutral": _mean([is_zero(each.credit) for each in made]),
         }
         return Collected(kept, metrics, seconds, neutral=len(made) - len(kept))
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
-        return {"visits": self.visits, "known": {task: asdict(each) for task, each in self.known.items()}}
+        return {"visits": self.visits}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where the rollouts were whose `state` this is; problems and seed must be the same."""
         self.visits = state["visits"]
-        self.known = {task: feedback_of(row) for task, row in state["known"].items()}
 
     # --- drawing and sampling --------------------------------------------------------------------
 
@@ -149,14 +151,16 @@ class Rollouts:
             turn, done = divmod(self.visits, len(self.problems))
             order = shuffled(len(self.problems), f"{self.sampling.seed} prompts {turn}")
             drawn = order[done : done + count - len(visits)]
-            visits += [self._visit(self.problems[i], turn) for i in drawn]
+            visits += [
+                self._visit(self.visits + place, self.problems[i], turn) for place, i in enumerate(drawn)
+            ]
             self.visits += len(drawn)
         return visits
 
-    def _visit(self, problem: Problem, turn: int) -> _Visit:
+    def _visit(self, number: int, problem: Problem, turn: int) -> _Visit:
         suite = problem.suite  # once: prompts ask for it, and so does each program's job
         problem = replace(problem, load_suite=lambda: suite)
-        return _Visit(problem, make_prompt(self.prompt_format, problem), turn)
+        return _Visit(number, problem, make_prompt(self.prompt_format, problem), turn)
 
     def _programs(self, visits: Sequence[_Visit], sampler: Sampler) -> Iterator[Program]:
         """Have every prompt completed, one temperature after the other, the greedy programs last."""
@@ -174,7 +178,7 @@ class Rollouts:
             )
             if numbers:
                 yield from (read_program(each, temperature) for each in sampler.complete(requests, decoding))
-        if self.rewards.baseline == "greedy":
+        if "greedy" in self.objective.needs:
             requests = [Request(v.prompt, (v.turn,)) for v in visits]
             decoding = Decoding(greedy=True, max_new_tokens=sampling.max_new_tokens)
             yield from (read_program(each, None) for each in sampler.complete(requests, decoding))
@@ -188,7 +192,7 @@ class Rollouts:
             program.code,
             truncated=truncated,
             profile=self.profile,
-            compat=self.rewards.feedback,
+            compat=self.feedback_variant,
             kind=self._kind(program.completion.task_id),
         )
 
@@ -206,55 +210,54 @@ class Rollouts:
     def _kinds(self) -> dict[str, TestKind]:
         return {}
 
-    def _experiences(
-        self, visit: _Visit, told: Mapping[Key, tuple[Program, Feedback]], step: int
-    ) -> list[Experience]:
-        """The visit's programs with their rewards, in the order of their numbers."""
+    def _group(self, visit: _Visit, told: Mapping[Key, _Told], step: int) -> Group:
+        """The visit's programs in the order of their numbers, without those that could not be graded."""
         n, task = self.sampling.samples_per_problem, visit.prompt.task_id
         keys = [(task, number, False) for number in range(visit.turn * n, (visit.turn + 1) * n)]
-        group = [told[key] for key in keys if key in told]
-        greedy = [said for _, said in (told[key] for key in [(task, visit.turn, True)] if key in told)]
-        baseline = self._baseline(task, [said for _, said in group], greedy)
-        return [
-            _experience(program, said, rewards(said, self.rewards, baseline=baseline), step)
-            for program, said in group
-        ]
+        rollouts = [_rollout(visit, *told[key], step) for key in keys if key in told]
+        greedy = (task, visit.turn, True)
+        return Group(
+            visit.problem, rollouts, _rollout(visit, *told[greedy], step) if greedy in told else None
+        )
 
-    def _baseline(
-        self, task: str, group: Sequence[Feedback], greedy: Sequence[Feedback]
-    ) -> Feedback | Reward | None:
-        """What the group is compared with; for `historical_best`, the best program before it."""
-        if self.rewards.baseline == "group_mean" and group:
-            return group_mean([raw_rewards(said, self.rewards, as_baseline=True) for said in group])
-        before = self.known.get(task)
-        if self.rewards.baseline == "historical_best" and group:
-            self.known[task] = best([*([before] if before else []), *group], self.rewards) or group[0]
-        if self.rewards.baseline == "greedy" and greedy:
-            self.known[task] = before = greedy[0]
-        return before
+    def _credited(self, group: Group) -> list[Rollout]:
+        credits_ = self.objective.credit(group)
+        return [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
+
+    def _rewards(self, groups: Sequence[Group]) -> dict[Key, Mapping[str, float]]:
+        return {
+            (each.task_id, each.sample_id, False): values
+            for group in groups
+            for each, values in zip(group.rollouts, self.objective.rewards(group), strict=True)
+        }
 
 
-def _experience(program: Program, said: Feedback, reward: Reward, step: int) -> Experience:
+_Told = tuple[Program, Outcome, Feedback]
+
+
+def _rollout(visit: _Visit, program: Program, outcome: Outcome, said: Feedback, step: int) -> Rollout:
     completion, trace = program.completion, program.completion.trace
     if trace is None:
         raise ValueError("the sampler gives no tokens to learn from; make it with trace=True")
     prompt, text = completion.prompt, completion.text
     found = place(text, program.code, prompt.text if prompt.format.in_program else "")
-    if said.scope is Scope.LINE:
-        line = found and said.line and found.lines_before + said.line
-        said = replace(said, line=line) if line and line > 0 else replace(said, scope=Scope.IGNORE, line=None)
     kept = _kept(trace, text, found)
-    return Experience(
+    return Rollout(
         task_id=completion.task_id,
-        prompt=trace.prompt,
-        ids=trace.ids[:kept],
+        group=visit.number,
+        sample_id=completion.sample_id,
+        prompt_ids=trace.prompt,
+        token_ids=trace.ids[:kept],
         log_probs=trace.log_probs[:kept],
-        span=tuple(feedback_mask(said, text, trace.spans[:kept])),
-        truncated=completion.finish is Finish.LENGTH,
+        text=text,
+        code=program.code,
+        outcome=replace(outcome, sample_id=completion.sample_id),
         feedback=said,
-        reward=reward,
+        lines_before=None if found is None else found.lines_before,
+        truncated=completion.finish is Finish.LENGTH,
         temperature=program.temperature or 0.0,
         step=step,
+        offsets=trace.spans[:kept],
     )
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rltf.rewards.feedback import Category, Feedback, Scope
-from rltf.rewards.rltf import Reward
 
 
-def program_statistics(front: str, programs: Sequence[tuple[Feedback, Reward]]) -> dict[str, float]:
+def program_statistics(
+    front: str, programs: Sequence[tuple[Feedback, Mapping[str, float]]]
+) -> dict[str, float]:
     """Shares of categories, sub-types and scopes, mean pass ratio and mean rewards; empty for no programs.
 
     Args:
         front: Before every name: `sampled` gives `sampled/passed`.
-        programs: With the rewards that are to be averaged.
+        programs: With the named rewards that are to be averaged; one that a program does not have is 0.
     """
     n = len(programs)
     if not n:
@@ -28,7 +29,7 @@ def program_statistics(front: str, programs: Sequence[tuple[Feedback, Reward]]) 
         **{f"{front}/subtype/{name}": count / n for name, count in sorted(subtypes.items())},
         f"{front}/pass_ratio": sum(said.pass_ratio for said, _ in programs) / n,
         **{
-            f"{front}/reward_{kind}": sum(getattr(reward, kind) for _, reward in programs) / n
-            for kind in ("coarse", "fine", "adaptive")
+            f"{front}/reward_{name}": sum(rewards.get(name, 0.0) for _, rewards in programs) / n
+            for name in dict.fromkeys(name for _, rewards in programs for name in rewards)
         },
     }

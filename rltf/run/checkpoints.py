@@ -17,14 +17,22 @@ from typing import Any
 from harness.errors import InputError
 from harness.files import replace_file
 
-FORMAT = 2
-"""Raised when our state changes its meaning."""
+FORMAT = 3
+"""Raised when our state changes its meaning. 2 (version 0.1) held experiences without their outcomes."""
 
 _TRAINER_STATE = "trainer_state.json"
 
 
+class OtherFormatError(InputError):
+    """A checkpoint that another version wrote."""
+
+
 def newest(output_dir: Path) -> Path | None:
-    """The newest whole checkpoint; `None` if there is none."""
+    """The newest whole checkpoint; `None` if there is none.
+
+    Raises:
+        InputError: If another version wrote it: training would start anew without a word.
+    """
     found = sorted(output_dir.glob("checkpoint-*"), key=_step, reverse=True)
     return next((folder for folder in found if is_whole(folder)), None)
 
@@ -35,11 +43,17 @@ def steps_of(checkpoint: Path) -> int:
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether it was written to its end."""
+    """Whether it was written to its end.
+
+    Raises:
+        InputError: If another version wrote it.
+    """
     try:
         steps_of(checkpoint)
         processes = int(read_state(checkpoint, 0)["processes"])
         return all((checkpoint / _name(process)).exists() for process in range(processes))
+    except OtherFormatError:
+        raise
     except (InputError, OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -65,7 +79,10 @@ def read_state(checkpoint: Path, process: int) -> dict[str, Any]:
             f"{path} cannot be read; resume with as many processes as before, or choose another --out"
         ) from None
     if state.get("format") != FORMAT:
-        raise InputError(f"{path} has format {state.get('format')}, this version reads {FORMAT}; start anew")
+        raise OtherFormatError(
+            f"{path} has format {state.get('format')}, this version reads {FORMAT}; finish the run with the"
+            " version that began it, or start anew in another --out"
+        )
     return state
 
 

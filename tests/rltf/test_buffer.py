@@ -5,29 +5,43 @@ import json
 import pytest
 
 from harness.errors import InputError
+from harness.types import ErrorInfo, Outcome, Status, TestOutcome
 from rltf.rewards.feedback import Category, Feedback, Scope
-from rltf.rewards.rltf import Reward
-from rltf.rollout.replay_buffer import Experience, OnlineBuffer
+from rltf.rollout.records import Rollout, TokenCredit
+from rltf.rollout.replay_buffer import OnlineBuffer
+
+FAILED = {"strict": Status.RUNTIME_ERROR}
+ERROR = ErrorInfo("NameError", "name 'é' is not defined", 2)
 
 
-def experience(number: int, step: int = 0) -> Experience:
-    told = Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.25)
-    return Experience(
-        task_id=f"task/{number}",
-        prompt=(5, 70_000),
-        ids=(number, 2),
+def rollout(number: int, step: int = 0, group: int | None = None) -> Rollout:
+    task = f"task/{number}"
+    return Rollout(
+        task_id=task,
+        group=number if group is None else group,
+        sample_id=number,
+        prompt_ids=(5, 70_000),
+        token_ids=(number, 2),
         log_probs=(-0.5, -(2.0**-140)),  # the second is a float32 of the smallest kind
-        span=(True, False),
+        text="x = é\ud800\n",
+        code="x = é\ud800",
+        outcome=Outcome(task, number, FAILED, (TestOutcome(FAILED, ERROR, 0.1),), ERROR),
+        feedback=Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.25),
+        lines_before=0,
         truncated=bool(number % 2),
-        feedback=told,
-        reward=Reward(-0.6, -0.3, 0.0),
         temperature=0.7,
         step=step,
+        credit={
+            "coarse": TokenCredit(-0.6),
+            "fine": TokenCredit(-0.3, (1.0, 0.0)),
+            "shaped": TokenCredit(0.1, (0.25, 0.5)),
+        },
+        offsets=((0, 1), (1, 6)),
     )
 
 
-def batch(*numbers: int, step: int = 0) -> list[Experience]:
-    return [experience(number, step) for number in numbers]
+def batch(*numbers: int, step: int = 0) -> list[Rollout]:
+    return [rollout(number, step) for number in numbers]
 
 
 def numbers(buffer: OnlineBuffer, count: int) -> list[int]:
@@ -128,3 +142,16 @@ def test_programs_that_all_earned_the_same_are_no_failure_of_the_grader():
 def test_a_buffer_that_cannot_be_is_refused(capacity, rule, message):
     with pytest.raises(InputError, match=message):
         OnlineBuffer(capacity, rule=rule)
+
+
+def test_rollouts_of_a_prompt_stay_together_and_their_prompt_is_kept_once():
+    buffer = OnlineBuffer(4)
+    buffer.add([rollout(number, group=number // 3) for number in (0, 1, 2, 3, 4, 5)])
+    buffer.draw(3)
+    assert [[each.sample_id for each in group] for group in buffer.groups()] == [[2], [3, 4, 5]]
+    state = json.loads(json.dumps(buffer.state()))
+    [rows] = state["refreshes"]
+    assert [row["prompt_ids"] is not None for row in rows] == [True, True, False, False]
+    restored = OnlineBuffer(4)
+    restored.restore(state)
+    assert restored.groups() == buffer.groups()

@@ -15,12 +15,12 @@ from harness.models.hf.loading import load as load_model
 from harness.models.hf.sampler import LocalSampler
 from harness.models.hf.stopping import StopCriteria
 from harness.prompts import find_format, make_prompt
-from rltf.data.batch import Row, Tokens, collate, experience_row
+from harness.types import Outcome, Status, TestOutcome
+from rltf.data.batch import Row, Tokens, collate, rollout_row
 from rltf.data.solutions import Solutions
 from rltf.objectives.losses import IGNORE
 from rltf.rewards.feedback import Category, Feedback, Scope
-from rltf.rewards.rltf import Reward
-from rltf.rollout.replay_buffer import Experience
+from rltf.rollout.records import Rollout, TokenCredit
 
 BENCHMARK = load(split="train", size=5)
 FORMAT = find_format(BENCHMARK)
@@ -48,28 +48,33 @@ def test_a_row_is_what_the_sampler_reads_and_what_the_model_is_to_write(loaded):
     assert loaded.tokenizer.eos_token_id not in row.target[:-1]
 
 
-def test_a_row_of_an_experience_is_its_tokens():
-    told = Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.5)
-    reward = Reward(-0.6, -0.3, 0.1)
-    made = Experience(
+def test_a_row_of_a_rollout_is_its_tokens_with_what_they_earn():
+    passed = {"strict": Status.PASSED}
+    credit = {"coarse": TokenCredit(-0.6), "fine": TokenCredit(-0.3, (0.0, 1.0, 0.0))}
+    made = Rollout(
         task_id="mini/train/0",
-        prompt=(5, 6),
-        ids=(7, 8, 9),
+        group=0,
+        sample_id=0,
+        prompt_ids=(5, 6),
+        token_ids=(7, 8, 9),
         log_probs=(-1.0, -2.0, -3.0),
-        span=(False, True, False),
+        text="x",
+        code="x",
+        outcome=Outcome("mini/train/0", 0, passed, (TestOutcome(passed),)),
+        feedback=Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.5),
+        lines_before=0,
         truncated=False,
-        feedback=told,
-        reward=reward,
         temperature=1.0,
         step=0,
+        credit=credit,
     )
-    assert experience_row(made) == Row([5, 6], [7, 8, 9], [False, True, False], reward)
+    assert rollout_row(made) == Row([5, 6], [7, 8, 9], credit, [-1.0, -2.0, -3.0])
 
 
 def test_targets_longer_than_allowed_lose_their_end(loaded):
     prompt = make_prompt(FORMAT, BENCHMARK.problems[0])
     row = tokens_of(loaded, max_target_tokens=4).solution_row(prompt, "x = 1\n" * 9)
-    assert len(row.target) == len(row.span) == 4
+    assert len(row.target) == 4
 
 
 def test_prompt_and_target_of_a_causal_model_fit_into_its_context(tiny_checkpoint):
@@ -82,8 +87,13 @@ def test_prompt_and_target_of_a_causal_model_fit_into_its_context(tiny_checkpoin
 @pytest.mark.parametrize("seq2seq", [False, True])
 def test_a_batch_pads_on_the_right_and_hides_what_is_no_target(seq2seq):
     rows = [
-        Row([5, 6, 7], [8, 9], [False, False], None),
-        Row([5], [8, 9, 4], [False, True, False], Reward(1.0, -0.3, 0.5)),
+        Row([5, 6, 7], [8, 9]),
+        Row(
+            [5],
+            [8, 9, 4],
+            {"coarse": TokenCredit(1.0), "fine": TokenCredit(-0.5, (0.0, 1.0, 0.0))},
+            [-1.0, -2.0, -4.0],
+        ),
     ]
     with pytest.raises(ValueError, match="supervised rows come first"):
         collate(rows[::-1], pad_id=0, seq2seq=seq2seq)
@@ -92,14 +102,20 @@ def test_a_batch_pads_on_the_right_and_hides_what_is_no_target(seq2seq):
         assert batch["input_ids"].tolist() == [[5, 6, 7], [5, 0, 0]]
         assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
         assert batch["labels"].tolist() == [[8, 9, IGNORE], [8, 9, 4]]
-        assert batch["spans"].tolist() == [[False, False, False], [False, True, False]]
+        assert batch["weights"]["fine"].tolist() == [[0, 0, 0], [0, 1, 0]]
+        assert batch["old_log_probs"].tolist() == [[0, 0, 0], [-1, -2, -4]]
     else:
         assert batch["input_ids"].tolist() == [[5, 6, 7, 8, 9], [5, 8, 9, 4, 0]]
         assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]
         assert batch["labels"].tolist() == [[IGNORE, IGNORE, IGNORE, 8, 9], [IGNORE, 8, 9, 4, IGNORE]]
-        assert batch["spans"].tolist()[1] == [False, False, True, False, False]
+        assert batch["weights"]["fine"].tolist()[1] == [0, 0, 1, 0, 0]
+        assert batch["old_log_probs"].tolist()[1] == [0, -1, -2, -4, 0]
     assert (batch["supervised"], batch["targets"]) == (1, (2, 3))
-    assert [batch[name].tolist() for name in ("coarse", "adaptive")] == [[0.0, 1.0], [0.0, 0.5]]
+    assert {name: each.tolist() for name, each in batch["values"].items()} == {
+        "coarse": [0.0, 1.0],
+        "fine": [0.0, -0.5],
+    }
+    assert list(batch["weights"]) == ["fine"]
 
 
 def test_solutions_come_once_a_pass_and_go_on_from_their_place(tiny_checkpoint):

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from harness.models import Completion, Decoding, Finish, Request, Trace
 from harness.prompts import find_format
 from harness.types import ErrorInfo, Status, TestOutcome
 from rltf.cli import main
+from rltf.objectives.rltf import RLTF
 from rltf.rewards.feedback import Category, Scope, feedback
 from rltf.rewards.rltf import PAPER, RewardConfig
 from rltf.rollout.rollout import Rollouts, Sampling
@@ -33,9 +35,9 @@ def spelt(prompt, number: int, text: str, finish: Finish) -> Completion:
     return Completion(prompt, number, text, finish, len(ids), trace)
 
 
-def learned(experience) -> str:
+def learned(rollout) -> str:
     """The text that is learned from; `$` for the end token."""
-    return "".join("$" if each == END else chr(each) for each in experience.ids)
+    return "".join("$" if each == END else chr(each) for each in rollout.token_ids)
 
 
 class Scripted:
@@ -79,8 +81,12 @@ class Lenient:
         return {}
 
 
+def objective(config: RewardConfig = PAPER, n: int = 2) -> RLTF:
+    return RLTF(config, SimpleNamespace(samples_per_problem=n, terms={}, term_options={}))
+
+
 def rollouts(n: int = 2, config: RewardConfig = PAPER, problems=BENCHMARK.problems, **options) -> Rollouts:
-    return Rollouts(problems, FORMAT, Sampling(n, **options), config)
+    return Rollouts(problems, FORMAT, Sampling(n, **options), objective(config, n))
 
 
 def test_a_pass_visits_every_problem_once_and_each_pass_in_another_order():
@@ -115,14 +121,14 @@ def test_programs_come_in_the_order_of_their_prompts_whatever_the_samplers_order
 
     straight = rollouts().start(8, 3, Scripted(), Lenient())()
     backwards = rollouts().start(8, 3, Backwards(), Lenient())()
-    assert straight.experiences == backwards.experiences
-    assert {each.step for each in straight.experiences} == {3}
+    assert straight.rollouts == backwards.rollouts
+    assert {each.step for each in straight.rollouts} == {3}
 
 
 def test_what_the_grader_failed_on_is_dropped_and_counted_and_never_rewarded():
     sampler = Scripted(lambda task, number, greedy: "broken" if number % 2 else "good")
     collected = rollouts().start(12, 0, sampler, Lenient())()
-    assert [learned(each) for each in collected.experiences] == ["good$"] * 6
+    assert [learned(each) for each in collected.rollouts] == ["good$"] * 6
     assert collected.metrics["sampled/infrastructure_errors"] == 6
     assert collected.metrics["sampled/passed"] == 1.0
 
@@ -143,7 +149,7 @@ def test_grading_goes_on_while_the_next_programs_are_sampled():
                 yield each
 
     collected = rollouts(10).start(60, 0, Waiting(), Telling())()
-    assert len(collected.experiences) == 60
+    assert len(collected.rollouts) == 60
 
 
 # --- baselines -----------------------------------------------------------------------------------
@@ -158,8 +164,8 @@ def rewards_of(baseline: str, *texts: tuple[str, ...], greedy: tuple[str, ...] =
         return greedy[number] if is_greedy else texts[number // n][number % n]
 
     made = rollouts(n, config, BENCHMARK.problems[:1])
-    visits = [made.start(n, 0, Scripted(write), Lenient())().experiences for _ in texts]
-    return [[round(each.reward.coarse, 6) for each in visit] for visit in visits]
+    visits = [made.start(n, 0, Scripted(write), Lenient())().rollouts for _ in texts]
+    return [[round(each.credit["coarse"].value, 6) for each in visit] for visit in visits]
 
 
 def test_the_historical_best_is_the_best_program_of_earlier_visits():
@@ -193,9 +199,9 @@ def test_the_group_mean_counts_what_passed_where_only_failures_have_an_adaptive_
     config = RewardConfig(baseline="group_mean", adaptive_for="failure")
     made = rollouts(2, config, BENCHMARK.problems[:1])
     sampler = Scripted(lambda task, number, greedy: ("good", "wrong")[number])
-    good, wrong = made.start(2, 0, sampler, Wrong())().experiences
+    good, wrong = made.start(2, 0, sampler, Wrong())().rollouts
     # Mean of 1 for all tests passed and -0.3 for none: 0.35.
-    assert (good.reward.adaptive, wrong.reward.adaptive) == pytest.approx((0.0, -0.65))
+    assert (good.credit["adaptive"].value, wrong.credit["adaptive"].value) == pytest.approx((0.0, -0.65))
 
 
 def test_programs_that_all_got_the_same_teach_nothing_and_can_be_left_out():
@@ -203,9 +209,9 @@ def test_programs_that_all_got_the_same_teach_nothing_and_can_be_left_out():
     sampler = Scripted(lambda task, number, greedy: "good" if task.endswith("/0") or number == 0 else "bad")
     kept = []
     for keep in (True, False):
-        made = Rollouts(BENCHMARK.problems[:2], FORMAT, Sampling(3), config, keep_neutral=keep)
+        made = Rollouts(BENCHMARK.problems[:2], FORMAT, Sampling(3), objective(config), keep_neutral=keep)
         collected = made.start(6, 0, sampler, Lenient())()
-        kept.append([each.task_id for each in collected.experiences])
+        kept.append([each.task_id for each in collected.rollouts])
     assert collected.neutral == 3
     assert collected.metrics["sampled/neutral"] == 0.5
     assert sorted(kept[0]) == ["mini/train/0"] * 3 + ["mini/train/1"] * 3
@@ -216,12 +222,12 @@ def test_without_a_baseline_rewards_are_the_papers():
     assert rewards_of("none", ("good", "bad")) == [[1.0, -0.6]]
 
 
-def test_greedy_programs_are_no_experiences_and_are_made_only_for_their_baseline():
+def test_greedy_programs_are_not_trained_on_and_are_made_only_for_their_baseline():
     for baseline, greedy in (("greedy", 6), ("historical_best", 0)):
         sampler, made = Scripted(), rollouts(2, RewardConfig(baseline=baseline))
         collected = made.start(12, 0, sampler, Lenient())()
         assert sum(temperature is None for _, _, temperature in sampler.asked) == greedy
-        assert len(collected.experiences) == collected.metrics["sampled/programs"] == 12
+        assert len(collected.rollouts) == collected.metrics["sampled/programs"] == 12
 
 
 @pytest.mark.parametrize("baseline", ["historical_best", "greedy", "group_mean"])
@@ -232,9 +238,10 @@ def test_restored_rollouts_go_on_as_the_others_would_have(baseline):
     straight, resumed = (rollouts(2, RewardConfig(baseline=baseline)) for _ in range(2))
     straight.start(8, 0, Scripted(write), Lenient())()
     resumed.restore(json.loads(json.dumps(straight.state())))
+    resumed.objective.load_state_dict(json.loads(json.dumps(straight.objective.state_dict())))
     for step in (1, 2):
         a, b = (each.start(8, step, Scripted(write), Lenient())() for each in (straight, resumed))
-        assert a.experiences == b.experiences
+        assert a.rollouts == b.rollouts
 
 
 # --- what is trained on --------------------------------------------------------------------------
@@ -242,22 +249,24 @@ def test_restored_rollouts_go_on_as_the_others_would_have(baseline):
 
 def only(text: str):
     sampler = Scripted(lambda task, number, greedy: text)
-    [experience] = rollouts(1, problems=BENCHMARK.problems[:1]).start(1, 0, sampler, Lenient())().experiences
-    return experience
+    [rollout] = rollouts(1, problems=BENCHMARK.problems[:1]).start(1, 0, sampler, Lenient())().rollouts
+    return rollout
 
 
-def blamed(experience) -> str:
-    return "".join(c for c, marked in zip(learned(experience), experience.span, strict=True) if marked)
+def blamed(rollout) -> str:
+    weights = rollout.credit["fine"].weights
+    return "".join(c for c, marked in zip(learned(rollout), weights, strict=True) if marked)
 
 
 def test_what_follows_the_program_is_not_learned_and_the_blamed_line_is_one_of_the_answer():
-    experience = only("ANSWER:\nbad = x\n\nQUESTION:\nanother one")
-    assert learned(experience).rstrip() == "ANSWER:\nbad = x"
-    assert experience.feedback.scope is Scope.LINE
-    assert experience.feedback.line == 2
-    assert blamed(experience) == "bad = x"
-    assert len(experience.ids) == len(experience.log_probs)
-    assert experience.log_probs[-1] == -float(len(experience.ids) - 1)
+    rollout = only("ANSWER:\nbad = x\n\nQUESTION:\nanother one")
+    assert learned(rollout).rstrip() == "ANSWER:\nbad = x"
+    assert (rollout.feedback.line, rollout.code) == (1, "bad = x\n")
+    assert rollout.located_feedback.scope is Scope.LINE
+    assert rollout.located_feedback.line == 2
+    assert blamed(rollout) == "bad = x"
+    assert len(rollout.token_ids) == len(rollout.log_probs)
+    assert rollout.log_probs[-1] == -float(len(rollout.token_ids) - 1)
 
 
 @pytest.mark.parametrize("end", ["", "\n", "  \n\n"])
@@ -266,10 +275,10 @@ def test_what_ended_the_program_is_learned_with_it(end):
 
 
 def test_a_truncated_program_has_no_end_and_is_blamed_as_a_whole():
-    experience = only("bad = x…")
-    assert experience.truncated
-    assert learned(experience) == blamed(experience) == "bad = x"
-    assert (experience.feedback.scope, experience.feedback.subtype) == (Scope.GLOBAL, "truncated")
+    rollout = only("bad = x…")
+    assert rollout.truncated
+    assert learned(rollout) == blamed(rollout) == "bad = x"
+    assert (rollout.feedback.scope, rollout.feedback.subtype) == (Scope.GLOBAL, "truncated")
 
 
 def test_a_sampler_that_tells_no_tokens_cannot_be_learned_from():
@@ -298,8 +307,10 @@ def test_trainer_and_rltf_score_give_the_same_verdicts(tmp_path):
     from harness.run_store.finished_run import read_run
 
     scored = {outcome.sample_id: outcome for outcome in read_run(tmp_path / "run").outcomes()}
-    assert [each.feedback.category for each in collected.experiences] == [
+    assert [each.feedback.category for each in collected.rollouts] == [
         Category.PASSED, Category.FAILURE, Category.ERROR, Category.SYNTAX_ERROR, Category.ERROR,
     ]  # fmt: skip
-    for number, experience in enumerate(collected.experiences):
-        assert experience.feedback == feedback(scored[number], programs[number])
+    for number, rollout in enumerate(collected.rollouts):
+        assert rollout.feedback == feedback(scored[number], programs[number])
+        assert rollout.outcome.verdicts == scored[number].verdicts
+        assert (rollout.outcome.sample_id, rollout.code) == (number, programs[number])

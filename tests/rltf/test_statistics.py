@@ -5,7 +5,6 @@ import pytest
 pytest.importorskip("torch")
 
 from rltf.rewards.feedback import Category, Feedback, Scope
-from rltf.rewards.rltf import NO_REWARD, Reward
 from rltf.rollout.statistics import program_statistics
 
 PASSED = Feedback(Category.PASSED, "passed", Scope.IGNORE, None, 1.0)
@@ -14,7 +13,7 @@ NAME = Feedback(Category.ERROR, "name_error", Scope.LINE, 2, 0.0)
 
 
 def test_shares_are_of_all_programs_and_what_was_not_seen_is_nought():
-    found = program_statistics("sampled", [(each, NO_REWARD) for each in (PASSED, CUT, NAME, NAME)])
+    found = program_statistics("sampled", [(each, {}) for each in (PASSED, CUT, NAME, NAME)])
     assert {name: found[f"sampled/{name}"] for name in Category} == {
         "passed": 0.25,
         "failure": 0,
@@ -28,11 +27,11 @@ def test_shares_are_of_all_programs_and_what_was_not_seen_is_nought():
     }
     assert found["sampled/subtype/error.name_error"] == 0.5
     assert found["sampled/pass_ratio"] == 0.25
-    assert program_statistics("drawn", [(NAME, NO_REWARD)])["drawn/scope/global"] == 0
+    assert program_statistics("drawn", [(NAME, {})])["drawn/scope/global"] == 0
 
 
 def test_rewards_are_means_and_no_programs_have_no_statistics():
-    rewards = [Reward(coarse=1.0, fine=0.0, adaptive=-1.0), Reward(coarse=0.0, fine=-0.5, adaptive=0.0)]
+    rewards = [{"coarse": 1.0, "fine": 0.0, "adaptive": -1.0}, {"coarse": 0.0, "fine": -0.5}]
     found = program_statistics("sampled", [(PASSED, rewards[0]), (NAME, rewards[1])])
     assert [found[f"sampled/reward_{kind}"] for kind in ("coarse", "fine", "adaptive")] == [0.5, -0.25, -0.5]
     assert program_statistics("sampled", []) == {}

@@ -18,7 +18,7 @@ from harness.models.hf.stopping import StopCriteria  # noqa: E402
 from harness.prompts import find_format  # noqa: E402
 from harness.types import Limits, Outcome, Status, TestOutcome  # noqa: E402
 from rltf.build import make_trainer, with_adapters  # noqa: E402
-from rltf.data.batch import collate, experience_row  # noqa: E402
+from rltf.data.batch import collate, rollout_row  # noqa: E402
 from rltf.monitoring.finite import are_finite  # noqa: E402
 from rltf.objectives.accumulation import Normalizers, normalizers  # noqa: E402
 from rltf.objectives.losses import entropy, policy_gradient_terms, supervised_loss, token_log_probs  # noqa: E402
@@ -95,8 +95,8 @@ def test_the_loss_is_the_sum_of_the_terms_each_on_its_own_rows(make, kind):
         policy_gradient_terms(
             outputs.logits[rl],
             labels[rl],
-            {name: batch[name][rl] for name in ("coarse", "fine", "adaptive")},
-            batch["spans"][rl],
+            {name: each[rl] for name, each in batch["values"].items()},
+            batch["weights"]["fine"][rl].bool(),
             causal=causal,
         ).values()
     )
@@ -124,12 +124,15 @@ def test_padding_changes_no_loss(make):
     fill(trainer)
     trainer.model.eval()
     [batch] = batches(trainer, 1)
-    wider = {
-        name: torch.nn.functional.pad(each, (0, 5), value=-100 if name == "labels" else 0)
-        if torch.is_tensor(each) and each.dim() == 2
-        else each
-        for name, each in batch.items()
-    }
+
+    def widened(name, each):
+        if isinstance(each, dict):
+            return {key: widened(key, value) for key, value in each.items()}
+        if not torch.is_tensor(each) or each.dim() < 2:
+            return each
+        return torch.nn.functional.pad(each, (0, 5), value=-100 if name == "labels" else 0)
+
+    wider = {name: widened(name, each) for name, each in batch.items()}
     losses = [trainer.compute_loss(trainer.model, each).item() for each in (batch, wider)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
@@ -304,12 +307,12 @@ def test_rl_rows_are_the_sampled_tokens_and_the_model_gives_them_the_samplers_pr
     trainer = make(kind, *options, benchmark=benchmark, model_options=WITHOUT_DROPOUT.get(kind))
     fill(trainer)
     buffer = trainer._stream.buffer
-    experiences = buffer.draw(len(buffer))
-    assert len(experiences) == 12
+    rollouts = buffer.draw(len(buffer))
+    assert len(rollouts) == 12
     endings = trainer.processing_class
     trainer.model.eval()
-    for each in experiences:
-        row = experience_row(each)
+    for each in rollouts:
+        row = rollout_row(each)
         whole = next(tokens for tokens in sampled if tokens[: len(row.target)] == tuple(row.target))
         if len(row.target) < len(whole):  # something that is not the program follows it, and no end is taught
             assert endings.decode(whole[len(row.target) :], skip_special_tokens=True).strip()
@@ -318,7 +321,7 @@ def test_rl_rows_are_the_sampled_tokens_and_the_model_gives_them_the_samplers_pr
         with torch.no_grad():
             logits = trainer._predict(trainer.model, batch).logits
         ours = token_log_probs(logits, batch["labels"], causal=kind != "t5")[0]
-        ours = ours[-len(each.ids) :]
+        ours = ours[-len(each.token_ids) :]
         torch.testing.assert_close(ours, torch.tensor(each.log_probs), rtol=1e-4, atol=1e-4)
     if stop:
         stopped = [tokens for tokens, (_, finish) in sampled.items() if finish is Finish.STOP]

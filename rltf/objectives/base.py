@@ -1,0 +1,192 @@
+"""What a training objective is: the base class of all methods, and the batch that its loss sees.
+
+An objective decides once, when a group of rollouts is new, what each of their tokens earns (`credit`), and
+in each step what that is as a loss (`policy_loss`), in named terms that the trainer sums and logs. It has
+options (a dataclass, set by name with `--set`) and a state of its own, and may bring models of its own.
+Does not cover: how rollouts are made (`rltf.rollout`), or a step of training (`rltf.trainer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from rltf.rewards.rltf import Reduction
+from rltf.rewards.terms import make_terms
+from rltf.rollout.records import Credit, Group
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+ROLLOUTS = "rollouts"
+"""Need: programs sampled from the policy. Every objective but supervised training has it."""
+GREEDY = "greedy"
+"""Need: a greedy rollout in each group."""
+REFERENCE = "reference"
+"""Need: log-probabilities under the policy as it was when training began."""
+HIDDEN = "hidden"
+"""Need: the policy's last hidden states, for a head of the objective's own."""
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Of an objective that has none."""
+
+
+class TrainingOptions(Protocol):
+    """What objectives read of `rltf.config.RLTFConfig`, beside their own options."""
+
+    sl_weight: float
+    samples_per_problem: int
+    temperatures: tuple[float, ...]
+    top_p: float
+    top_k: int
+    max_new_tokens: int
+    terms: dict[str, float]
+    term_options: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutBatch:
+    """The RL rows of a micro-batch: B rows, T positions, aligned with the log-probabilities."""
+
+    targets: Tensor
+    """`[B, T]` bool: tokens of the completion, its end token included."""
+    old_log_probs: Tensor
+    """`[B, T]` under the policy that wrote them; 0 where there is no target."""
+    values: Mapping[str, Tensor]
+    """By term of the credit: `[B]`."""
+    weights: Mapping[str, Tensor]
+    """By term: `[B, T]`; a term that weighs all tokens alike may be missing."""
+    normalizer: float
+    """What sums over rows or tokens are divided by, so that a step's micro-batches sum up to the step's mean:
+    rows, or tokens, of the step, as the objective's `reduction` says."""
+    reference_log_probs: Tensor | None = None
+    """`[B, T]`, for objectives that need `REFERENCE`."""
+    hidden: Tensor | None = None
+    """`[B, T, D]`: the state that each target was predicted from, for objectives that need `HIDDEN`."""
+    notes: dict[str, Tensor] = field(default_factory=dict)
+    """Scalars that the loss leaves for the log, by name; means over micro-batches."""
+
+    def credit(self, name: str) -> Tensor:
+        """`[B, T]`: what term `name` gives each target, 0 elsewhere."""
+        value = self.values[name][:, None]
+        weights = self.weights.get(name)
+        return (value * self.targets) if weights is None else value * weights * self.targets
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A micro-batch as an objective's loss sees it; supervised rows come first."""
+
+    supervised: int
+    """Number of supervised rows."""
+    supervised_normalizer: float
+    rollouts: RolloutBatch | None
+    """The rows behind them; `None` if there are none."""
+
+
+class Objective:
+    """Base class of all methods: cross-entropy for supervised rows; derived classes add that for rollouts."""
+
+    Options: ClassVar[type[Any]] = NoOptions
+    """A dataclass; its fields are options of `--set`, with bounds by `rltf.bounds.option`."""
+    options_field: ClassVar[str] = "objective"
+    """The field of `RLTFConfig` that holds them."""
+    needs_always: ClassVar[frozenset[str]] = frozenset({ROLLOUTS})
+
+    def __init__(self, options: Any, training: TrainingOptions) -> None:
+        """
+        Args:
+            options: An instance of `Options`.
+            training: The other options of the run.
+
+        Raises:
+            InputError: If the options contradict each other; asked before any model is loaded.
+        """
+        self.options = options
+        self.training = training
+        self.terms = make_terms(training.terms, training.term_options)
+        self.models: dict[str, nn.Module] = {}
+        """Of the objective's own, by name: what of them requires a gradient is trained with the policy, and
+        all of them are in checkpoints. Made in `set_up`."""
+
+    # --- what it needs ---------------------------------------------------------------------------
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Of `ROLLOUTS`, `GREEDY`, `REFERENCE` and `HIDDEN`; may depend on the options."""
+        return self.needs_always
+
+    def set_up(self, model: Any, tokenizer: Any) -> None:
+        """Make models of the objective's own, on the policy's device; called once, before training.
+
+        Args:
+            model: The policy as it is when training begins, not wrapped.
+            tokenizer: The policy's.
+        """
+
+    # --- credit ----------------------------------------------------------------------------------
+
+    def credit(self, group: Group) -> list[Credit]:
+        """What each token of each rollout earns, by named term; decided once, when the group is new.
+
+        May run in a thread beside training, never twice at a time. Programs whose credit is zero may be left
+        out of the buffer.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs rollouts and gives them no credit")
+
+    def rewards(self, group: Group) -> list[Mapping[str, float]]:
+        """Named rewards of each rollout before anything is subtracted from them, for the log."""
+        return [{each.name: each(program).value for each in self.terms} for program in group.programs()]
+
+    # --- loss ------------------------------------------------------------------------------------
+
+    @property
+    def reduction(self) -> Reduction:
+        """What the RL terms of a step are divided by: its rows (`sum`) or its target tokens (`mean`)."""
+        return "sum"
+
+    @property
+    def supervised_reduction(self) -> Reduction:
+        """The same of the supervised term."""
+        return "mean"
+
+    @property
+    def supervised_weight(self) -> float:
+        """Of the supervised term beside the others."""
+        return self.training.sl_weight
+
+    def loss(self, log_probs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The terms of a micro-batch's loss, which the trainer sums; each is logged as `loss/NAME`.
+
+        Args:
+            log_probs: `[B, T]` of the targets under the policy, 0 where there is none.
+            batch: What belongs to them.
+        """
+        terms: dict[str, Tensor] = {}
+        if batch.supervised:
+            given = log_probs[: batch.supervised]
+            terms["supervised"] = self.supervised_weight * (-given.sum() / batch.supervised_normalizer)
+        if batch.rollouts is not None:
+            terms |= self.policy_loss(log_probs[batch.supervised :], batch.rollouts)
+        return terms
+
+    def policy_loss(self, log_probs: Tensor, batch: RolloutBatch) -> dict[str, Tensor]:
+        """The terms of the RL rows.
+
+        Args:
+            log_probs: `[B, T]` of the rollouts' tokens under the policy, 0 where there is none.
+            batch: What belongs to them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs rollouts and has no loss for them")
+
+    # --- checkpoints -----------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on, as plain JSON values; without `models`."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become the objective whose `state_dict` this is."""

@@ -1,0 +1,143 @@
+"""RLTF (arXiv:2307.04349): coarse, fine-grained and adaptive rewards, less those of a baseline.
+
+Credit is the reward of `rltf.rewards.rltf`: one number each, the fine one for the tokens that are to blame.
+The loss is -credit * log p, without a ratio: programs in the buffer are taken for the policy's own.
+Reward terms that are chosen beside them (`--set terms=…`) are terms of their own, with no baseline.
+Does not cover: the critic that the released code multiplies in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.errors import InputError
+from rltf.objectives.base import GREEDY, Objective, RolloutBatch, TrainingOptions
+from rltf.rewards.feedback import Feedback, feedback_of
+from rltf.rewards.rltf import (
+    Reduction,
+    Reward,
+    RewardConfig,
+    best,
+    group_mean,
+    raw_rewards,
+    rewards,
+)
+from rltf.rollout.records import Credit, Group, Rollout, TokenCredit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_OWN = ("coarse", "fine", "adaptive")
+
+
+class RLTF(Objective):
+    """The paper's loss, L = L_sl + L_coarse + L_fine + L_adaptive (eq. 6)."""
+
+    Options: ClassVar[type[Any]] = RewardConfig
+    options_field: ClassVar[str] = "rewards"
+
+    def __init__(self, options: RewardConfig, training: TrainingOptions) -> None:
+        """
+        Raises:
+            InputError: If a group's mean is asked for and groups are of one.
+        """
+        super().__init__(options, training)
+        if options.baseline == "group_mean" and training.samples_per_problem < 2:
+            raise InputError(
+                "baseline=group_mean needs samples_per_problem of at least 2: one is its own mean"
+            )
+        for each in self.terms:
+            if each.name in _OWN:
+                raise InputError(f"terms: method rltf has a {each.name} term of its own; leave it out")
+        self.baselines: dict[str, Feedback] = {}
+        """By problem: its best program so far, or its newest greedy one, as the baseline has it."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """A greedy program where the baseline is one."""
+        return self.needs_always | ({GREEDY} if self.options.baseline == "greedy" else set())
+
+    # --- credit ----------------------------------------------------------------------------------
+
+    def credit(self, group: Group) -> list[Credit]:
+        """The rewards of each program, baseline subtracted, and the chosen terms."""
+        baseline = self._baseline(group)
+        chosen = [{each.name: each(program) for each in self.terms} for program in group.programs()]
+        return [
+            {
+                **_credit(rollout, rewards(rollout.feedback, self.options, baseline=baseline)),
+                **{
+                    name: TokenCredit(
+                        found.value, None if found.spans is None else rollout.tokens_of(found.spans)
+                    )
+                    for name, found in values.items()
+                },
+            }
+            for rollout, values in zip(group.rollouts, chosen, strict=True)
+        ]
+
+    def rewards(self, group: Group) -> list[Mapping[str, float]]:
+        """The rewards of each program by itself."""
+        own = [asdict(raw_rewards(each.feedback, self.options)) for each in group.rollouts]
+        return [mine | dict(more) for mine, more in zip(own, super().rewards(group), strict=True)]
+
+    def _baseline(self, group: Group) -> Feedback | Reward | None:
+        """What the group is compared with; for `historical_best`, the best program before it."""
+        task, kind = group.problem.task_id, self.options.baseline
+        told = [each.feedback for each in group.rollouts]
+        if kind == "group_mean" and told:
+            return group_mean([raw_rewards(each, self.options, as_baseline=True) for each in told])
+        before = self.baselines.get(task)
+        if kind == "historical_best" and told:
+            self.baselines[task] = best([*([before] if before else []), *told], self.options) or told[0]
+        if kind == "greedy" and group.greedy is not None:
+            self.baselines[task] = before = group.greedy.feedback
+        return before
+
+    # --- loss ------------------------------------------------------------------------------------
+
+    @property
+    def reduction(self) -> Reduction:
+        """Rows in the paper (eq. 2), tokens in the released code."""
+        return self.options.reduction  # type: ignore[no-any-return]  # options are of any class
+
+    @property
+    def supervised_reduction(self) -> Reduction:
+        """As that of the RL terms, in both."""
+        return self.reduction
+
+    def policy_loss(self, log_probs: Tensor, batch: RolloutBatch) -> dict[str, Tensor]:
+        """L_coarse, L_fine and L_adaptive, and a term for each that was chosen."""
+        from rltf.objectives.losses import reward_terms  # noqa: PLC0415 - imports torch
+
+        terms = reward_terms(
+            log_probs,
+            batch.targets,
+            {name: batch.values[name] for name in _OWN},
+            batch.weights["fine"].bool(),
+            alpha=self.options.fine_alpha,
+            over=batch.normalizer,
+        )
+        for each in self.terms:
+            terms[each.name] = -(batch.credit(each.name) * log_probs).sum() / batch.normalizer
+        return terms
+
+    # --- checkpoints -----------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """The baselines."""
+        return {"baselines": {task: asdict(each) for task, each in self.baselines.items()}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the baselines."""
+        self.baselines = {task: feedback_of(row) for task, row in state["baselines"].items()}
+
+
+def _credit(rollout: Rollout, reward: Reward) -> Credit:
+    return {
+        "coarse": TokenCredit(reward.coarse),
+        "fine": TokenCredit(reward.fine, rollout.blamed_tokens()),
+        "adaptive": TokenCredit(reward.adaptive),
+    }

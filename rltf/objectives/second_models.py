@@ -1,0 +1,95 @@
+"""Models beside the policy: a frozen reference, and what an objective brings (critic, value head).
+
+Covers: the reference's log-probabilities, training an objective's models with the policy, their part of a
+checkpoint. Does not cover: several processes for models that are trained, which are refused.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_FOLDER = "objective"
+
+
+class ReferencePolicy:
+    """The policy as it was when training began.
+
+    With LoRA it is the policy without its adapters, and takes no memory; otherwise a copy.
+    """
+
+    def __init__(self, model: Any) -> None:
+        """
+        Args:
+            model: The policy before its first step, not wrapped.
+        """
+        self._adapted = model if hasattr(model, "disable_adapter") else None
+        self._copy = None
+        if self._adapted is None:
+            self._copy = copy.deepcopy(model).eval().requires_grad_(False)
+
+    def __call__(self, predict: Callable[[Any], Tensor]) -> Tensor:
+        """What `predict` makes of the reference, without a gradient."""
+        if self._adapted is None:
+            return predict(self._copy).detach()
+        training = [module for module in self._adapted.modules() if module.training]
+        self._adapted.eval()
+        try:
+            with self._adapted.disable_adapter():
+                return predict(self._adapted).detach()
+        finally:
+            for module in training:
+                module.training = True
+
+
+def trained_parameters(models: Mapping[str, nn.Module]) -> list[nn.Parameter]:
+    """What of an objective's models is trained with the policy."""
+    return [each for model in models.values() for each in model.parameters() if each.requires_grad]
+
+
+def check_processes(parameters: Iterable[nn.Parameter], processes: int) -> None:
+    """Refuse what would drift apart: gradients of these are not averaged over processes.
+
+    Raises:
+        InputError: If there are several processes and something to train.
+    """
+    if processes > 1 and any(True for _ in parameters):
+        raise InputError("this method trains a model of its own, which works in one process only")
+
+
+def save_models(models: Mapping[str, nn.Module], checkpoint: Path) -> None:
+    """Write the models into a checkpoint; nothing if there are none."""
+    if not models:
+        return
+    from safetensors.torch import save_file  # noqa: PLC0415 - imports torch
+
+    folder = checkpoint / _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, model in models.items():
+        tensors = {key: each.detach().cpu().contiguous() for key, each in model.state_dict().items()}
+        save_file(tensors, folder / f"{name}.safetensors")
+
+
+def load_models(models: Mapping[str, nn.Module], checkpoint: Path) -> None:
+    """Read them again.
+
+    Raises:
+        InputError: If one of them is not there, or is another.
+    """
+    if not models:
+        return
+    from safetensors.torch import load_file  # noqa: PLC0415 - imports torch
+
+    for name, model in models.items():
+        path = checkpoint / _FOLDER / f"{name}.safetensors"
+        try:
+            model.load_state_dict(load_file(path))
+        except (OSError, RuntimeError) as error:
+            raise InputError(f"{path} cannot be read ({error}); start anew in another --out") from None
