@@ -102,6 +102,8 @@ class RLTFTrainer(Trainer):
         self, epoch_iterator: Iterator[Mapping[str, Any]], num_batches: int, device: Any
     ) -> tuple[list[Any], Any]:
         """A step's micro-batches, and what their losses are divided by."""
+        for each in trained_parameters(self.objective.models):
+            each.grad = None  # Trainer does this for the policy alone
         batches = [next(epoch_iterator) for _ in range(num_batches)]
         return batches, self._normalizers(batches, mean=self._mean_over_processes)
 
