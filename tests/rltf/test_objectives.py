@@ -1,10 +1,11 @@
 """The seam of objectives: one of the test's own, second models and their checkpoints, the table."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -235,6 +236,20 @@ def test_options_of_another_method_are_refused_from_python_too():
 
     with pytest.raises(InputError, match="objective is GRPOOptions, method rltf takes RewardConfig"):
         RLTFConfig(output_dir="unused", max_steps=1, use_cpu=True, objective=GRPOOptions())
+
+
+# --- the example of CONTRIBUTING.md --------------------------------------------------------------
+
+
+def test_the_example_of_an_objective_trains(make, monkeypatch):
+    document = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [code] = [each for each in re.findall(r"```python\n(.*?)```", document, re.S) if "(Objective)" in each]
+    module = ModuleType("my_package_example")
+    exec(code, vars(module))
+    monkeypatch.setitem(sys.modules, "my_package_example", module)
+    trainer = make("gpt2", method="my_package_example:Reinforce", max_steps=2)
+    trainer.train()
+    assert "loss/policy" in rows_of(trainer)[0]
 
 
 # --- checkpoints of other versions ---------------------------------------------------------------
