@@ -20,14 +20,15 @@ from transformers import Trainer, TrainerCallback, set_seed
 
 from harness.types import PromptFormat
 from rltf.config import RLTFConfig
+from rltf.data.loss_batch import loss_batch, rollout_rows
 from rltf.data.microbatches import Stream
 from rltf.lr_schedules import warmup_log
 from rltf.monitoring.callbacks import MetricsFile, Refresh, Seconds
 from rltf.monitoring.finite import Finite
 from rltf.monitoring.metrics import Meter
 from rltf.objectives.accumulation import Normalizers, normalizers
-from rltf.objectives.base import HIDDEN, REFERENCE, Batch, Objective, RolloutBatch
-from rltf.objectives.losses import entropy, is_target, token_log_probs
+from rltf.objectives.base import HIDDEN, REFERENCE, Batch, Objective
+from rltf.objectives.losses import entropy, token_log_probs
 from rltf.objectives.second_models import (
     ReferencePolicy,
     check_processes,
@@ -102,6 +103,8 @@ class RLTFTrainer(Trainer):
         self, epoch_iterator: Iterator[Mapping[str, Any]], num_batches: int, device: Any
     ) -> tuple[list[Any], Any]:
         """A step's micro-batches, and what their losses are divided by."""
+        for each in trained_parameters(self.objective.models):
+            each.grad = None  # Trainer does this for the policy alone
         batches = [next(epoch_iterator) for _ in range(num_batches)]
         return batches, self._normalizers(batches, mean=self._mean_over_processes)
 
@@ -171,35 +174,14 @@ class RLTFTrainer(Trainer):
 
     def _batch(self, inputs: Mapping[str, Any], over: Normalizers, outputs: Any) -> Batch:
         """What the objective's loss sees beside the log-probabilities."""
-        labels, supervised = inputs["labels"], inputs["supervised"]
-        if supervised == len(labels):
-            return Batch(supervised, over.supervised, None)
-        first = int(self._causal)  # position t of a causal model predicts label t + 1
-        rollouts = RolloutBatch(
-            targets=is_target(labels[supervised:], causal=self._causal),
-            old_log_probs=inputs["old_log_probs"][supervised:, first:],
-            values={name: each[supervised:] for name, each in inputs["values"].items()},
-            weights={name: each[supervised:, first:] for name, each in inputs["weights"].items()},
-            normalizer=over.rl,
-            reference_log_probs=self._reference_log_probs(inputs),
-            hidden=self._hidden(outputs, supervised),
-        )
-        return Batch(supervised, over.supervised, rollouts)
-
-    def _reference_log_probs(self, inputs: Mapping[str, Any]) -> Tensor | None:
-        if self._reference is None:
-            return None
-        rows = {
-            name: inputs[name][inputs["supervised"] :] for name in ("input_ids", "attention_mask", "labels")
-        }
-        logits = self._reference(lambda model: self._predict(model, rows).logits)
-        return token_log_probs(logits, rows["labels"], causal=self._causal)
-
-    def _hidden(self, outputs: Any, supervised: int) -> Tensor | None:
-        if HIDDEN not in self.objective.needs:
-            return None
-        states: Tensor = (outputs.hidden_states if self._causal else outputs.decoder_hidden_states)[-1]
-        return states[supervised:, :-1] if self._causal else states[supervised:]
+        reference, hidden = None, None
+        if self._reference is not None and inputs["supervised"] < len(inputs["labels"]):
+            rows = rollout_rows(inputs)
+            logits = self._reference(lambda model: self._predict(model, rows).logits)
+            reference = token_log_probs(logits, rows["labels"], causal=self._causal)
+        if HIDDEN in self.objective.needs:
+            hidden = (outputs.hidden_states if self._causal else outputs.decoder_hidden_states)[-1]
+        return loss_batch(inputs, over, causal=self._causal, reference_log_probs=reference, hidden=hidden)
 
     # --- optimiser and schedule ------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ _TENSORS = (
     "rltf/objectives/losses.py",
     "rltf/monitoring/metrics.py",
     "rltf/rollout/sampler_process.py",
+    "rltf/data/loss_batch.py",
     "rltf/data/microbatches.py",
 )
 _TRAINER = (

@@ -215,6 +215,7 @@ def _config(args: argparse.Namespace, out: Path, settings: Sequence[str], **fixe
     return make_config(
         args.preset,
         settings,
+        warm_start_of=args.method if "method" in fixed else None,
         output_dir=str(out),
         disable_tqdm=True,
         **{name: value for name, value in (given | fixed).items() if value is not None},

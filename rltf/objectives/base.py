@@ -109,8 +109,8 @@ class Objective:
         self.training = training
         self.terms = make_terms(training.terms, training.term_options)
         self.models: dict[str, nn.Module] = {}
-        """Of the objective's own, by name: what of them requires a gradient is trained with the policy, and
-        all of them are in checkpoints. Made in `set_up`."""
+        """Of the objective's own, by name, made in `set_up`. All of them are in checkpoints; what of them
+        requires a gradient is trained by the policy's optimiser (`max_grad_norm` is for the policy alone)."""
 
     # --- what it needs ---------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from harness.errors import HarnessError, InputError
 from rltf.bounds import ELSEWHERE
 from rltf.objectives import OBJECTIVES, find_objective
+from rltf.objectives.base import ROLLOUTS
 from rltf.options.values import read_value
 from rltf.presets import PRESETS
 from rltf.rewards.rltf import PAPER, RewardConfig
@@ -23,15 +24,19 @@ from rltf.rewards.terms import find_term
 
 if TYPE_CHECKING:
     from rltf.config import RLTFConfig
+    from rltf.objectives.base import Objective
 
 
-def make_config(preset: str | None, settings: Iterable[str] = (), **fixed: Any) -> RLTFConfig:
+def make_config(
+    preset: str | None, settings: Iterable[str] = (), *, warm_start_of: str | None = None, **fixed: Any
+) -> RLTFConfig:
     """The configuration of a preset with changes.
 
     Args:
         preset: One of `rltf.presets.PRESETS`; `None` for the defaults of `RLTFConfig`.
         settings: `name=value`, the value as its option's type writes it: `learning_rate=1e-5`, `bf16=false`,
             `baseline=greedy`, `temperatures=[0.6,1.0]`.
+        warm_start_of: The method of the training that this is a stage before; its options are passed over.
         fixed: Options that stand above both.
 
     Raises:
@@ -44,7 +49,9 @@ def make_config(preset: str | None, settings: Iterable[str] = (), **fixed: Any) 
     kinds = _kinds(RLTFConfig)
     given = dict(map(_split, settings))
     method = fixed.get("method") or given.get("method") or options.get("method") or "rltf"
-    own = get_type_hints(find_objective(method).Options)
+    kind = find_objective(method)
+    own = get_type_hints(kind.Options)
+    offline = ROLLOUTS not in kind.needs_always
     found: dict[str, Any] = {}
     term_options: dict[str, dict[str, Any]] = {}
     for name, text in given.items():
@@ -53,20 +60,20 @@ def make_config(preset: str | None, settings: Iterable[str] = (), **fixed: Any) 
             term_options.setdefault(term, {})[option] = _term_value(term, option, text)
         elif name in own:
             found[name] = read_value(name, text, own[name])
-        elif name in _REWARD_OPTIONS and (name in _SHARED or method == "sft"):
+        elif name in _REWARD_OPTIONS and (name in _SHARED or offline):
             options["rewards"] = _with_rewards(options, {name: read_value(name, text, _REWARD_OPTIONS[name])})
         elif name in ELSEWHERE:
             raise InputError(f"{name} is not set like this: {ELSEWHERE[name]}")
         elif name in kinds:
             options[name] = read_value(name, text, kinds[name])
         else:
-            _check_other_method(name, method, kinds)
-    kind = find_objective(method)
+            others = (*OBJECTIVES, warm_start_of or given.get("method") or method)
+            _check_other_method(name, text, kind, others, kinds)
     try:
         if kind.Options is RewardConfig:
             options["rewards"] = _with_rewards(options, found)
-        elif found:
-            options["objective"] = kind.Options(**found)
+        else:
+            options["objective"] = _with_options(options.get("objective"), kind.Options, found)
         if term_options:
             options["term_options"] = term_options
         config = RLTFConfig(**(options | fixed))
@@ -104,6 +111,13 @@ def _with_rewards(options: Mapping[str, Any], changes: Mapping[str, Any]) -> Rew
     return replace(before, **changes)
 
 
+def _with_options(preset: Any, kind: type[Any], changes: Mapping[str, Any]) -> Any:
+    """Options of a method over those that a preset has for it; `None` for the defaults."""
+    if isinstance(preset, kind):
+        return replace(preset, **changes)
+    return kind(**changes) if changes else None
+
+
 def _term_value(term: str, option: str, text: str) -> Any:
     """The value of `term.option`."""
     hints = get_type_hints(find_term(term))
@@ -113,18 +127,21 @@ def _term_value(term: str, option: str, text: str) -> Any:
     return read_value(f"{term}.{option}", text, hints[option])
 
 
-def _check_other_method(name: str, method: str, kinds: Mapping[str, Any]) -> None:
-    """Pass over an option of another method where there are no programs to use it on, or refuse it.
+def _check_other_method(
+    name: str, text: str, kind: type[Objective], others: Iterable[str], kinds: Mapping[str, Any]
+) -> None:
+    """Refuse an option of another method, but where there are no programs to use it on: pass over it there.
 
-    A warm start is supervised, and has the settings of the training that it is for.
+    A supervised warm start has the settings of the training that it is for.
     """
-    owners = [each for each in OBJECTIVES if name in get_type_hints(find_objective(each).Options)]
+    owners = {each: get_type_hints(find_objective(each).Options) for each in dict.fromkeys(others)}
+    owners = {each: hints for each, hints in owners.items() if name in hints}
     if not owners:
-        raise _unknown(name, kinds, get_type_hints(find_objective(method).Options))
-    if method != "sft":
-        raise InputError(
-            f"{name} is an option of --method {' or '.join(owners)}, and this is {method}; leave it out"
-        )
+        raise _unknown(name, kinds, get_type_hints(kind.Options))
+    if ROLLOUTS in kind.needs_always:
+        raise InputError(f"{name} is an option of --method {' or '.join(owners)}; leave it out")
+    for hints in owners.values():
+        read_value(name, text, hints[name])
 
 
 def _kinds(config: type[RLTFConfig]) -> dict[str, Any]:

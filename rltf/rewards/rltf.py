@@ -111,16 +111,6 @@ class Reward:
     adaptive: float
     """For all of the program's tokens."""
 
-    @property
-    def neutral(self) -> bool:
-        """Nothing is learned from it; a group's mean leaves rounding errors in place of noughts."""
-        return max(abs(self.coarse), abs(self.fine), abs(self.adaptive)) < _ROUNDING
-
-
-_ROUNDING = 1e-9
-NO_REWARD = Reward(0.0, 0.0, 0.0)
-"""Of what is learned from by supervision only."""
-
 
 def rewards(
     feedback: Feedback, config: RewardConfig = PAPER, *, baseline: Feedback | Reward | None = None

@@ -11,19 +11,18 @@ Every draw is a function of seed and count, so the sampler's place in a checkpoi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from harness.evaluate.evaluation import Grader
-from harness.models import Decoding, Finish, Request, Sampler, Trace
+from harness.models import Decoding, Finish, Request, Sampler
 from harness.prompts import Prompt, make_prompt
 from harness.types import Outcome, Problem, PromptFormat, TestKind
-from rltf.rewards.alignment import Place, place
 from rltf.rewards.feedback import Compat, Feedback, feedback
 from rltf.rollout.grading import Key, Program, grade_beside, read_program
+from rltf.rollout.make_rollout import make_rollout
 from rltf.rollout.records import CreditRule, Group, Rollout, is_zero
 from rltf.rollout.rollout_rows import rollouts_of, rows_of
 from rltf.rollout.shuffle import shuffled
@@ -214,11 +213,10 @@ class Rollouts:
         """The visit's programs in the order of their numbers, without those that could not be graded."""
         n, task = self.sampling.samples_per_problem, visit.prompt.task_id
         keys = [(task, number, False) for number in range(visit.turn * n, (visit.turn + 1) * n)]
-        rollouts = [_rollout(visit, *told[key], step) for key in keys if key in told]
-        greedy = (task, visit.turn, True)
-        return Group(
-            visit.problem, rollouts, _rollout(visit, *told[greedy], step) if greedy in told else None
-        )
+        rollouts = [make_rollout(visit.number, *told[key], step) for key in keys if key in told]
+        found = told.get((task, visit.turn, True))
+        greedy = None if found is None else make_rollout(visit.number, *found, step)
+        return Group(visit.problem, rollouts, greedy)
 
     def _credited(self, group: Group) -> list[Rollout]:
         credits_ = self.objective.credit(group)
@@ -233,47 +231,6 @@ class Rollouts:
 
 
 _Told = tuple[Program, Outcome, Feedback]
-
-
-def _rollout(visit: _Visit, program: Program, outcome: Outcome, said: Feedback, step: int) -> Rollout:
-    completion, trace = program.completion, program.completion.trace
-    if trace is None:
-        raise ValueError("the sampler gives no tokens to learn from; make it with trace=True")
-    prompt, text = completion.prompt, completion.text
-    found = place(text, program.code, prompt.text if prompt.format.in_program else "")
-    kept = _kept(trace, text, found)
-    return Rollout(
-        task_id=completion.task_id,
-        group=visit.number,
-        sample_id=completion.sample_id,
-        prompt_ids=trace.prompt,
-        token_ids=trace.ids[:kept],
-        log_probs=trace.log_probs[:kept],
-        text=text,
-        code=program.code,
-        outcome=replace(outcome, sample_id=completion.sample_id),
-        feedback=said,
-        lines_before=None if found is None else found.lines_before,
-        truncated=completion.finish is Finish.LENGTH,
-        temperature=program.temperature or 0.0,
-        step=step,
-        offsets=trace.spans[:kept],
-    )
-
-
-_ENDS_PROGRAM = re.compile(r"\s*(?:`{3,}|~{3,})?\s*")
-"""What may follow a program without being anything else: blanks, the end of its fence."""
-
-
-def _kept(trace: Trace, text: str, found: Place | None) -> int:
-    """How many of the tokens are learned from: all, unless something else follows the program.
-
-    The reward is the program's and says nothing of what the model went on to write (prose, another question),
-    end token and all; what ended the program itself was the model's choice as its lines were.
-    """
-    if found is None or _ENDS_PROGRAM.fullmatch(text, found.end):
-        return len(trace.ids)
-    return next((i for i, (first, _) in enumerate(trace.spans) if first >= found.end), len(trace.ids))
 
 
 def _mean(values: Sequence[float]) -> float:

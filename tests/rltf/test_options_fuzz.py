@@ -15,6 +15,7 @@ from transformers import Trainer
 
 from harness.errors import InputError
 from rltf.config import RLTFConfig
+from rltf.objectives.grpo import GRPOOptions
 from rltf.options.parse import make_config
 from rltf.rewards.rltf import RewardConfig
 
@@ -67,3 +68,42 @@ def test_each_option_alone_is_a_configuration_or_one_line_with_its_name(tmp_path
     for value in ("-1", "0.37", "maybe", "[]"):
         refused = attempt(tmp_path, None, [f"{name}={value}"])
         assert refused is None or name in refused
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(GRPOOptions)])
+def test_each_option_of_a_method_is_a_configuration_or_one_line_with_its_name(tmp_path, name):
+    for value in ("-1", "0.37", "maybe", "[]"):
+        refused = attempt(tmp_path, None, ["method=grpo", "top_p=1", f"{name}={value}"])
+        assert refused is None or name in refused
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        (["terms=1"], "terms must be a JSON object"),
+        (['terms={"nonesuch": 1}'], "unknown reward term 'nonesuch'"),
+        (['terms={"passed": "much"}'], "the weight of passed must be a number"),
+        (['terms={"fine": 1}', "fine.penalty=high"], r"fine\.penalty must be a number, got 'high'"),
+        (
+            ['terms={"fine": 1}', "fine.penaltie=-1"],
+            r"unknown option fine\.penaltie; the options of",
+        ),
+        (["fine.penalty=-1"], "fine has options but no weight"),
+        (["nonesuch.penalty=-1"], "unknown reward term 'nonesuch'"),
+    ],
+)
+def test_terms_that_do_not_exist_are_refused_in_a_line(tmp_path, terms, message):
+    with pytest.raises(InputError, match=message):
+        make_config("mini", ["method=grpo", *terms], output_dir=str(tmp_path), max_steps=1, use_cpu=True)
+
+
+def test_terms_and_their_options_are_part_of_what_a_resumed_run_must_have(tmp_path):
+    def identity(*settings):
+        options = {"output_dir": str(tmp_path), "max_steps": 1, "use_cpu": True}
+        return make_config("mini", settings, **options).identity()
+
+    plain = identity()
+    assert not {"terms", "term_options", "objective"} & plain.keys()  # as before there were any
+    chosen = identity('terms={"passed": 0.5, "lint": 1}', "lint.unused=true")
+    assert chosen["terms"] == {"passed": 0.5, "lint": 1}
+    assert chosen["term_options"] == {"lint": {"unused": True}}

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections import defaultdict
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness.models import Completion, Finish, Trace
 from harness.models.hf.loading import load_tokenizer
 from harness.models.hf.stopping import StopCriteria
 from harness.prompts import find_format
+from rltf.objectives.rltf import RLTF
 from rltf.rewards.feedback import Scope
 from rltf.rewards.rltf import RewardConfig
 from rltf.rollout.rollout import Rollouts, Sampling
@@ -53,21 +55,24 @@ def test_every_scope_is_seen_and_a_blamed_line_is_blamed_to_the_token(data_dir):
     known = [task for task, codes in programs.items() if len(codes) >= PROGRAMS]
     benchmark = load_benchmark("apps", split="train", data_dir=data_dir, ids=known)
     prompt_format = find_format(benchmark)
-    rollouts = Rollouts(benchmark.problems, prompt_format, Sampling(PROGRAMS), RewardConfig(baseline="none"))
+    training = SimpleNamespace(samples_per_problem=PROGRAMS, terms={}, term_options={})
+    objective = RLTF(RewardConfig(baseline="none"), training)
+    rollouts = Rollouts(benchmark.problems, prompt_format, Sampling(PROGRAMS), objective)
     tokenizer = load_tokenizer(str(data_dir / "tokenizers" / "codet5-base"))
     with Runner(workers=2) as runner:
         count = PROGRAMS * len(known)
-        experiences = rollouts.start(count, 0, Recorded(programs, tokenizer), runner)().experiences
-    assert len(experiences) == count
-    assert {each.feedback.scope for each in experiences} == set(Scope)
+        made = rollouts.start(count, 0, Recorded(programs, tokenizer), runner)().rollouts
+    assert len(made) == count
+    assert {each.located_feedback.scope for each in made} == set(Scope)
 
-    for each in experiences:
-        blamed = [token for token, marked in zip(each.ids, each.span, strict=True) if marked]
-        if each.feedback.scope is Scope.GLOBAL:
-            assert blamed == list(each.ids)
-        elif each.feedback.scope is Scope.IGNORE:
+    for each in made:
+        said, weights = each.located_feedback, each.credit["fine"].weights
+        blamed = [token for token, marked in zip(each.token_ids, weights, strict=True) if marked]
+        if said.scope is Scope.GLOBAL:
+            assert blamed == list(each.token_ids)
+        elif said.scope is Scope.IGNORE:
             assert not blamed
         else:
-            text = tokenizer.decode(list(each.ids), skip_special_tokens=True)
-            line = text.splitlines()[each.feedback.line - 1]
+            text = tokenizer.decode(list(each.token_ids), skip_special_tokens=True)
+            line = text.splitlines()[said.line - 1]
             assert tokenizer.decode(blamed).split() == line.split()

@@ -59,6 +59,7 @@ def test_training_ends_with_a_comparison_of_ordinary_run_folders(straight):
     page = (straight / "report.html").read_text()
     assert "Paired difference" in page
     assert "Training" in page
+    assert all(f"{term} loss" in page for term in ("supervised", "coarse", "fine", "adaptive"))
 
 
 def test_evaluations_in_between_are_run_folders_and_lines_of_the_log(straight):

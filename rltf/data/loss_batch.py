@@ -1,0 +1,55 @@
+"""From a micro-batch as the model reads it to what an objective's loss sees of it.
+
+Does not cover: padding (`rltf.data.batch`), or the loss (`rltf.objectives`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from rltf.objectives.accumulation import Normalizers
+from rltf.objectives.base import Batch, RolloutBatch
+from rltf.objectives.losses import is_target
+
+
+def rollout_rows(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+    """What a model reads of the RL rows of a micro-batch, and their labels."""
+    return {name: inputs[name][inputs["supervised"] :] for name in ("input_ids", "attention_mask", "labels")}
+
+
+def loss_batch(
+    inputs: Mapping[str, Any],
+    over: Normalizers,
+    *,
+    causal: bool,
+    reference_log_probs: Tensor | None = None,
+    hidden: Tensor | None = None,
+) -> Batch:
+    """A micro-batch in the alignment of `rltf.objectives.losses.token_log_probs`.
+
+    Args:
+        inputs: As `rltf.data.batch.collate` makes them, on the model's device.
+        over: What the sums are divided by.
+        causal: Position t predicts label t+1.
+        reference_log_probs: Of the RL rows, if the objective needs them.
+        hidden: `[B, T, D]`, the policy's last states at all rows' positions, if the objective needs them.
+    """
+    labels, supervised = inputs["labels"], inputs["supervised"]
+    if supervised == len(labels):
+        return Batch(supervised, over.supervised, None)
+    first = int(causal)
+    if hidden is not None:
+        hidden = hidden[supervised:, :-1] if causal else hidden[supervised:]
+    rollouts = RolloutBatch(
+        targets=is_target(labels[supervised:], causal=causal),
+        old_log_probs=inputs["old_log_probs"][supervised:, first:],
+        values={name: each[supervised:] for name, each in inputs["values"].items()},
+        weights={name: each[supervised:, first:] for name, each in inputs["weights"].items()},
+        normalizer=over.rl,
+        reference_log_probs=reference_log_probs,
+        hidden=hidden,
+    )
+    return Batch(supervised, over.supervised, rollouts)
