@@ -468,6 +468,7 @@ def real(data_dir):
     return {split: load(split=split, data_dir=data_dir) for split in ("train", "test")}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("split", "stdin", "call", "cases"), [("train", 1735, 2714, 25_788), ("test", 4902, 38, 104_348)]
@@ -506,6 +507,7 @@ def test_difficulties_follow_the_ids(real):
             assert {p.difficulty for p in real[split].problems[first:end]} == {difficulty}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_suites_of_the_real_data_pair_inputs_and_outputs_as_the_rows_do(real, data_dir):
     with gzip.open(data_dir / "apps" / "test.jsonl.gz", "rt") as lines:
@@ -526,6 +528,7 @@ def test_the_errata_of_the_seed_show_in_the_data(real):
     assert all(isinstance(test.args[1], list) and len(test.args[1]) == 1 for test in wrapped)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_loading_the_test_split_stays_far_below_the_hosts_memory(data_dir):
     # VmHWM and not ru_maxrss, which a process inherits from the one that started it.

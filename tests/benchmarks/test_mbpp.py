@@ -286,6 +286,7 @@ def test_a_sanitized_file_that_is_not_utf8_is_refused_by_name(tmp_path):
 # The real data
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("split", "full", "clean"),
@@ -323,6 +324,7 @@ def test_every_real_test_is_one_assert_statement(data_dir):
                 assert isinstance(statement, ast.Assert)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")  # theirs
 def test_normalised_line_ends_leave_every_real_program_as_python_reads_it(data_dir):

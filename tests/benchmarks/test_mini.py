@@ -102,6 +102,7 @@ def token_count(code):
 # Shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_split_has_its_default_size_and_task_ids_in_order(split):
     benchmark = load(split=split)
@@ -120,6 +121,7 @@ def test_difficulty_is_the_number_of_operations_and_every_difficulty_is_there():
     assert counts == {"introductory": 250, "interview": 500, "competition": 250}
 
 
+@pytest.mark.slow
 def test_ten_thousand_train_problems_can_be_had_and_no_two_read_the_same():
     benchmark = load(split="train", size=10_000)
     assert len({problem.question for problem in benchmark.problems}) == 10_000
@@ -213,12 +215,14 @@ def facts(hash_seed):
     return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.split()
 
 
+@pytest.mark.slow
 def test_problems_tests_and_solutions_do_not_depend_on_the_hash_seed_and_are_those_of_this_version():
     # If the second line fails, something users see has changed: raise VERSION, extend the log in README.md.
     assert facts("0") == facts("1")
     assert [digest[:16] for digest in facts("2")] == ["ff1b57916f3dd6ae", "1b969498f150e37a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_problem_is_the_same_whatever_the_size(split):
     short, long = load(split=split, size=60), load(split=split, size=150)
@@ -244,6 +248,7 @@ def behaviour(problem):
     return repr((spec.source, [spec.run(value) for value in values]))
 
 
+@pytest.mark.slow
 def test_no_meaning_is_in_two_splits_whatever_the_seeds():
     held = {
         "train": (*problems("train", 2000), *generate(split="train", size=300, seed=7)),
@@ -265,6 +270,7 @@ def test_no_meaning_comes_twice_in_a_split_of_default_size(split):
 # Do the tests tell right from wrong?
 
 
+@pytest.mark.slow
 def test_reference_programs_agree_with_the_interpreter_on_the_tests_and_on_fresh_inputs():
     chosen = (*problems("train", 2000), *problems("test", 200))
     jobs = [(p.solutions[0], [*p.suite.tests(), *fresh_tests(p, 5, p.task_id)]) for p in chosen]
@@ -317,6 +323,7 @@ def mutants(code):
                 yield "\n".join([*lines[:i], re.sub(pattern, text, line, count=1), *lines[i + 1 :]])
 
 
+@pytest.mark.slow
 def test_the_tests_catch_nearly_all_plausible_wrong_programs():
     # "while" is left out because an edit of it may not end, and nothing stops a program here.
     chosen = [p for p in problems("train", 400) if "while" not in p.solutions[0]]
@@ -332,6 +339,7 @@ def test_the_tests_catch_nearly_all_plausible_wrong_programs():
     assert {"wrong_answer", "runtime_error"} <= set(verdicts)
 
 
+@pytest.mark.slow
 def test_a_program_without_an_operation_never_passes():
     for problem in problems("train", 300):
         spec = spec_of(problem)
@@ -377,6 +385,7 @@ def test_wrong_programs_fail_in_each_way():
     assert run_trusted([(code, tests) for code in programs.values()]) == list(programs)
 
 
+@pytest.mark.slow
 def test_the_introductory_variant_poses_functions_of_one_operation_and_shares_no_behaviour():
     found = {split: load_introductory(split=split) for split in SPLITS}
     for split, benchmark in found.items():

@@ -176,6 +176,7 @@ def test_the_statement_of_mbpp_alone_may_be_cut(tmp_path):
 # mini
 
 
+@pytest.mark.slow
 def test_mini_is_put_as_apps_is():
     mini = load_benchmark("mini", ids=["0-29"])
     assert formats_of(mini)["inference"] is INFERENCE
@@ -218,6 +219,7 @@ def test_every_format_names_itself_a_source_and_a_rule(name, tmp_path):
         assert form.extraction in RULES
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["mbpp", "mbpp-sanitized", "apps"])
 def test_every_real_problem_can_be_put_in_every_format(name, data_dir):
@@ -243,6 +245,7 @@ def test_the_worked_examples_are_tasks_2_3_and_4_whatever_the_split(data_dir):
     assert len(prompts) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_rows_without_tests_are_told_from_rows_with_empty_lists(data_dir):
     problems = load_benchmark("apps", split="train", data_dir=data_dir).problems

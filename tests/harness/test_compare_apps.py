@@ -169,6 +169,7 @@ floats = st.floats() | st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(floats, floats | st.none(), st.floats(-2e-5, 2e-5))))
 @example([(math.inf, math.inf, 0.0)])
 @example([(math.inf, -math.inf, 0.0)])
@@ -247,6 +248,7 @@ def test_what_the_reference_does_not_let_return_fails(given_value, expected):
     assert not value(given_value, expected, wrapped=True)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_every_expected_output_of_apps_is_its_own_right_answer_under_both_profiles(data_dir):
     """Except for what the reference itself rejects: characters that only `splitlines` breaks a line at."""

@@ -340,6 +340,7 @@ def nested(depth, core):
     return core
 
 
+@pytest.mark.slow
 def test_deep_nesting_is_compared_or_refused_but_never_raises():
     deep = 100_000
     assert value(nested(deep, 1), nested(deep, 1.0), wrapped=False)
@@ -354,6 +355,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values)
 def test_every_json_value_equals_itself_and_its_tuples(data):
     assert value(data, data, wrapped=False)
@@ -384,6 +386,7 @@ plain_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(plain_values, json_values)
 def test_no_value_makes_a_comparison_raise(hostile, expected):
     for profile in PROFILES.values():

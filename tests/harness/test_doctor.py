@@ -8,6 +8,7 @@ from harness.commands import doctor
 from rltf.cli import main
 
 
+@pytest.mark.slow
 def test_doctor_names_every_layer_and_a_rate(capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["doctor", "--workers", "1", "--seconds", "0.2", "--json"])
 

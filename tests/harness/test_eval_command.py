@@ -42,6 +42,7 @@ def _generation(folder: Path) -> dict:
     return json.loads((folder / "manifest.json").read_text())["generation"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_architecture_gets_to_a_full_run_folder(tiny_checkpoint, tmp_path, kind):
     options = ["--ids", "0,1", "--n", 2, "--max-new-tokens", 8]
@@ -54,12 +55,14 @@ def test_every_architecture_gets_to_a_full_run_folder(tiny_checkpoint, tmp_path,
     assert "From answers to programs" in (tmp_path / "run" / "report.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_architecture_writes_programs_for_real_problems(tiny_checkpoint, data_dir, tmp_path, kind):
     _assert_full_runs_on_real_problems(tiny_checkpoint(kind), data_dir, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_t5_with_codet5s_tokenizer_writes_programs_for_real_problems(data_dir, tmp_path):
     import shutil
@@ -75,6 +78,7 @@ def test_a_t5_with_codet5s_tokenizer_writes_programs_for_real_problems(data_dir,
     _assert_full_runs_on_real_problems(model, data_dir, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_an_adapter_writes_programs_for_real_problems(tiny_checkpoint, data_dir, tmp_path):
     adapter = _adapter(tiny_checkpoint("qwen2"), tmp_path / "adapter")
@@ -101,6 +105,7 @@ def _adapter(model: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_chat_model_gets_its_template_and_an_adapter_is_named(tiny_checkpoint, tmp_path):
     model = tiny_checkpoint("qwen2")
     options = ["--ids", "0", "--max-new-tokens", 4]
@@ -131,12 +136,14 @@ def _assert_same(folder: Path, straight: Path) -> None:
         assert (folder / name).read_bytes() == (straight / name).read_bytes(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 8, 32])
 def test_the_size_of_batches_changes_no_sample(tiny_checkpoint, tmp_path, straight, size):
     assert _eval(tiny_checkpoint("gpt2"), tmp_path / "run", *MINI, *SAMPLED, "--batch-size", size) == 0
     _assert_same(tmp_path / "run", straight)
 
 
+@pytest.mark.slow
 def test_samples_that_are_added_later_are_the_same(tiny_checkpoint, tmp_path, straight):
     model, folder = tiny_checkpoint("gpt2"), tmp_path / "run"
     # Written out: one sample without a word on sampling would be greedy, and refused to be mixed.
@@ -150,6 +157,7 @@ def _command(model: Path, folder: Path) -> list[str]:
     return ["rltf", "eval", str(model), *MINI, *SAMPLED, "--out", str(folder)]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_run(tiny_checkpoint, tmp_path, straight):
     pytest.importorskip("accelerate")
     model, folder = tiny_checkpoint("gpt2"), tmp_path / "run"
@@ -168,6 +176,7 @@ def test_two_processes_make_the_same_run(tiny_checkpoint, tmp_path, straight):
     _assert_same(folder, straight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_was_ended_goes_on_and_ends_the_same(tiny_checkpoint, tmp_path, straight, death):
     model, folder = tiny_checkpoint("gpt2"), tmp_path / "run"

@@ -84,6 +84,7 @@ def _teach(folder: Path, prompts: Sequence[str], answers: Sequence[str]) -> Path
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "count"), [("mini", 8), pytest.param("mbpp", 20, marks=pytest.mark.data)])
 def test_pass_at_1_is_exactly_the_share_that_the_model_recites(tmp_path, request, name, count, capsys):
     data = request.getfixturevalue("data_dir") if name == "mbpp" else None

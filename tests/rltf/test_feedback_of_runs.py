@@ -69,6 +69,7 @@ def outcomes():
         return {outcome.sample_id: outcome for outcome in runner.run(jobs)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", PROGRAMS, ids=[row[0].replace(" ", "-") for row in PROGRAMS])
 def test_from_the_run_to_the_blamed_tokens(outcomes, row):
     name, code, category, subtype, span, expected = row

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 VERDICTS = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
@@ -45,6 +47,7 @@ def test_the_readme_is_short():
     assert len(README.splitlines()) < 200
 
 
+@pytest.mark.slow
 def test_the_python_example_prints_what_the_readme_says(tmp_path):
     code = _block("python", "Runner(")
     expected = [line.partition("# prints ")[2] for line in code.splitlines() if "# prints " in line]
@@ -54,6 +57,7 @@ def test_the_python_example_prints_what_the_readme_says(tmp_path):
     assert expected
 
 
+@pytest.mark.slow
 def test_the_example_of_score_grades_the_programs_it_shows(tmp_path):
     block = _block("sh", "programs.jsonl")
     text = block.replace("\\\n", "")
@@ -69,6 +73,7 @@ def test_the_example_of_score_grades_the_programs_it_shows(tmp_path):
     assert set(named) <= files
 
 
+@pytest.mark.slow
 def test_the_example_of_a_benchmark_can_be_graded(tmp_path):
     (tmp_path / "sums.py").write_text(_block("python", "def load(", CONTRIBUTING))
     (tmp_path / "programs.jsonl").write_text(

@@ -56,6 +56,7 @@ def attempt(folder, preset, given_settings):
     return None
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([None, "paper", "released", "mini"]), SETTINGS)
 def test_any_settings_are_a_configuration_or_one_line(tmp_path_factory, preset, given_settings):

@@ -74,6 +74,7 @@ def test_lines_between_the_first_and_the_last_stand_alone_on_theirs():
     assert place("xx\nyy\nzz\n", "x\ny\nz\n") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1 << 20])
 def test_answers_of_a_mebibyte_are_looked_through(size):
     # They would take hours if each of their lines were held against each of the program's.

@@ -32,6 +32,7 @@ def tasks(checkpoint: Path, process: int) -> set[str]:
     return {each["task_id"] for refresh in state["stream"]["buffer"]["refreshes"] for each in refresh}
 
 
+@pytest.mark.slow
 def test_two_processes_sample_their_own_shares_and_end_with_one_model(tiny_checkpoint, tmp_path):
     command = [
         "rltf", "train", "--out", str(tmp_path / "run"), "--model", str(tiny_checkpoint("gpt2")),

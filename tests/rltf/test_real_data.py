@@ -45,6 +45,7 @@ class Recorded:
                 yield Completion(request.prompt, number, text, finish, len(ids), trace)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_every_scope_is_seen_and_a_blamed_line_is_blamed_to_the_token(data_dir):
     programs = defaultdict(list)

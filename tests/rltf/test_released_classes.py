@@ -73,6 +73,7 @@ def said_of(outcomes, name, **options):
     return feedback(outcomes[name], row["code"], profile="apps", kind=TestKind(row["kind"]), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_has_the_released_class_or_a_listed_one(outcomes, name):
     row, said = PROGRAMS[name], said_of(outcomes, name, compat="released")

@@ -290,6 +290,7 @@ def test_a_sampler_that_tells_no_tokens_cannot_be_learned_from():
         rollouts().start(2, 0, Silent(), Lenient())()
 
 
+@pytest.mark.slow
 def test_trainer_and_rltf_score_give_the_same_verdicts(tmp_path):
     problem = BENCHMARK.problems[0]
     programs = (problem.solutions[0], "print('no')", "print(1 / 0)", "print(", "while True: pass")

@@ -35,6 +35,7 @@ def texts(sampler):
     return {each.sample_id: each.text for each in sampler.complete([Request(PROMPT, (0, 1))], DECODING)}
 
 
+@pytest.mark.slow
 def test_samples_follow_the_weights_that_were_published_last(tiny_checkpoint):
     loaded = load(str(tiny_checkpoint("gpt2")), device="cpu")
     process = SamplerProcess(loaded.model, loaded.tokenizer, source_tokens=300)
@@ -69,6 +70,7 @@ def process(tiny_checkpoint):
     made.close()
 
 
+@pytest.mark.slow
 def test_tokens_and_log_probabilities_come_over(process):
     [ours] = process.complete([Request(PROMPT, (0,))], DECODING)
     [theirs] = process.inline.complete([Request(PROMPT, (0,))], DECODING)
@@ -76,6 +78,7 @@ def test_tokens_and_log_probabilities_come_over(process):
     assert len(ours.trace.ids) == len(ours.trace.log_probs) == len(ours.trace.spans) == ours.tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken", [0, 1, 3])
 def test_an_answer_that_is_left_is_never_taken_for_the_next(process, taken):
     many = replace(DECODING, seed=9)
@@ -91,6 +94,7 @@ def test_an_answer_that_is_left_is_never_taken_for_the_next(process, taken):
     assert texts(process) == texts(process.inline)
 
 
+@pytest.mark.slow
 def test_a_process_that_nobody_waits_for_stops_at_the_next_completion(process):
     answer = process.complete([Request(PROMPT, tuple(range(100)))], replace(DECODING, max_new_tokens=60))
     next(answer)
@@ -128,6 +132,7 @@ def told(error):
         return sampler_process._told(caught)
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_there_is_one_line(tiny_checkpoint):
     loaded = load(str(tiny_checkpoint("gpt2")), device="cpu")
     process = SamplerProcess(loaded.model, loaded.tokenizer, device="nowhere:3")
@@ -152,6 +157,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_no_process_is_left_when_the_trainer_is_killed(tiny_checkpoint, tmp_path):
     script = tmp_path / "trainer.py"
     script.write_text(TRAINER)

@@ -32,6 +32,7 @@ def texts_of(benchmark):
 
 
 # mini's longer chains, too: lines that the tokenizer has not learned from must come back as they were.
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 @pytest.mark.parametrize("variant", [load, load_introductory])
 def test_every_statement_and_program_of_mini_survives_the_round_trip(tokenizer, variant, split):

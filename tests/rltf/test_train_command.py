@@ -48,6 +48,7 @@ def straight(tiny_checkpoint, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_training_ends_with_a_comparison_of_ordinary_run_folders(straight):
     comparison = json.loads((straight / "comparison.json").read_bytes())
     found = comparison["mini"]
@@ -73,6 +74,7 @@ def test_evaluations_in_between_are_run_folders_and_lines_of_the_log(straight):
     assert (straight / "eval" / "step-000004" / "mini" / "report.md").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(straight, tiny_checkpoint, tmp_path):
     command = arguments(tmp_path / "run", tiny_checkpoint("gpt2"))
     process = subprocess.Popen(
@@ -96,6 +98,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(straight, 
     assert (tmp_path / "run" / "comparison.json").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again(straight, tiny_checkpoint, capsys):
     before = weights(straight), (straight / "comparison.json").read_bytes()
     again = arguments(
@@ -106,6 +109,7 @@ def test_a_finished_run_is_not_trained_again(straight, tiny_checkpoint, capsys):
     assert (weights(straight), (straight / "comparison.json").read_bytes()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -145,6 +149,7 @@ def test_bad_input_is_one_line_and_leaves_room_for_the_right_one(
     assert left in ([], ["training.json"])  # which the next command may overwrite
 
 
+@pytest.mark.slow
 def test_an_encoder_is_refused(tmp_path, capsys):
     from transformers import BertConfig
 
@@ -153,6 +158,7 @@ def test_an_encoder_is_refused(tmp_path, capsys):
     assert "is an encoder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_folder_with_another_run_is_refused_with_what_differs(straight, tiny_checkpoint, capsys):
     command = arguments(straight, tiny_checkpoint("gpt2"))
     assert main(command) == 2
@@ -161,6 +167,7 @@ def test_a_folder_with_another_run_is_refused_with_what_differs(straight, tiny_c
     assert "options.seed was 1, now it is 2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_training_whose_programs_were_read_by_another_rule_is_refused_by_its_name(
     straight, tiny_checkpoint, capsys, monkeypatch
 ):

@@ -145,6 +145,7 @@ WITHOUT_DROPOUT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 @pytest.mark.parametrize(
     ("rows", "settings"),
@@ -197,6 +198,7 @@ def test_kinds_that_take_turns_weigh_as_many_micro_batches_as_they_have():
     assert normalizers(batches[:1], supervised="mean", rl="mean") == Normalizers(10, 1, 1)
 
 
+@pytest.mark.slow
 def test_entropy_is_computed_for_the_steps_that_are_logged_and_for_no_others(make, monkeypatch):
     from rltf import trainer as module
 
@@ -217,6 +219,7 @@ def test_micro_batches_alternate_between_supervised_and_rl_as_in_the_released_co
     assert [batch["supervised"] for batch in batches(trainer, 4)] == [4, 0, 4, 0]
 
 
+@pytest.mark.slow
 def test_supervised_training_makes_no_programs(make):
     trainer = make("gpt2", method="sft")
     trainer.train()
@@ -232,6 +235,7 @@ def test_the_supervised_weight_is_one_beside_rl_and_none_of_supervised_training(
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_the_buffer_is_refreshed_between_steps_and_never_after_the_last(make):
     trainer = make("gpt2", max_steps=4)
     trainer.train()
@@ -274,6 +278,7 @@ def test_where_all_rewards_are_equal_solutions_go_on_being_learned_and_it_is_sai
     assert all(row["buffer/programs"] == 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_where_all_rewards_are_equal_and_no_solutions_are_learned_the_message_says_so(make):
     trainer = make("gpt2", *EQUAL, "rl_share=1.0", grader=SameForAll())
     with (
@@ -286,6 +291,7 @@ def test_where_all_rewards_are_equal_and_no_solutions_are_learned_the_message_sa
 # --- what is sampled is what is learned ----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [(), ("\n", "a")])
 @pytest.mark.parametrize("kind", ["gpt2", "t5", "qwen2", "llama"])
 def test_rl_rows_are_the_sampled_tokens_and_the_model_gives_them_the_samplers_probabilities(
@@ -331,6 +337,7 @@ def test_rl_rows_are_the_sampled_tokens_and_the_model_gives_them_the_samplers_pr
 # --- what is not finite --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_the_run_at_its_step_with_the_last_good_checkpoint(make):
     options = ["method=sft", "learning_rate=1e30", "max_grad_norm=0", "save_steps=1", "optim=sgd"]
     trainer = make("gpt2", *options, max_steps=4)
@@ -347,6 +354,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_step_with_the_last_good_c
         resumed.train(str(checkpoints.newest(out)))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_by_a_passing_fault_goes_on_from_its_checkpoint(make):
     straight = make("gpt2", out="straight")
     straight.train()
@@ -433,6 +441,7 @@ def test_tensorboard_gets_the_same_numbers(make):
 # --- checkpoints ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
@@ -485,6 +494,7 @@ def test_a_checkpoint_at_the_end_is_loaded_and_not_trained_on(make):
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(make):
     trainer = make("gpt2")
     trainer.train()
@@ -498,6 +508,7 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(make):
     assert checkpoints.newest(out) == out / "checkpoint-3"
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_checkpoint_before_is_whole(make, monkeypatch):
     trainer = make("gpt2")
     save, calls = type(trainer)._save_optimizer_and_scheduler, []
@@ -539,6 +550,7 @@ def test_what_is_no_failure_to_write_is_not_called_one(tmp_path, error):
     assert found.value is error
 
 
+@pytest.mark.slow
 def test_an_error_of_the_sampler_that_a_checkpoint_waits_for_is_the_samplers(make, monkeypatch):
     trainer = make("gpt2", "sampler=overlapped", "save_steps=2", "refresh_every=2")
 
@@ -550,6 +562,7 @@ def test_an_error_of_the_sampler_that_a_checkpoint_waits_for_is_the_samplers(mak
         trainer.train()
 
 
+@pytest.mark.slow
 def test_resuming_with_another_number_of_processes_is_refused(make):
     trainer = make("gpt2", max_steps=3)
     trainer.train()

@@ -90,6 +90,7 @@ def family(kind):
     return transformers.AutoModelForSeq2SeqLM if kind == "t5" else transformers.AutoModelForCausalLM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name", "make"), KINDS, ids=lambda value: value if isinstance(value, str) else ""
 )

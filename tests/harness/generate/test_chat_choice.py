@@ -137,6 +137,7 @@ def test_a_system_message_is_told_whether_or_not_the_template_has_a_place_for_it
     assert Template(tokenizer(template)).of([("system", "Be brief."), ("user", "Add.")]) == written
 
 
+@pytest.mark.slow
 def test_what_was_named_wins_over_what_the_model_is():
     mini = load_benchmark("mini")
     first = next(iter(mini.prompts))
@@ -170,6 +171,7 @@ def folder_of(tiny_checkpoint, tokenizer, tmp_path):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [

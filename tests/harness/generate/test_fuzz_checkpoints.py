@@ -78,6 +78,7 @@ def _assert_one_line(error):
     assert "\n" not in str(error)
 
 
+@pytest.mark.slow
 @_fuzz(300)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join), TEXTS, st.integers(1, 80))
 def test_any_template_and_text_give_a_prompt_or_one_line(tokenizer, template, text, room):
@@ -99,6 +100,7 @@ def test_any_template_and_text_give_a_prompt_or_one_line(tokenizer, template, te
         assert encoded.prompt.sent is None
 
 
+@pytest.mark.slow
 @_fuzz(60)
 @given(
     config=st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=2),

@@ -28,6 +28,7 @@ def programs(sampler, wanted, decoding=NUCLEUS):
     return {(task, sample): (each.text, each.finish, each.tokens) for task, sample, each in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_batch_size_does_not_change_samples(tiny_checkpoint, kind):
     folder = str(tiny_checkpoint(kind))

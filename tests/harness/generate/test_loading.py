@@ -124,6 +124,7 @@ def test_an_adapter_changes_what_is_written(tiny_checkpoint, tmp_path):
     assert texts(LocalSampler(adapted, load_tokenizer(base))) == texts(with_adapter)
 
 
+@pytest.mark.slow
 def test_a_missing_peft_is_said(tiny_checkpoint, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
     with pytest.raises(InputError, match="pip install peft"):

@@ -49,6 +49,7 @@ def test_greedy_decoding_equals_the_librarys(tiny_checkpoint, kind):
         assert ours[request.task_id, 0] == tokenizer.decode(written[start:], skip_special_tokens=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "shift"), [("t5", 2e-3), ("gpt2", 2e-2)])
 def test_a_batch_that_shifts_every_prediction_changes_no_sample(tiny_checkpoint, kind, shift, monkeypatch):
     model, tokenizer = loaded(tiny_checkpoint(kind))
@@ -106,6 +107,7 @@ ERRORS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS)
 def test_the_batch_halves_when_memory_runs_out_and_nothing_is_lost(tiny_checkpoint, monkeypatch, error):
     model, tokenizer = loaded(tiny_checkpoint("gpt2"))
@@ -163,6 +165,7 @@ def test_changed_weights_change_the_next_samples(tiny_checkpoint):
     assert texts(sampler, [put(QUESTION, samples=range(3))]) != before
 
 
+@pytest.mark.slow
 def test_completions_come_as_their_rows_end(tiny_checkpoint, monkeypatch):
     model, tokenizer = loaded(tiny_checkpoint("gpt2"))
     scarce = Scarce(monkeypatch, 99, MemoryError())

@@ -104,6 +104,7 @@ def test_the_tokenizers_own_tokens_of_a_text(name):
     assert any(b - a == 1 and spans.count((a, b)) > 1 for a, b in spans)  # a character of several tokens
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(data=st.data(), name=st.sampled_from(sorted(MADE)))
 def test_any_tokens_that_spell_characters_whatever_the_tokenizer_would_make_of_them(data, name):

@@ -140,6 +140,7 @@ def test_a_caller_that_stops_early_leaves_nothing_running(server):
     assert len(server.bodies) <= 4
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_process_though_answers_are_outstanding(server):
     asked, done = threading.Event(), threading.Event()
 

@@ -66,6 +66,7 @@ def bodies(draw):
     return text[:cut] if draw(st.integers(0, 4)) == 0 else text
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(bodies() | TEXT, st.booleans())
 def test_every_body_is_an_answer_or_none_and_no_failure_is_an_answer(body, chat):
@@ -86,6 +87,7 @@ def test_every_body_is_an_answer_or_none_and_no_failure_is_an_answer(body, chat)
         assert not (isinstance(reason, str) and reason in FAILED | FILTERED)
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(TEXT | st.builds(json.dumps, ERROR | JSON), st.none() | st.integers(300, 600), st.integers(1, 10**6))
 def test_every_refusal_has_words_and_a_meaning(body, status, asked):
@@ -95,6 +97,7 @@ def test_every_refusal_has_words_and_a_meaning(body, status, asked):
     assert fewer is None or 0 < fewer < asked
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(["max_model_len", "meta", "parent", "n_ctx"]), JSON)))
 def test_every_list_of_models_has_a_window_or_none(entries):
@@ -102,6 +105,7 @@ def test_every_list_of_models_has_a_window_or_none(entries):
     assert size is None or size > 0
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25,
     deadline=None,

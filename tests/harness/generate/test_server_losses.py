@@ -118,6 +118,7 @@ def test_a_rate_limit_that_does_not_pass_ends_the_run(server):
         server.complete(server.requests(3), DECODING, concurrency=1, retries=1)
 
 
+@pytest.mark.slow
 def test_where_nothing_is_answered_the_rest_is_asked_for_once_only(server):
     server.answer = lambda *_: (200, ABORTED)
     found = server.complete(server.requests(20), DECODING, concurrency=1)

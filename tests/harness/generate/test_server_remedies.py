@@ -68,6 +68,7 @@ def evaluate(server, tmp_path, capsys):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "refused", "remedy"), REMEDIES)
 def test_a_remedy_that_an_error_names_works_in_the_same_folder(server, evaluate, answer, refused, remedy):
     server.answer = lambda body, _: answer(server, body)
@@ -79,6 +80,7 @@ def test_a_remedy_that_an_error_names_works_in_the_same_folder(server, evaluate,
     assert "graded 2 of 2" in said
 
 
+@pytest.mark.slow
 def test_what_a_slow_or_busy_server_is_helped_by_is_no_other_run(server, evaluate):
     count = iter(range(99))
     server.answer = lambda body, _: server.said(body) if next(count) < 2 else (401, "who are you?")
@@ -90,6 +92,7 @@ def test_what_a_slow_or_busy_server_is_helped_by_is_no_other_run(server, evaluat
     assert "graded 2 of 2" in said
 
 
+@pytest.mark.slow
 def test_a_longer_window_gives_what_was_lost_to_the_shorter_one(server, evaluate, tmp_path):
     def answer(body, _):
         if server.window == 64 and "prompt" in body and server.long in body["prompt"]:
@@ -115,6 +118,7 @@ def test_a_longer_window_gives_what_was_lost_to_the_shorter_one(server, evaluate
     assert "MISSING" not in said
 
 
+@pytest.mark.slow
 def test_answers_that_are_lost_give_the_status_of_an_unfinished_run_until_they_are_given(server, evaluate):
     aborted = server.completion("", finish="abort")
     server.answer = lambda body, _: (200, aborted) if body["max_tokens"] > 1 else server.said(body)

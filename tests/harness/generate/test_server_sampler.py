@@ -75,6 +75,7 @@ def test_answers_end_before_the_first_stop_string_however_many_there_are(server,
     assert server.bodies[0]["stop"] == ["\nclass", "1", "2", "3"]
 
 
+@pytest.mark.slow
 def test_chat_formats_go_to_the_chat_address_and_others_do_not_unless_told(server):
     assert server.complete(server.requests(1, chat=True))["t/0", 0].text.startswith("task 0:")
     server.complete(server.requests(1))

@@ -119,15 +119,18 @@ def assert_served_as_local(url, checkpoint, form):
     assert len(expected[requests[0].task_id].text) <= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen2"])
 def test_greedy_programs_of_base_models_are_those_of_the_local_sampler(url, tiny_checkpoint, kind):
     assert_served_as_local(url, tiny_checkpoint(kind), "inference")
 
 
+@pytest.mark.slow
 def test_greedy_programs_of_a_chat_model_are_those_of_the_local_sampler(url, chat_llama):
     assert_served_as_local(url, chat_llama, "chat")
 
 
+@pytest.mark.slow
 def test_sampling_samples_and_seeds_are_honoured_one_at_a_time(url, tiny_checkpoint):
     """The server answers greedily at any temperature unless told otherwise in its own words."""
     checkpoint = tiny_checkpoint("qwen2")
@@ -148,6 +151,7 @@ def test_encoder_decoder_models_are_refused_since_the_server_cuts_their_answers(
         list(sampler.complete(ask("inference"), GREEDY))
 
 
+@pytest.mark.slow
 def test_a_model_that_the_server_cannot_load_is_said_at_once(url):
     with pytest.raises(InputError, match=r"answered 500 .* model 'not/there': it does not say which"):
         list(ServerSampler(url, "not/there").complete(ask("chat"), GREEDY))
