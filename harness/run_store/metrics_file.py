@@ -52,6 +52,8 @@ class BenchmarkFacts(TypedDict):
     split: str
     version: str
     dataset_hash: str
+    difficulties: NotRequired[list[str]]
+    """From easy to hard, where a run records the order."""
 
 
 class Counts(TypedDict):
