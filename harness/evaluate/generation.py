@@ -136,7 +136,7 @@ class GenerationPlan:
             getattr(completions, "close", lambda: None)()
 
     def row(self, completion: Completion) -> dict[str, Any]:
-        """A completion and the program in it; nothing in it depends on when or beside what it was made."""
+        """A completion and the program in it; the row does not depend on its batch or the time."""
         extracted = extract_program(
             completion.text,
             completion.prompt,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from harness.evaluate.coverage import Coverage
@@ -24,7 +25,7 @@ from harness.run_store.finished_run import profiles_in_order
 from harness.run_store.metrics_file import Metrics
 from harness.run_store.rows import graded_samples, prompts_of
 from harness.run_store.run_folder import RunFolder
-from harness.types import Benchmark
+from harness.types import Benchmark, Outcome
 
 
 @dataclass
@@ -59,8 +60,12 @@ def read_results(
         results.completions.add(sample)
         results.unusable.add(sample)
         if results.programs is not None:
-            results.programs.add(sample, lambda found=outcome: found)  # type: ignore[misc]
+            results.programs.add(sample, partial(_same, outcome))
     return results
+
+
+def _same(outcome: Outcome) -> Outcome:
+    return outcome
 
 
 def metrics_of(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,26 +47,6 @@ def tasks_lost(folder: Path) -> set[str]:
 def _rows(folder: Path) -> list[dict[str, Any]]:
     path = folder / "lost.jsonl"
     return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
-
-
-def said_of_lost(metrics: Mapping[str, Any], percent: Callable[[Mapping[str, Any] | None], str]) -> list[str]:
-    """A sentence for each kind of loss, for reports; `percent` writes a score."""
-    lost = metrics.get("lost_samples", {})
-    failed = "; ".join(
-        f"{name} {percent(score)} under {profile}"
-        for profile, scores in lost.get("filtered_as_failed", {}).items()
-        for name, score in sorted(scores.items(), key=lambda item: int(item[0].partition("@")[2]))
-    )
-    sentences = {
-        "server": "{} ANSWERS ARE MISSING: the server failed on them, again and again. They are in no number"
-        " above; see lost.jsonl, and run the same command again to ask for them once more.",
-        "too_long": "{} ANSWERS ARE MISSING: their prompts do not fit the server's window. They are in no"
-        " number above; serve the model with a longer one and run the same command again.",
-        "filtered": "{} answers were withheld by a content filter, and are in no number above; with them as"
-        f" failures: {failed}.",
-        "problems_without_answer": "{} problems are left without any answer by that.",
-    }
-    return [text.format(f"{lost[name]:,}") for name, text in sentences.items() if lost.get(name)]
 
 
 def is_incomplete(metrics: Mapping[str, Any]) -> bool:

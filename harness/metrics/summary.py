@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.metrics.pass_at_k import RESAMPLES, mean_interval, pass_at_k_interval
+from harness.run_store.manifest import FORMAT
 from harness.types import Benchmark, Outcome, Problem, Status
 
 _UNRECORDED = ("introductory", "interview", "competition")
@@ -131,7 +132,7 @@ class Summary:
         scored = [tally for tally in tallies if tally.graded or tally.missing]
         benchmark = self._benchmark
         return {
-            "format": 1,
+            "format": FORMAT,
             "benchmark": {
                 "name": benchmark.name,
                 "split": benchmark.split,

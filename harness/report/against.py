@@ -40,7 +40,7 @@ class ComparisonStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Cell:
-    """One published number and what a run has beside it."""
+    """One published number, and a run's own number for it."""
 
     published: Published
     run: Run | None

@@ -1,6 +1,6 @@
 """What the page's browser of programs shows: which problems, within a budget, as JSON.
 
-Covers: several runs beside each other. Where the budget is short, whole problems are left out by the hash of
+Covers: several runs, side by side. Where the budget is short, whole problems are left out by the hash of
 their ids: the selection depends as little as possible on the run, so that the pages of two runs of a
 benchmark show nearly the same problems; the page says how many there are. Does not cover: what the page holds
 of a program (`harness.report.programs`), drawing (`assets/browser.js`).

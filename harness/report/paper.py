@@ -1,6 +1,7 @@
-"""A table of the RLTF paper as printed, our numbers beside it, and how to get those that are missing.
+"""A table of the RLTF paper as printed, with our numbers, and the commands that fill what is missing.
 
-Covers: what `published.csv` holds. A cell of the paper that is not in there is a dash, never a guess.
+Covers: what `published.csv` holds. A number of the paper that is not in that file is shown as a dash, never
+guessed.
 Does not cover: training the models of the ablations.
 """
 

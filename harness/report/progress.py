@@ -81,7 +81,7 @@ class Verdicts:
 
 
 class _Counting(NoSampling):
-    """What both ways of showing count."""
+    """The state that both displays share."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -103,7 +103,7 @@ class _Counting(NoSampling):
 
 
 class LineProgress(_Counting):
-    """A line now and then, for logs."""
+    """A line every ten seconds, for logs."""
 
     def __init__(self, stream: IO[str], *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
@@ -141,7 +141,7 @@ class LineProgress(_Counting):
 
 
 class BarProgress(_Counting):
-    """A bar that is drawn anew, for terminals."""
+    """A bar that is redrawn, for terminals."""
 
     def __init__(self, stream: IO[str]) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ def progress_on(stream: IO[str]) -> Progress:
 
 
 def duration(seconds: float) -> str:
-    """Time left, as people say it."""
+    """Time left, in a unit that suits it."""
     whole = round(seconds)
     if whole <= 120:
         return f"{whole} s"

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.files import replace_file
 from harness.report.browser import RunPrograms, browser_data, browser_json
+from harness.report.columns import ALL, Column, group_of, score_columns
 from harness.report.page import Card, Page, render
 from harness.report.tables import about_run, all_tables, provenance, remarks, sampling, shares
 from harness.report.warnings import warnings
@@ -19,7 +20,7 @@ from harness.run_store.finished_run import Run, read_run
 from harness.types import Benchmark
 
 _CARDS = 4
-"""Budgets k that get a number at the top."""
+"""So many k of pass@k get a number at the top."""
 
 _SHARES = ("changed by extraction", "cut at the length limit")
 
@@ -63,10 +64,8 @@ def _page(run: Run, programs: str | None) -> Page:
 
 
 def _cards(run: Run) -> list[Card]:
-    names = {f"pass@{k}": f"pass@{k}" for k in run.metrics["k"][:_CARDS]}
-    found = [
-        _score(run, metric, name) for metric, name in (names | {"test_case_average": "tests passed"}).items()
-    ]
+    *pass_at_ks, tests_passed = (column for column in score_columns([run.metrics]) if column.by_difficulty)
+    found = [_score(run, column) for column in (*pass_at_ks[:_CARDS], tests_passed)]
     extra = [
         Card(name, f"{100 * count / of:.1f} %", [f"{count:,} of {of:,}"])
         for name, count, of in shares(run.metrics)
@@ -75,13 +74,15 @@ def _cards(run: Run) -> list[Card]:
     return [card for card in found if card is not None] + extra
 
 
-def _score(run: Run, metric: str, name: str) -> Card | None:
-    scores: dict[str, Any] = {profile: run.score(profile, "all", metric) for profile in run.profiles}
+def _score(run: Run, column: Column) -> Card | None:
+    scores: dict[str, Any] = {
+        profile: column.value(group) for profile in run.profiles if (group := group_of(run, profile, ALL))
+    }
     first, *others = scores.items()
     if first[1] is None:
         return None
     value, low, high = (f"{100 * first[1][part]:.2f}" for part in ("value", "low", "high"))
-    beside = [
+    others_differ = [
         f"{profile} {100 * score['value']:.2f} %" for profile, score in others if score and score != first[1]
     ]
-    return Card(name, f"{value} %", [f"{low} to {high}", *beside])
+    return Card(column.title, f"{value} %", [f"{low} to {high}", *others_differ])

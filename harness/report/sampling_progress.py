@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 
+# The trainer's names for them.
 SamplingProgress = Progress
 SilentSampling = Silent
 
 
 class _Counts:
-    """What both ways of showing count."""
+    """The state that both displays share."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -70,7 +71,7 @@ class _Counts:
 
 
 class SamplingLines(_Counts):
-    """A line now and then, for logs."""
+    """A line every ten seconds, for logs."""
 
     def __init__(self, stream: IO[str], *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
@@ -101,7 +102,7 @@ class SamplingLines(_Counts):
 
 
 class SamplingBars(_Counts):
-    """Two bars that are drawn anew, for terminals."""
+    """Two bars that are redrawn, for terminals."""
 
     def __init__(self, stream: IO[str]) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""The tables of `rltf report`, about runs beside each other, and the same numbers for programs.
+"""The tables of `rltf report`, about several runs, and the same numbers for programs.
 
-Covers: scores of runs, published systems beside them, number-by-number comparison, outcomes. Every cell is
+Covers: scores of runs and of published systems, number-by-number comparison, outcomes. Every cell is
 plain text here; escaping is the formats' (`harness.report.formats`).
 Does not cover: pairs of runs (`harness.report.pairs`), comparing, drawing.
 """
@@ -98,7 +98,7 @@ def board(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> Table
 
 
 def against(cells: Sequence[Cell], title: str = "Number by number") -> Table:
-    """Each published number, ours beside it, the difference, and whether it is reproduced."""
+    """Each published number, ours, the difference, and whether it is reproduced."""
     rows = [
         {
             "system": cell.published.system,
@@ -155,7 +155,7 @@ def outcomes(runs: Sequence[Run], profile: str) -> Table:
 
 
 def answers(runs: Sequence[Run]) -> Table:
-    """What became of the models' answers on their way to programs, where a run records it."""
+    """What extraction and limits did to the completions, where a run records it."""
     rows: dict[str, dict[str, str]] = {}
     for run in runs:
         for name, count, of in shares(run.metrics):

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from harness.metrics.lost_samples import said_of_lost
-from harness.report.columns import Measured, groups_of, percent, score_columns
+from harness.report.columns import Measured, groups_of, score_columns
 from harness.report.table import ABSENT, Align, Table
+from harness.report.warnings import lost_samples
 from harness.run_store.finished_run import generation
 from harness.run_store.manifest import Manifest, Session
 from harness.run_store.metrics_file import GroupMetrics, Metrics
@@ -76,7 +76,7 @@ def exceptions(metrics: Metrics) -> Table:
 
 
 def completions(metrics: Metrics) -> Table:
-    """What became of the model's answers on their way to programs; no rows where the run records none."""
+    """What extraction and limits did to the completions; no rows where the run records nothing of it."""
     rows = [
         [name, f"{count:,}", f"{of:,}", f"{100 * count / of:.1f} %"] for name, count, of in shares(metrics)
     ]
@@ -86,7 +86,7 @@ def completions(metrics: Metrics) -> Table:
 
 
 def shares(metrics: Metrics) -> list[tuple[str, int, int]]:
-    """What the run records of the answers (`harness.metrics.completions`): name, number, and of how many."""
+    """What the run records of its completions: name, number, and of how many (see `metrics.completions`)."""
     answers, prompts, found = metrics.get("answers", {}), metrics.get("prompts", {}), []
     if changed := answers.get("changed"):
         found.append(("changed by extraction", changed["count"], changed["of"]))
@@ -100,7 +100,7 @@ def shares(metrics: Metrics) -> list[tuple[str, int, int]]:
 
 
 def remarks(metrics: Metrics) -> list[str]:
-    """What is not in the numbers, or should be known beside them; one sentence each."""
+    """What is in no number, or matters for reading them; one sentence each."""
     counts = metrics["counts"]
     sentences = {
         "missing_problems": "{} problems had no program and count as failed.",
@@ -119,7 +119,7 @@ def remarks(metrics: Metrics) -> list[str]:
     numbers: Mapping[str, Any] = counts
     found = [text.format(f"{numbers[name]:,}") for name, text in sentences.items() if numbers.get(name)]
     found += metrics.get("notices", [])
-    found += said_of_lost(metrics, percent)
+    found += lost_samples(metrics)
     # Not the order of the file: metrics.json is sorted by key.
     apart = {name: metrics["disagreements"].get(f"only_{name}", 0) for name in metrics["profiles"]}
     if len(apart) > 1:

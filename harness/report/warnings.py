@@ -1,13 +1,16 @@
-"""What a reader must know before any number: most programs of the run cannot be solutions.
+"""What a reader must know of a run: most of its programs cannot be solutions, or samples are missing.
 
-Most is more than half. Does not cover: counting them (`harness.metrics.unusable`), or why they are so: the
-completions tell.
+Most is more than half. Does not cover: counting (`harness.metrics.unusable`, `harness.metrics.lost_samples`),
+or why programs are unusable: the completions tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from harness.report.columns import percent
+from harness.run_store.metrics_file import Metrics
 
 _ADVICE = {
     "lacking": "whether the prompt is right (a chat model wants --format chat, a base model does not)",
@@ -33,3 +36,23 @@ def warnings(metrics: Mapping[str, Any]) -> list[str]:
     return [
         f"MOST PROGRAMS ARE NO ANSWERS, so that the score says little: of {counts['of']:,}, {parts}.{look}"
     ]
+
+
+def lost_samples(metrics: Metrics) -> list[str]:
+    """A sentence for each reason why samples are missing."""
+    lost: Mapping[str, Any] = metrics.get("lost_samples", {})
+    failed = "; ".join(
+        f"{name} {percent(score)} under {profile}"
+        for profile, scores in lost.get("filtered_as_failed", {}).items()
+        for name, score in sorted(scores.items(), key=lambda item: int(item[0].partition("@")[2]))
+    )
+    sentences = {
+        "server": "{} ANSWERS ARE MISSING: the server failed on them, again and again. They are in no number"
+        " above; see lost.jsonl, and run the same command again to ask for them once more.",
+        "too_long": "{} ANSWERS ARE MISSING: their prompts do not fit the server's window. They are in no"
+        " number above; serve the model with a longer one and run the same command again.",
+        "filtered": "{} answers were withheld by a content filter, and are in no number above; with them as"
+        f" failures: {failed}.",
+        "problems_without_answer": "{} problems are left without any answer by that.",
+    }
+    return [text.format(f"{lost[name]:,}") for name, text in sentences.items() if lost.get(name)]

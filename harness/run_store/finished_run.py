@@ -13,9 +13,11 @@ from typing import Any, cast
 
 from harness.errors import InputError
 from harness.run_store.manifest import Manifest, read_record
-from harness.run_store.metrics_file import GroupMetrics, Metrics, Score, score_in
+from harness.run_store.metrics_file import GroupMetrics, Metrics, Score, read_metrics, score_in
 from harness.run_store.rows import outcomes_of
 from harness.types import Outcome
+
+_ADVICE = "run the run's command again"
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,13 @@ def read_run(path: Path, name: str | None = None) -> Run:
     Raises:
         InputError: If it has not ended, or a file is of another version or no such file; names the field.
     """
-    manifest: Manifest = _read(path / "manifest.json", Manifest)
-    metrics: Metrics = _read(path / "metrics.json", Metrics)
+    for file in (path / "manifest.json", path / "metrics.json"):
+        if not file.exists():
+            raise InputError(
+                f"{file} is missing: the run has not ended (or it is no run); run its command again to finish"
+            )
+    manifest: Manifest = read_record(path / "manifest.json", Manifest, _ADVICE)
+    metrics = read_metrics(path / "metrics.json", _ADVICE)
     # metrics.json is sorted by key; people read `strict` first.
     profiles = {each: metrics["profiles"][each] for each in profiles_in_order(metrics["profiles"])}
     ordered = cast(Metrics, {**metrics, "profiles": profiles})
@@ -112,11 +119,3 @@ def _split(text: str) -> tuple[str | None, Path]:
     name, equals, path = text.partition("=")
     # A folder may have "=" in its name, as tools that name runs by their settings do.
     return (None, Path(text)) if not equals or Path(text).exists() else (name.strip(), Path(path))
-
-
-def _read(path: Path, kind: Any) -> Any:
-    if not path.exists():
-        raise InputError(
-            f"{path} is missing: the run has not ended (or it is no run); run its command again to finish it"
-        )
-    return read_record(path, kind, "run the run's command again")

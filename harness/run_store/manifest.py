@@ -108,8 +108,13 @@ def read_record(path: Path, kind: Any, advice: str) -> Any:
         raise InputError(f"{path} is not of format {FORMAT}, which this version reads, but {found}; {advice}")
     wrong = wrong_field(content, kind)
     if wrong is not None:
-        raise InputError(f"{path} is no {path.name} of rltf: wrong or missing {wrong or 'content'}; {advice}")
+        raise no_such_file(path, wrong, advice)
     return content
+
+
+def no_such_file(path: Path, field: str, advice: str) -> InputError:
+    """The error to raise where a file is not what its name says, with the field that shows it."""
+    return InputError(f"{path} is no {path.name} of rltf: wrong or missing {field or 'content'}; {advice}")
 
 
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:

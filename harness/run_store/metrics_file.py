@@ -1,4 +1,4 @@
-"""`metrics.json`: its fields (`harness.run_store.manifest.read_record` checks a file against them).
+"""`metrics.json`: its fields, and one reader.
 
 Covers: the record as it stands in the file; shares are 0 to 1. Does not cover: computing it
 (`harness.metrics.summary`).
@@ -6,7 +6,11 @@ Covers: the record as it stands in the file; shares are 0 to 1. Does not cover: 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
+
+from harness.run_store.manifest import no_such_file, read_record
+from harness.run_store.typed_json import wrong_field
 
 
 class Score(TypedDict):
@@ -49,7 +53,7 @@ class BenchmarkFacts(TypedDict):
     version: str
     dataset_hash: str
     difficulties: NotRequired[list[str]]
-    """Their order, from easy to hard, where it is not by chance the usual one."""
+    """From easy to hard, where a run records the order."""
 
 
 class Counts(TypedDict):
@@ -68,6 +72,64 @@ class Counts(TypedDict):
     skipped_samples: NotRequired[int]
 
 
+class Unusable(TypedDict):
+    """`harness.metrics.unusable`."""
+
+    lacking: int
+    empty: int
+    cut: int
+    unusable: int
+    of: int
+
+
+class Share(TypedDict):
+    """So many of so many."""
+
+    count: int
+    of: int
+
+
+class Endings(TypedDict):
+    """Completions by how they ended."""
+
+    counts: dict[str, int]
+    of: int
+
+
+class Tokens(TypedDict):
+    """Of completions."""
+
+    total: int
+    most: int
+    of: int
+
+
+class Completions(TypedDict):
+    """`harness.metrics.completions`."""
+
+    changed: NotRequired[Share]
+    finish: NotRequired[Endings]
+    tokens: NotRequired[Tokens]
+
+
+class Prompts(TypedDict):
+    """Prompts that did not fit, and all of them."""
+
+    shortened: int
+    of: int
+
+
+class LostSamples(TypedDict):
+    """`harness.metrics.lost_samples`."""
+
+    server: NotRequired[int]
+    filtered: NotRequired[int]
+    too_long: NotRequired[int]
+    problems_without_answer: NotRequired[int]
+    filtered_as_failed: NotRequired[dict[str, dict[str, Score | None]]]
+    """pass@k by profile, with what a filter withheld as failed."""
+
+
 class Metrics(TypedDict):
     """The whole file."""
 
@@ -78,14 +140,25 @@ class Metrics(TypedDict):
     disagreements: dict[str, int]
     profiles: dict[str, ProfileMetrics]
     bootstrap: NotRequired[dict[str, Any]]
-    programs: NotRequired[dict[str, int]]
-    """`harness.metrics.unusable`."""
-    answers: NotRequired[dict[str, Any]]
-    """`harness.metrics.completions`."""
-    prompts: NotRequired[dict[str, int]]
-    lost_samples: NotRequired[dict[str, Any]]
-    """`harness.metrics.lost_samples`."""
+    programs: NotRequired[Unusable]
+    answers: NotRequired[Completions]
+    prompts: NotRequired[Prompts]
+    lost_samples: NotRequired[LostSamples]
     notices: NotRequired[list[str]]
+
+
+def read_metrics(path: Path, advice: str) -> Metrics:
+    """The content of a `metrics.json`; arguments and errors are those of `read_record`."""
+    metrics: Metrics = read_record(path, Metrics, advice)
+    for profile, content in metrics["profiles"].items():
+        groups = {f"difficulties.{name}": group for name, group in content["difficulties"].items()}
+        for name, group in ({"overall": content["overall"]} | groups).items():
+            for k in metrics["k"]:
+                # A TypedDict has no fields that are computed.
+                place = f"profiles.{profile}.{name}.pass@{k}"
+                if wrong := wrong_field(group.get(f"pass@{k}"), Score | None, place):
+                    raise no_such_file(path, wrong, advice)
+    return metrics
 
 
 def score_in(group: GroupMetrics, metric: str) -> Score | None:

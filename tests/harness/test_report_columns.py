@@ -158,3 +158,34 @@ def test_fields_of_a_newer_version_are_let_through(run):
     content = json.loads((run / "metrics.json").read_text())
     (run / "metrics.json").write_text(json.dumps(content | {"new": 1}))
     assert read_run(run).metrics["k"] == [1]
+
+
+def _paths(value: object, front: tuple[str | int, ...] = ()):
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        yield (*front, name)
+        yield from _paths(item, (*front, name))
+
+
+def _with(content: dict, path: tuple[str | int, ...], value: object) -> dict:
+    copy = json.loads(json.dumps(content))
+    place = copy
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    return copy
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "manifest.json"])
+def test_whatever_field_is_of_another_kind_the_report_is_made_or_refused_in_one_line(make_run, name, capsys):
+    run = make_run("r", {"mbpp/11": [P]})
+    content = json.loads((run / name).read_text())
+    refused = 0
+    for path in _paths(content):
+        for value in ("x", None, {"a": {}}):
+            (run / name).write_text(json.dumps(_with(content, path, value)))
+            status = cli.main(["report", str(run)])
+            error = capsys.readouterr().err
+            assert (status, len(error.splitlines())) in ((0, 0), (2, 1)), (path, value, error)
+            refused += status == 2
+    assert refused > 50
