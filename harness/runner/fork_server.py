@@ -1,4 +1,4 @@
-"""A judge's handle on one fork server: starting it, talking to it, noticing that it is gone.
+"""A grader worker's handle on one fork server: starting it, talking to it, noticing that it is gone.
 
 What is sent is programs and inputs. Nothing is derived from an expected value: a suite is named by a number.
 """
@@ -26,7 +26,7 @@ from harness.runner.cgroup import Cgroup
 from harness.runner.sandbox import protocol, scratch
 from harness.runner.seccomp import Filters, build_filters
 from harness.runner.split_suite import Preload, PreparedSuite
-from harness.runner.verdicts import Run
+from harness.runner.verdicts import ProcessResult
 from harness.types import Limits
 
 PACKAGES = ("numpy",)
@@ -87,7 +87,7 @@ class Result(NamedTuple):
 
     number: int
     """Of the program."""
-    run: Run
+    run: ProcessResult
     following: int
     """Index of the test after the last that was begun."""
     last: bool
@@ -220,7 +220,7 @@ class ForkServer:
             if "program" not in header:
                 continue
             report, stdout, refused = blobs
-            run = Run(
+            run = ProcessResult(
                 header["first"],
                 header["killed"],
                 header["status"],

@@ -1,6 +1,6 @@
 """A program that costs the grader a process whenever it runs, alone too, has failed: its outcome.
 
-Does not cover: finding that out (`host.py`).
+Does not cover: finding that out (`runner.py`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
         for outcome in runner.run(Job("mbpp/11", 0, code, problem) for …):
             print(outcome.verdicts["strict"])
 
-Host → judges → servers → one process for each program. Promises: an outcome for every job, in any order;
+Host → workers → servers → one process for each program. Promises: an outcome for every job, in any order;
 jobs are taken from the iterable only as fast as they are graded; an identical program is graded once; a lost
 process of the grader's own is replaced and never shows as a wrong answer; when the block ends, by whatever
 cause, nothing is left running.
@@ -32,11 +32,11 @@ from harness.runner.lost_programs import lost_outcome
 from harness.runner.pool import Pool
 from harness.runner.processors import available_processors
 from harness.runner.worker import Task
-from harness.runner.worker_handle import JudgeLostError, Worker
+from harness.runner.worker_handle import LocalWorker, WorkerLostError
 from harness.types import Job, Limits, Outcome, Status, TestSuite
 
 _MAX_LOSSES = 3
-"""Judges that may die over one program before it is tried alone."""
+"""Workers that may die over one program before it is tried alone."""
 _MAX_SHARING = 1024
 """Jobs that may wait for another's outcome: a source that repeats itself must not keep the rest waiting."""
 _POLL_SECONDS = 0.05
@@ -47,7 +47,7 @@ _NO_MORE = object()
 
 
 @dataclass
-class _Flight:
+class InFlight:
     """A program being graded, and everyone who asked for it."""
 
     task: Task
@@ -69,9 +69,9 @@ class Runner:
     ) -> None:
         """
         Args:
-            workers: Judges, each with one program running at a time; default the processors available.
+            workers: Workers, each with one program running at a time; default the processors available.
             limits: What a program may use.
-            profiles: Names of the comparisons to judge by; see `harness.compare`.
+            profiles: Names of the comparisons to worker by; see `harness.compare`.
             cache: Where verdicts are kept between runs: an open cache, a folder, or `None` for nowhere.
 
         Raises:
@@ -87,12 +87,12 @@ class Runner:
         self._cache = VerdictCache(cache) if isinstance(cache, str | Path) else cache
         self._keys = Keys(self.limits, self._profiles)
         self._pool = Pool(self.limits, self.profiles)
-        self._judges = self._pool.workers
-        self._suspects: deque[_Flight] = deque()
-        """To be tried alone, each in a fresh judge."""
-        self._flights: dict[int, _Flight] = {}
+        self._workers = self._pool.workers
+        self._suspects: deque[InFlight] = deque()
+        """To be tried alone, each in a fresh worker."""
+        self._in_flight: dict[int, InFlight] = {}
         self._numbers: dict[bytes, int] = {}
-        self._orphans: deque[_Flight] = deque()
+        self._unassigned: deque[InFlight] = deque()
         self._sharing = 0
         self._next_number = 0
         self._running = False
@@ -101,11 +101,11 @@ class Runner:
     # --- life ------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        """Start the judges, each of which holds the canary.
+        """Start the workers, each of which holds the canary.
 
         Raises:
             IsolationError: If a canary does not hold, or this is not Linux.
-            InfrastructureError: If the judges do not come up.
+            InfrastructureError: If the workers do not come up.
         """
         if sys.platform != "linux":
             raise IsolationError(
@@ -155,12 +155,12 @@ class Runner:
 
         0 where the kernel has none of it. Empty before the block is entered.
         """
-        return dict(self._judges[0].shortcuts) if self._judges else {}
+        return dict(self._workers[0].shortcuts) if self._workers else {}
 
     @property
     def cgroup(self) -> tuple[str, ...]:
         """Which limits a control group holds for all of a server's programs: `pids`, `memory`, or none."""
-        return self._judges[0].cgroup if self._judges else ()
+        return self._workers[0].cgroup if self._workers else ()
 
     def describe(self) -> dict[str, Any]:
         """All that a verdict depends on here, for a run's manifest."""
@@ -189,10 +189,10 @@ class Runner:
 
         Raises:
             RuntimeError: If the runner is not entered, or is already running.
-            InfrastructureError: If judges can't be kept alive.
+            InfrastructureError: If workers can't be kept alive.
             IsolationError: If one that replaces another does not hold what the first did.
         """
-        if not self._judges:
+        if not self._workers:
             raise RuntimeError("use the runner as a context manager: `with Runner() as runner:`")
         if self._running:
             raise RuntimeError("this runner is already running; a second run needs a runner of its own")
@@ -202,9 +202,9 @@ class Runner:
         finally:
             # What an abandoned run still had in flight is answered later and then ignored.
             self._running = False
-            self._flights.clear()
+            self._in_flight.clear()
             self._numbers.clear()
-            self._orphans.clear()
+            self._unassigned.clear()
             self._suspects.clear()
             self._sharing = 0
             if self._cache is not None:
@@ -213,34 +213,34 @@ class Runner:
     def _run(self, jobs: Iterator[Job | None]) -> Iterator[Outcome]:
         exhausted = False
         while not self._cancelled:
-            if not self._judges:
+            if not self._workers:
                 raise RuntimeError("this run outlived its runner: take its outcomes within the `with` block")
             idle = False
-            while not (exhausted or idle) and (judge := self._judge_with_room()) is not None:
-                self._give_orphans(judge)
+            while not (exhausted or idle) and (worker := self._worker_with_room()) is not None:
+                self._give_unassigned(worker)
                 job = next(jobs, _NO_MORE)
                 if isinstance(job, Job):
-                    yield from self._accept(job, judge)
+                    yield from self._accept(job, worker)
                 else:
                     exhausted, idle = job is _NO_MORE, job is None
-            for judge in self._judges:
-                self._give_orphans(judge)
-                judge.send()
+            for worker in self._workers:
+                self._give_unassigned(worker)
+                worker.send()
             self._try_suspects()
-            if exhausted and not self._flights:
+            if exhausted and not self._in_flight:
                 return
-            # Without flights, the judges are still busy with what an abandoned run left to them.
+            # Without programs in flight, the workers are still busy with what an abandoned run left to them.
             yield from self._collect(_POLL_SECONDS if idle else _CANCEL_SECONDS)
 
-    def _judge_with_room(self) -> Worker | None:
+    def _worker_with_room(self) -> LocalWorker | None:
         if self._sharing >= _MAX_SHARING:
             return None
-        judges = self._judges[1:] if self._suspects else self._judges  # the first is on its way to be free
-        with_room = [judge for judge in judges if judge.has_room()]
-        return min(with_room, key=lambda judge: len(judge.owed), default=None)
+        workers = self._workers[1:] if self._suspects else self._workers  # the first is on its way to be free
+        with_room = [worker for worker in workers if worker.has_room()]
+        return min(with_room, key=lambda worker: len(worker.outstanding), default=None)
 
-    def _accept(self, job: Job, judge: Worker) -> Iterator[Outcome]:
-        """Answer a job at once if that is possible, else hand it to the judge."""
+    def _accept(self, job: Job, worker: LocalWorker) -> Iterator[Outcome]:
+        """Answer a job at once if that is possible, else hand it to the worker."""
         suite = job.problem.suite
         if suite.count == 0:
             yield Outcome(job.task_id, job.sample_id, self._not_run())
@@ -248,7 +248,7 @@ class Runner:
         key = self._keys.key(job.code, suite.digest)
         number = self._numbers.get(key)
         if number is not None:
-            self._flights[number].jobs.append(job)
+            self._in_flight[number].jobs.append(job)
             self._sharing += 1
             return
         known = self._cache.get(key) if self._cache is not None else None
@@ -258,46 +258,46 @@ class Runner:
         number = self._next_number
         self._next_number += 1
         task = Task(number, job.task_id, job.sample_id, job.code, suite.digest)
-        self._flights[number] = _Flight(task, suite, key, [job])
+        self._in_flight[number] = InFlight(task, suite, key, [job])
         self._numbers[key] = number
-        judge.add(task, suite)
+        worker.add(task, suite)
 
     def _not_run(self) -> dict[str, Status]:
         return dict.fromkeys(self.profiles, Status.NOT_RUN)
 
     def _collect(self, seconds: float) -> Iterator[Outcome]:
         """Wait that long for some outcomes and deliver them."""
-        by_connection = {judge.connection: judge for judge in self._judges}
+        by_connection = {worker.connection: worker for worker in self._workers}
         ready = wait(list(by_connection), seconds)
-        for connection, judge in by_connection.items():
+        for connection, worker in by_connection.items():
             try:
-                answered = judge.outcomes() if connection in ready else []
-                judge.check_pulse()
-            except JudgeLostError as error:
-                yield from self._replace(judge, str(error))
+                answered = worker.outcomes() if connection in ready else []
+                worker.check_pulse()
+            except WorkerLostError as error:
+                yield from self._replace(worker, str(error))
                 continue
             for number, outcome in answered:
-                yield from self._take(number, outcome, judge)
+                yield from self._take(number, outcome, worker)
 
-    def _take(self, number: int, outcome: Outcome, judge: Worker) -> Iterator[Outcome]:
+    def _take(self, number: int, outcome: Outcome, worker: LocalWorker) -> Iterator[Outcome]:
         """Deliver an outcome, unless it is a loss: then the program is tried alone, or has been."""
-        on_trial, judge.trial = judge.trial, None
+        on_trial, worker.trial = worker.trial, None
         reason = outcome.infrastructure_error
-        if reason is None or number not in self._flights:
+        if reason is None or number not in self._in_flight:
             yield from self._deliver(number, outcome)
         elif on_trial is None:
-            self._suspects.append(self._flights[number])
+            self._suspects.append(self._in_flight[number])
         else:
-            yield from self._fail(self._flights[number], reason, judge)
+            yield from self._fail(self._in_flight[number], reason, worker)
 
-    def _fail(self, flight: _Flight, reason: str, judge: Worker) -> Iterator[Outcome]:
-        """Fail a program that was lost alone, if the grader is well: the second canary, in a fresh judge.
+    def _fail(self, flight: InFlight, reason: str, worker: LocalWorker) -> Iterator[Outcome]:
+        """Fail a program that was lost alone, if the grader is well: the second canary, in a fresh worker.
 
         Where it is not, the runner can't go on, and says so.
         """
         task, count = flight.task, flight.suite.count
         try:
-            self._pool.replace(judge, prove_all=True)
+            self._pool.replace(worker, prove_all=True)
         except HarnessError:
             unknown = Outcome(task.task_id, task.sample_id, self._not_run(), infrastructure_error=reason)
             yield from self._deliver(task.number, unknown)
@@ -305,15 +305,15 @@ class Runner:
         yield from self._deliver(task.number, lost_outcome(task, count, self.profiles, reason))
 
     def _try_suspects(self) -> None:
-        """Try a suspect alone, in a fresh judge whose canaries hold, once the first judge owes nothing."""
-        judge = self._judges[0]
-        if self._suspects and not judge.owed and judge.trial is None:
+        """Try a suspect alone, in a fresh worker whose self-checks hold, once the first worker is free."""
+        worker = self._workers[0]
+        if self._suspects and not worker.outstanding and worker.trial is None:
             flight = self._suspects.popleft()
-            fresh = self._pool.replace(judge, prove_all=True)
+            fresh = self._pool.replace(worker, prove_all=True)
             fresh.try_alone(replace(flight.task, alone=True), flight.suite)
 
     def _deliver(self, number: int, outcome: Outcome) -> Iterator[Outcome]:
-        flight = self._flights.pop(number, None)
+        flight = self._in_flight.pop(number, None)
         if flight is None:
             return
         del self._numbers[flight.key]
@@ -323,25 +323,25 @@ class Runner:
         for index, job in enumerate(flight.jobs):
             yield _addressed(outcome, job, cached=index > 0)
 
-    def _replace(self, judge: Worker, reason: str) -> Iterator[Outcome]:
-        """Replace a dead judge and hand on what it owed."""
-        owed = [self._flights[number] for number in judge.owed if number in self._flights]
-        if judge.trial is not None and owed:
-            yield from self._fail(owed[0], reason, judge)
+    def _replace(self, worker: LocalWorker, reason: str) -> Iterator[Outcome]:
+        """Replace a dead worker and hand on what it outstanding."""
+        outstanding = [self._in_flight[number] for number in worker.outstanding if number in self._in_flight]
+        if worker.trial is not None and outstanding:
+            yield from self._fail(outstanding[0], reason, worker)
             return
-        self._pool.replace(judge)
-        if owed:
-            owed[0].losses += 1  # tasks are graded in order: it was this one, or none
-            if owed[0].losses >= _MAX_LOSSES:
-                self._suspects.append(owed.pop(0))
-        self._orphans.extend(owed)
+        self._pool.replace(worker)
+        if outstanding:
+            outstanding[0].losses += 1  # tasks are graded in order: it was this one, or none
+            if outstanding[0].losses >= _MAX_LOSSES:
+                self._suspects.append(outstanding.pop(0))
+        self._unassigned.extend(outstanding)
 
-    def _give_orphans(self, judge: Worker) -> None:
-        if self._suspects and judge is self._judges[0]:
+    def _give_unassigned(self, worker: LocalWorker) -> None:
+        if self._suspects and worker is self._workers[0]:
             return  # it is on its way to be free
-        while self._orphans and judge.has_room():
-            flight = self._orphans.popleft()
-            judge.add(flight.task, flight.suite)
+        while self._unassigned and worker.has_room():
+            flight = self._unassigned.popleft()
+            worker.add(flight.task, flight.suite)
 
 
 def _addressed(outcome: Outcome, job: Job, *, cached: bool) -> Outcome:

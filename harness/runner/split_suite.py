@@ -1,4 +1,4 @@
-"""A problem's tests as a judge holds them: what goes to the fork server, and what stays."""
+"""A problem's tests as a worker holds them: what goes to the fork server, and what stays."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Preload(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class UnsplitAssert:
     """An assert that runs whole in the program's process, which acknowledges it with a nonce."""
 
     nonce: str
@@ -61,7 +61,7 @@ class PreparedSuite:
     inputs: list[bytes]
     """Of a stdin problem; `payload["inputs"]` counts them."""
     expected: list[Any]
-    """By test: text, a value, a `Split` or an `Inside`."""
+    """By test: text, a value, a `Split` or an `UnsplitAssert`."""
     wrapped: bool = False
     reals: RealPositions = field(default_factory=RealPositions)
     """`harness.compare.real_positions` of the expected outputs of a stdin problem."""
@@ -163,9 +163,9 @@ def _words(*sources: str) -> frozenset[str]:
     return frozenset(word for source in sources for word in _WORD.findall(source))
 
 
-def _prepare_assert(source: str, brought: frozenset[str]) -> tuple[list[Any], Split | Inside]:
+def _prepare_assert(source: str, brought: frozenset[str]) -> tuple[list[Any], Split | UnsplitAssert]:
     halves = split(source, brought)
     if halves is not None:
         return ["value", halves.expression], halves
     nonce = secrets.token_hex(8)
-    return ["inside", source, nonce], Inside(nonce)
+    return ["inside", source, nonce], UnsplitAssert(nonce)

@@ -1,9 +1,9 @@
-"""The judge process: holds what is expected, has programs run by its fork servers, compares.
+"""The worker process: holds what is expected, has programs run by its fork servers, compares.
 
 Trusted, spawned by the host, one per worker. It reads jobs from a pipe (a thread of its own, so that
 the host never waits for it), and writes outcomes to it. When the host is gone it ends at once, and the
-kernel ends its fork servers and their programs with it (`life.py`). Every server proves itself before it
-grades: by its layers, by a look from outside (`outside.py`), and by the canary.
+kernel ends its fork servers and their programs with it (`worker_life.py`). Every server proves itself before
+it grades: by its layers, by a look from outside (`layer_check.py`), and by the canary.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harness.runner.failed_costs import Costs
 from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError
 from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
 from harness.runner.split_suite import Preload, PreparedSuite, prepare
-from harness.runner.verdicts import Judge, Run, make_outcome
+from harness.runner.verdicts import ProcessResult, VerdictMaker, make_outcome
 from harness.runner.worker_life import Heart, MemoryLimit, end_with_host
 from harness.types import Limits, Outcome, Status, TestOutcome, TestSuite
 
@@ -59,12 +59,12 @@ _LOSSES = (
     ValueError,
 )
 """What costs the program that was being graded, and no other: its server is gone, or its data set off a bug
-of ours or met the judge's limit on memory."""
+of ours or met the worker's limit on memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A job as it travels to a judge."""
+    """A job as it travels to a worker."""
 
     number: int
     task_id: str
@@ -77,7 +77,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a judge is told when it is started."""
+    """What a worker is told when it is started."""
 
     limits: Limits
     profiles: Sequence[str]
@@ -90,7 +90,7 @@ class Charge:
     of_main_thread: bool
     """Whether the host's main thread starts it."""
     layers: Mapping[str, str] = field(default_factory=dict)
-    """Those of the first server of all: none may have fewer. Empty for the judge that has that server."""
+    """Those of the first server of all: none may have fewer. Empty for the worker that has that server."""
     prove_all: bool = False
     """Whether to start, and so to try, a server of each kind at once."""
 
@@ -105,7 +105,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A judge's first message: its servers' layers of isolation, and what makes them quick."""
+    """A grader worker's first message: its servers' layers of isolation, and what makes them quick."""
 
     layers: dict[str, str]
     shortcuts: dict[str, int]
@@ -115,11 +115,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A judge's last message: why it can't work."""
+    """A grader worker's last message: why it can't work."""
 
     reason: str
     unsafe: bool = False
-    """Whether a server of it does not hold what it should: no other judge would do better."""
+    """Whether a server of it does not hold what it should: no other worker would do better."""
 
 
 @dataclass(eq=False)
@@ -127,7 +127,7 @@ class _Pending:
     task: Task
     request: ProgramRequest
     limits: Limits
-    runs: list[Run] = field(default_factory=list)
+    runs: list[ProcessResult] = field(default_factory=list)
     tests: list[TestOutcome] = field(default_factory=list)
     tries: list[Result] = field(default_factory=list)
     """Runs of its next tests that may have been over a limit by bad luck."""
@@ -136,10 +136,10 @@ class _Pending:
     def __post_init__(self) -> None:
         self.costs = Costs(self.limits, self.request.suite)
 
-    def take(self, judge: Judge, result: Result) -> None:
+    def take(self, maker: VerdictMaker, result: Result) -> None:
         """Count a result as the program's; what is left to do begins behind it."""
         self.runs.append(result.run)
-        judge.add(self.tests, self.request.suite, result.run)
+        maker.add(self.tests, self.request.suite, result.run)
         self.costs.add(result.run, self.tests)
         asked = self.request
         cpu, idle = asked.cpu + result.run.cpu, asked.idle + result.run.idle
@@ -154,14 +154,14 @@ class _Pending:
         self.request = replace(self.request, first=0, cpu=0.0, idle=0.0)
 
 
-def judge_main(connection: Any, charge: Charge) -> None:
+def worker_main(connection: Any, charge: Charge) -> None:
     """Entry point of the process, which ends when the host closes its end, whatever it is doing."""
     end_with_host(charge.tie, charge.host, of_main_thread=charge.of_main_thread)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
     memory, heart = MemoryLimit(), Heart(charge.beats)
     _allow_deep_stacks()
     inbox: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
-    worker = _Worker(connection, charge, memory, heart)
+    worker = GraderWorker(connection, charge, memory, heart)
     heart.start()
     memory.set()
     threading.Thread(target=_read_chunks, args=(connection, inbox, worker), daemon=True).start()
@@ -178,7 +178,7 @@ def judge_main(connection: Any, charge: Charge) -> None:
         worker.close()
 
 
-def _read_chunks(connection: Any, inbox: queue.SimpleQueue[Chunk], worker: _Worker) -> None:
+def _read_chunks(connection: Any, inbox: queue.SimpleQueue[Chunk], worker: GraderWorker) -> None:
     while True:
         try:
             inbox.put(pickle.loads(connection.recv_bytes()))  # noqa: S301 - from our own host process
@@ -204,7 +204,7 @@ def _allow_deep_stacks() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
 
 
-class _Worker:
+class GraderWorker:
     """Grades chunks with up to three fork servers, by what programs import; each is started at first use."""
 
     def __init__(self, connection: Any, charge: Charge, memory: MemoryLimit, heart: Heart) -> None:
@@ -215,7 +215,7 @@ class _Worker:
         self._limits = limits = charge.limits
         self._profiles = get_profiles(charge.profiles)
         self._functions = any(profile.runs_in_function for profile in self._profiles)
-        self._judge = Judge(self._profiles, limits)
+        self._verdict_maker = VerdictMaker(self._profiles, limits)
         self._servers: dict[Preload, ForkServer] = {}
         self._suites: OrderedDict[str, PreparedSuite] = OrderedDict()
         self._finished: list[tuple[int, Outcome]] = []
@@ -323,7 +323,7 @@ class _Worker:
                     continue
                 settled = reruns.settled(item.tries, result)
                 if settled is not None:
-                    item.take(self._judge, settled)
+                    item.take(self._verdict_maker, settled)
                 done = settled is not None and (result.last or self._decided(item))
                 if result.asks:
                     server.answer(go_on=not done)
@@ -346,12 +346,12 @@ class _Worker:
 
     def _decided(self, item: _Pending) -> bool:
         """Whether no further test of the program is to be run."""
-        return self._judge.decided(item.tests) or item.costs.cut_at(item.tests) is not None
+        return self._verdict_maker.decided(item.tests) or item.costs.cut_at(item.tests) is not None
 
     def _too_costly_so_far(self, item: _Pending, result: Result) -> bool:
         """Whether what a process has done until now is enough; the test that it is at counts as it is."""
         tests, costs = list(item.tests), item.costs.copy()
-        self._judge.add(tests, item.request.suite, result.run)
+        self._verdict_maker.add(tests, item.request.suite, result.run)
         costs.add(result.run, tests)
         return costs.cut_at(tests) is not None
 
@@ -385,8 +385,8 @@ class _Worker:
 
     def _finish(self, item: _Pending) -> None:
         cut = item.costs.cut_at(item.tests)
-        tests = item.tests if cut is None else self._judge.cut(item.tests, cut)
-        complete = self._judge.complete(tests, item.request.suite)
+        tests = item.tests if cut is None else self._verdict_maker.cut(item.tests, cut)
+        complete = self._verdict_maker.complete(tests, item.request.suite)
         task = item.task
         outcome = make_outcome(
             task.task_id, task.sample_id, complete, item.runs, self._profiles, cut_short=cut is not None

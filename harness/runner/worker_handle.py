@@ -1,4 +1,4 @@
-"""A judge as the host sees it: a process, a connection, and the chunks it still owes."""
+"""A grader worker as the host sees it: a process, a connection, and the chunks it still has outstanding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import multiprocess
 
 from harness.errors import IsolationError
 from harness.runner.channels import Inbox, Outbox, Pulse
-from harness.runner.worker import Charge, Chunk, Failed, Ready, Task, judge_main
+from harness.runner.worker import Charge, Chunk, Failed, Ready, Task, worker_main
 from harness.types import Limits, Outcome, TestKind, TestSuite
 
 _MAX_CHUNK = 128
@@ -27,7 +27,7 @@ _MAX_CHUNK_BYTES = 4 << 20
 _CHUNKS_AHEAD = 2
 _STOP_SECONDS = 5.0
 _SILENT_SECONDS = 20.0
-"""Without a beat, which comes every second, before a judge is taken for lost."""
+"""Without a beat, which comes every second, before a worker is taken for lost."""
 _SILENT_SECONDS_AT_START = 120.0
 """The same until it is ready: it has an interpreter to start first, and the machine may be busy."""
 _LOOK_SECONDS = 0.2
@@ -35,12 +35,12 @@ _main_lock = threading.Lock()
 """Runners may start in several threads, and there is one `__main__` to hide."""
 
 
-class JudgeLostError(Exception):
-    """The judge process is gone, or it is stuck."""
+class WorkerLostError(Exception):
+    """The worker process is gone, or it is stuck."""
 
 
-class Worker:
-    """One judge process and the tasks it has been given."""
+class LocalWorker:
+    """One worker process and the tasks it has been given."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Worker:
             charge = Charge(
                 limits, profiles, tie, beats, os.getpid(), of_main_thread, dict(layers or {}), prove_all
             )
-            self._process = context.Process(target=judge_main, args=(other, charge), daemon=True)
+            self._process = context.Process(target=worker_main, args=(other, charge), daemon=True)
             with _hidden_main():
                 self._process.start()
             ends.pop_all()
@@ -87,7 +87,7 @@ class Worker:
         self._pulse = Pulse(self._beats)
         self.trial: Task | None = None
         """The one task that it was started for."""
-        self.owed: dict[int, Task] = {}
+        self.outstanding: dict[int, Task] = {}
         self.layers: dict[str, str] = {}
         self.shortcuts: dict[str, int] = {}
         self.cgroup: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Process id of the judge."""
+        """Process id of the worker."""
         pid: int = self._process.pid
         return pid
 
@@ -109,7 +109,7 @@ class Worker:
 
         Raises:
             IsolationError: If a server does not hold what it should; says which layer.
-            JudgeLostError: If it can't be brought up, or the process died or is stuck.
+            WorkerLostError: If it can't be brought up, or the process died or is stuck.
         """
         while True:
             if self.connection.poll(_LOOK_SECONDS):
@@ -123,10 +123,10 @@ class Worker:
         """Look for a beat.
 
         Raises:
-            JudgeLostError: If there was none for so many seconds in which this was called.
+            WorkerLostError: If there was none for so many seconds in which this was called.
         """
         if self._pulse.silence() > (_SILENT_SECONDS if most is None else most):
-            raise JudgeLostError("the judge process gave no sign of life")
+            raise WorkerLostError("the worker process gave no sign of life")
 
     def has_room(self) -> bool:
         """Whether it should be given more: it works on one chunk while the next lies ready."""
@@ -154,7 +154,7 @@ class Worker:
         if not self._open:
             return
         for task in self._open:
-            self.owed[task.number] = task
+            self.outstanding[task.number] = task
         if not self._chunks:
             self._chunk_started = time.monotonic()
         self._chunks.append(len(self._open))
@@ -166,19 +166,19 @@ class Worker:
     def outcomes(self) -> list[tuple[int, Outcome]]:
         """Read the outcomes that have come.
 
-        A list, not an iterator: a consumer may stop in the middle, and what the judge has answered must be
+        A list, not an iterator: a consumer may stop in the middle, and what the worker has answered must be
         counted all the same, or it would be taken for busy for ever.
 
         Raises:
             IsolationError: If a server does not hold what it should; says which layer.
-            JudgeLostError: If the process died, or can't bring up a server.
+            WorkerLostError: If the process died, or can't bring up a server.
         """
         known = [
             (number, outcome)
             for message in self._receive()
             if not isinstance(message, Ready)
             for number, outcome in message
-            if self.owed.pop(number, None) is not None
+            if self.outstanding.pop(number, None) is not None
         ]
         for _ in known:
             self._count_down()
@@ -200,14 +200,14 @@ class Worker:
         try:
             messages = list(self._inbox.read())
         except (EOFError, OSError, pickle.UnpicklingError):
-            raise JudgeLostError("the judge process ended") from None
+            raise WorkerLostError("the worker process ended") from None
         for message in messages:
             if isinstance(message, Failed):
-                raise (IsolationError if message.unsafe else JudgeLostError)(message.reason)
+                raise (IsolationError if message.unsafe else WorkerLostError)(message.reason)
         return messages
 
     def close(self, *, at_once: bool = False) -> None:
-        """End the judge, and by that its fork servers and their programs; raises nothing.
+        """End the worker, and by that its fork servers and their programs; raises nothing.
 
         Args:
             at_once: Kill it: it is lost, so it will not come to an end by itself.
@@ -220,7 +220,7 @@ class Worker:
         _quietly(self._process.kill)
         _quietly(self._process.join)
         _quietly(self._process.close)
-        # Last: the end of the tie kills a judge, which could not remove its folders.
+        # Last: the end of the tie kills a worker, which could not remove its folders.
         _quietly(self._tie.close)
         _quietly(self._beats.close)
 
@@ -233,9 +233,9 @@ def _quietly(action: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def _hidden_main() -> Iterator[None]:
-    """Keep a spawned judge from importing the user's script, and torch and models with it.
+    """Keep a spawned worker from importing the user's script, and torch and models with it.
 
-    Judges need nothing from there, and a script without a main guard would start itself anew.
+    Workers need nothing from there, and a script without a main guard would start itself anew.
     """
     with _main_lock:
         main = sys.modules["__main__"]

@@ -92,7 +92,7 @@ def test_a_program_that_is_lost_alone_too_has_failed_and_costs_nobody_else(proce
 def test_a_program_that_is_lost_only_beside_others_is_graded_alone(processes, monkeypatch):
     monkeypatch.setattr("harness.runner.runner._MAX_LOSSES", 1)
     with Runner(workers=2, limits=LIMITS) as runner:
-        first = runner._judges[0].pid, runner._judges[1].pid
+        first = runner._workers[0].pid, runner._workers[1].pid
 
         def kill():
             time.sleep(0.3)
@@ -128,7 +128,7 @@ def test_a_canary_that_fails_after_the_loss_leaves_an_infrastructure_error(proce
             pytest.raises(IsolationError, match="start-up check failed"),
         ):
             outcomes.extend(runner.run([DEADLY]))  # which keeps what came before the error
-        assert [outcome.infrastructure_error for outcome in outcomes] == ["the judge process ended"]
+        assert [outcome.infrastructure_error for outcome in outcomes] == ["the worker process ended"]
 
 
 def test_a_lost_program_is_tried_again_by_the_next_session(tmp_path):
@@ -221,7 +221,7 @@ def test_a_lasting_shortage_is_one_line_and_closing_raises_nothing(monkeypatch):
 
 def test_closing_raises_nothing_whatever_has_gone_before():
     with Runner(workers=1, limits=LIMITS) as runner:
-        (judge,) = runner._judges
+        (judge,) = runner._workers
         os.kill(judge.pid, signal.SIGKILL)
         judge.close(at_once=True)
         judge.close()

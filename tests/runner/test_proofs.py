@@ -24,7 +24,7 @@ from harness.runner import worker as judge
 from harness.runner.fork_server import ForkServer
 from harness.runner.seccomp import Filters
 from harness.runner.split_suite import Preload
-from harness.runner.worker_handle import Worker
+from harness.runner.worker_handle import LocalWorker
 from harness.runner.worker_life import Heart
 from harness.types import Status, StdinTest, TestKind
 
@@ -206,7 +206,7 @@ def test_a_cache_full_of_sound_verdicts_has_no_part_in_the_check(tmp_path, monke
     def refused(self):
         raise IsolationError("the start-up check failed: an escape")
 
-    monkeypatch.setattr(Worker, "wait_ready", refused)
+    monkeypatch.setattr(LocalWorker, "wait_ready", refused)
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
     with pytest.raises(IsolationError, match="an escape"):
         Runner(workers=1, limits=LIMITS, cache=tmp_path).__enter__()
@@ -214,7 +214,7 @@ def test_a_cache_full_of_sound_verdicts_has_no_part_in_the_check(tmp_path, monke
 
 def test_a_judge_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(monkeypatch, processes):
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
-    ready, judges = Worker.wait_ready, []
+    ready, judges = LocalWorker.wait_ready, []
 
     def fewer(self):
         ready(self)
@@ -222,7 +222,7 @@ def test_a_judge_with_fewer_layers_than_the_first_is_replaced_and_at_last_refuse
         if len(judges) > 1:
             self.layers = self.layers | {"landlock": "refused"}
 
-    monkeypatch.setattr(Worker, "wait_ready", fewer)
+    monkeypatch.setattr(LocalWorker, "wait_ready", fewer)
     runner = Runner(workers=2, limits=LIMITS)
     with pytest.raises(IsolationError, match=r"without landlock \(refused\)"):
         runner.__enter__()

@@ -1,7 +1,7 @@
 """The dispatcher: reads requests, has the template make processes, watches and reaps them, reports.
 
 One program at a time. It holds programs, inputs and results, and no program's process is a copy of it. Which
-test gets which status is the judge's to say.
+test gets which status is the worker's to say.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from . import borderline, program, protocol, scratch
-from .borderline import STOPPED
+from .borderline import KILL_AT
 from .job import Board, How, Job, contents, memory_file
 from .steps import Step, compiler_record
 from .suites import Suite
@@ -71,17 +71,17 @@ class Files(NamedTuple):
 
 
 class Pipes(NamedTuple):
-    """Descriptors of the pipes to the judge, and to the template."""
+    """Descriptors of the pipes to the worker, and to the template."""
 
     requests: int
     results: int
     answers: int
-    """Whether to go on with a program, where the judge wants to be asked."""
+    """Whether to go on with a program, where the worker wants to be asked."""
     jobs: int
 
 
 class Results:
-    """Frames to the judge, several at a time: each write wakes it, and takes a processor from programs."""
+    """Frames to the worker, several at a time: each write wakes it, and takes a processor from programs."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -95,14 +95,14 @@ class Results:
             self.flush()
 
     def flush(self) -> None:
-        """Write all frames now; to be called before this process waits for the judge."""
+        """Write all frames now; to be called before this process waits for the worker."""
         if self._frames:
             protocol.write_all(self._fd, b"".join(self._frames))
             self._frames.clear()
         self._due = time.monotonic() + _TOGETHER_SECONDS
 
     def beat(self) -> None:
-        """Show the judge that this process is alive, and what it has for it."""
+        """Show the worker that this process is alive, and what it has for it."""
         self._frames.append(protocol.frame({"alive": True}))
         self.flush()
 
@@ -123,14 +123,14 @@ class Program(NamedTuple):
 
 
 class Dispatcher:
-    """Serves a judge's requests, one frame of programs at a time."""
+    """Serves a worker's requests, one frame of programs at a time."""
 
     def __init__(self, limits: dict[str, Any], scratch_folder: str, pipes: Pipes, board: Board) -> None:
         """
         Args:
             limits: Fields of `harness.types.Limits`.
             scratch_folder: The one folder that programs may write to; it is empty before each run.
-            pipes: To judge and template.
+            pipes: To worker and template.
             board: Where the template says which process it has made.
         """
         self._limits = limits
@@ -149,7 +149,7 @@ class Dispatcher:
         self._number = 0
 
     def serve(self, template: int, *, functions: bool, strangers: bool) -> None:
-        """Serve until the judge closes its end, or until the scratch folder can't be cleaned.
+        """Serve until the worker closes its end, or until the scratch folder can't be cleaned.
 
         Args:
             template: The process that makes processes.
@@ -262,7 +262,7 @@ class Dispatcher:
         asks = clean and not last and self._asks(run)
         self._report(job, first, run, following=following, last=last, asks=asks, retires=not clean)
         if not clean:
-            # What this program left can't be removed, and no other may see it: the judge starts a new server.
+            # What this program left can't be removed, and no other may see it: the worker starts anew.
             self._retire()
         return not last and not (asks and self._told_to_stop())
 
@@ -277,7 +277,7 @@ class Dispatcher:
         )
 
     def _asks(self, run: Run) -> bool:
-        """Whether the judge is to say if the program's next test is run."""
+        """Whether the worker is to say if the program's next test is run."""
         if self._ask or self._costly is None:
             return self._ask
         return (
@@ -337,7 +337,7 @@ class Dispatcher:
             made = Job(number, how, first, preamble, job.source, job.suite.file, *files, report)
             os.write(self._pipes.jobs, made.packed())
             step = Step(
-                report, files.compiled, tests, STOPPED * self._cpu - spent, self._load, self._cpu_left
+                report, files.compiled, tests, KILL_AT * self._cpu - spent, self._load, self._cpu_left
             )
             look = partial(self._cut, job, first, report, files.compiled) if tests > 1 else _never
             idle = min(self._idle, self._idle_left)
@@ -346,7 +346,7 @@ class Dispatcher:
                 partial(self._board.spawned, number), Allowed(step.allowed, step.first_look, idle, look)
             )
             if self._board.unconfined:
-                os._exit(1)  # fail closed: to the judge this is a lost server, never a verdict
+                os._exit(1)  # fail closed: to the worker this is a lost server, never a verdict
             return Run(ended, self._records(report, files.compiled))
         finally:
             os.close(report)
@@ -355,7 +355,7 @@ class Dispatcher:
         return compiler_record(compiled) + contents(report, self._output + REPORT_SLACK)
 
     def _cut(self, job: Program, first: int, report: int, compiled: int, used: float) -> bool:
-        """Whether the judge has seen enough, shown what there is each time that a limit has been used."""
+        """Whether the worker has seen enough, shown what there is each time that a limit has been used."""
         if self._costly is None or used - self._looked_at < self._cpu:
             return False
         self._looked_at = used

@@ -256,7 +256,7 @@ _INSTANCE = " the instance of Solution "
 
 
 def value_test(expression: CodeType) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A test that evaluates one side of an assert; the judge compares it with the other."""
+    """A test that evaluates one side of an assert; the worker compares it with the other."""
 
     def run(namespace: dict[str, Any]) -> dict[str, Any]:
         return {"kind": "value", "value": encode(eval(expression, namespace))}
