@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.runner.worker import Task
+from harness.runner.backend import Task
 from harness.types import ErrorInfo, Outcome, Status, TestOutcome
 
 

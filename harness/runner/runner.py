@@ -15,7 +15,8 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -25,14 +26,15 @@ from multiprocess.connection import wait
 
 from harness.compare import get_profiles
 from harness.errors import HarnessError, IsolationError
+from harness.runner.backend import Task, WorkerFactory, WorkerLostError, info_here
 from harness.runner.cache import VerdictCache
-from harness.runner.cache_key import GRADER_VERSION, Keys, package_versions
+from harness.runner.cache_key import GRADER_VERSION, Keys
 from harness.runner.cleanup import sweep
+from harness.runner.execution import Ending, Execution, check_files
 from harness.runner.lost_programs import lost_outcome
 from harness.runner.pool import Pool
 from harness.runner.processors import available_processors
-from harness.runner.worker import Task
-from harness.runner.worker_handle import LocalWorker, WorkerLostError
+from harness.runner.worker_handle import LocalWorker, WorkerHandle
 from harness.types import Job, Limits, Outcome, Status, TestSuite
 
 _MAX_LOSSES = 3
@@ -46,14 +48,24 @@ _CANCEL_SECONDS = 0.2
 _NO_MORE = object()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A job, and what is wanted of it."""
+
+    job: Job
+    execute: bool = False
+    """What it does, an `Execution`, instead of an `Outcome`."""
+
+
 @dataclass
 class InFlight:
     """A program being graded, and everyone who asked for it."""
 
     task: Task
     suite: TestSuite
-    key: bytes
-    jobs: list[Job] = field(default_factory=list)
+    key: bytes | None
+    """Of its verdict; `None` for an execution."""
+    requests: list[Request] = field(default_factory=list)
     losses: int = 0
 
 
@@ -62,14 +74,15 @@ class Runner:
 
     def __init__(
         self,
-        workers: int | None = None,
+        workers: int | Sequence[WorkerFactory] | None = None,
         limits: Limits | None = None,
         profiles: Sequence[str] = ("strict", "apps"),
         cache: VerdictCache | str | Path | None = None,
     ) -> None:
         """
         Args:
-            workers: Workers, each with one program running at a time; default the processors available.
+            workers: Grader workers, each with one program running at a time: how many processes of this
+                machine (default: the processors available), or what starts each; see `runner.backend`.
             limits: What a program may use.
             profiles: Names of the comparisons to worker by; see `harness.compare`.
             cache: Where verdicts are kept between runs: an open cache, a folder, or `None` for nowhere.
@@ -78,15 +91,20 @@ class Runner:
             InputError: For an unknown profile or an unusable cache.
             ValueError: If `workers` is less than 1.
         """
-        if workers is not None and workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers}")
-        self.workers = workers or available_processors()
+        if workers is None or isinstance(workers, int):
+            if workers is not None and workers < 1:
+                raise ValueError(f"workers must be at least 1, got {workers}")
+            workers = [LocalWorker] * (workers or available_processors())
+        if not workers:
+            raise ValueError("workers must be at least 1, got none")
+        self.workers = len(workers)
+        """How many."""
         self.limits = limits or Limits()
         self._profiles = get_profiles(profiles)
         self._owns_cache = isinstance(cache, str | Path)
         self._cache = VerdictCache(cache) if isinstance(cache, str | Path) else cache
-        self._keys = Keys(self.limits, self._profiles)
-        self._pool = Pool(self.limits, self.profiles)
+        self._keys: Keys | None = None
+        self._pool = Pool(workers, self.limits, self.profiles)
         self._workers = self._pool.workers
         self._suspects: deque[InFlight] = deque()
         """To be tried alone, each in a fresh worker."""
@@ -105,7 +123,7 @@ class Runner:
 
         Raises:
             IsolationError: If a canary does not hold, or this is not Linux.
-            InfrastructureError: If the workers do not come up.
+            InfrastructureError: If the workers do not come up, or do not have the same versions.
         """
         if sys.platform != "linux":
             raise IsolationError(
@@ -113,7 +131,8 @@ class Runner:
             )
         sweep()
         try:
-            self._pool.start(self.workers)
+            self._pool.start()
+            self._keys = Keys(self.limits, self._profiles, self._pool.first)
         except BaseException:
             self.close()
             raise
@@ -147,31 +166,34 @@ class Runner:
     @property
     def layers(self) -> dict[str, str]:
         """Layers of isolation of every server: `"on"`, or why not. Empty before the block is entered."""
-        return dict(self._pool.layers)
+        return dict(self._pool.first.layers) if self._pool.first else {}
 
     @property
-    def shortcuts(self) -> dict[str, int]:
+    def fork_optimizations(self) -> dict[str, int]:
         """What makes a fork cheap here, which changes no verdict: `pinned_bytes`, `huge_text_bytes` a server.
 
         0 where the kernel has none of it. Empty before the block is entered.
         """
-        return dict(self._workers[0].shortcuts) if self._workers else {}
+        return dict(self._pool.first.fork_optimizations) if self._pool.first else {}
 
     @property
     def cgroup(self) -> tuple[str, ...]:
         """Which limits a control group holds for all of a server's programs: `pids`, `memory`, or none."""
-        return self._workers[0].cgroup if self._workers else ()
+        return self._pool.first.cgroup if self._pool.first else ()
 
     def describe(self) -> dict[str, Any]:
         """All that a verdict depends on here, for a run's manifest."""
+        infos = [handle.worker.info for handle in self._workers] or [info_here()]
         return {
             "grader_version": GRADER_VERSION,
             "profiles": {profile.name: profile.version for profile in self._profiles},
             "limits": asdict(self.limits),
             "isolation": self.layers,
             "cgroup": list(self.cgroup),
-            "packages": package_versions(),
+            "packages": dict(infos[0].packages),
             "workers": self.workers,
+            "hosts": sorted({info.host for info in infos}),
+            "machine": infos[0].machine,
         }
 
     # --- grading ---------------------------------------------------------------------------------
@@ -191,6 +213,36 @@ class Runner:
             RuntimeError: If the runner is not entered, or is already running.
             InfrastructureError: If workers can't be kept alive.
             IsolationError: If one that replaces another does not hold what the first did.
+            InputError: For files of a job that can't be there.
+        """
+        requests = (None if job is None else Request(job) for job in jobs)
+        with closing(self.serve(requests)) as served:
+            for _, outcome in served:
+                if isinstance(outcome, Outcome):
+                    yield outcome
+
+    def execute(self, jobs: Iterable[Job | None]) -> Iterator[Execution]:
+        """Run programs on their problems' inputs and yield what they did, without a verdict.
+
+        As `run`, but expected values play no part (they may be empty), nothing is cached, and programs alike
+        are run each. Programs on standard input give one process for each test; others are imported once, and
+        called, or asked for one side of an assert, test after test.
+        """
+        requests = (None if job is None else Request(job, execute=True) for job in jobs)
+        with closing(self.serve(requests)) as served:
+            for _, execution in served:
+                if isinstance(execution, Execution):
+                    yield execution
+
+    def serve(
+        self, requests: Iterable[Request | None], *, wake: int | None = None
+    ) -> Generator[tuple[Request, Outcome | Execution]]:
+        """Grade and execute, mixed: each request with what came of it. What `run` and `execute` are made of.
+
+        Args:
+            requests: As the jobs of `run`.
+            wake: A descriptor that is readable once there may be a request again after a `None`: the source
+                is asked then, and not by the clock. Whoever writes to it also empties it.
         """
         if not self._workers:
             raise RuntimeError("use the runner as a context manager: `with Runner() as runner:`")
@@ -198,7 +250,7 @@ class Runner:
             raise RuntimeError("this runner is already running; a second run needs a runner of its own")
         self._running, self._cancelled = True, False
         try:
-            yield from self._run(iter(jobs))
+            yield from self._serve(iter(requests), wake)
         finally:
             # What an abandoned run still had in flight is answered later and then ignored.
             self._running = False
@@ -210,7 +262,9 @@ class Runner:
             if self._cache is not None:
                 self._cache.flush()
 
-    def _run(self, jobs: Iterator[Job | None]) -> Iterator[Outcome]:
+    def _serve(
+        self, requests: Iterator[Request | None], wake: int | None
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
         exhausted = False
         while not self._cancelled:
             if not self._workers:
@@ -218,68 +272,86 @@ class Runner:
             idle = False
             while not (exhausted or idle) and (worker := self._worker_with_room()) is not None:
                 self._give_unassigned(worker)
-                job = next(jobs, _NO_MORE)
-                if isinstance(job, Job):
-                    yield from self._accept(job, worker)
+                request = next(requests, _NO_MORE)
+                if isinstance(request, Request):
+                    yield from self._accept(request, worker)
                 else:
-                    exhausted, idle = job is _NO_MORE, job is None
+                    exhausted, idle = request is _NO_MORE, request is None
             for worker in self._workers:
                 self._give_unassigned(worker)
                 worker.send()
             self._try_suspects()
             if exhausted and not self._in_flight:
                 return
-            # Without programs in flight, the workers are still busy with what an abandoned run left to them.
-            yield from self._collect(_POLL_SECONDS if idle else _CANCEL_SECONDS)
+            # With nothing in flight, workers may still be busy with what an abandoned run left to them.
+            watched = [wake] if wake is not None and idle else []
+            seconds = _POLL_SECONDS if idle and wake is None else _CANCEL_SECONDS
+            yield from self._collect(seconds, watched)
 
-    def _worker_with_room(self) -> LocalWorker | None:
+    def _worker_with_room(self) -> WorkerHandle | None:
         if self._sharing >= _MAX_SHARING:
             return None
         workers = self._workers[1:] if self._suspects else self._workers  # the first is on its way to be free
         with_room = [worker for worker in workers if worker.has_room()]
         return min(with_room, key=lambda worker: len(worker.outstanding), default=None)
 
-    def _accept(self, job: Job, worker: LocalWorker) -> Iterator[Outcome]:
-        """Answer a job at once if that is possible, else hand it to the worker."""
-        suite = job.problem.suite
+    def _accept(
+        self, request: Request, worker: WorkerHandle
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
+        """Answer a request at once if that is possible, else hand it to the worker."""
+        job, suite = request.job, request.job.problem.suite
+        check_files(job.files)
         if suite.count == 0:
-            yield Outcome(job.task_id, job.sample_id, self._not_run())
+            nothing = Execution(job.task_id, job.sample_id, Ending.NOT_RUN)
+            outcome = Outcome(job.task_id, job.sample_id, self._not_run())
+            yield request, nothing if request.execute else outcome
             return
-        key = self._keys.key(job.code, suite.digest)
-        number = self._numbers.get(key)
-        if number is not None:
-            self._in_flight[number].jobs.append(job)
-            self._sharing += 1
-            return
-        known = self._cache.get(key) if self._cache is not None else None
-        if known is not None:
-            yield _addressed(known, job, cached=True)
-            return
+        keys = self._keys or Keys(self.limits, self._profiles)
+        key = None if request.execute else keys.key(job.code, suite.digest, job.limits, job.files)
+        if key is not None:
+            number = self._numbers.get(key)
+            if number is not None:
+                self._in_flight[number].requests.append(request)
+                self._sharing += 1
+                return
+            known = self._cache.get(key) if self._cache is not None else None
+            if known is not None:
+                yield request, _addressed(known, job, cached=True)
+                return
         number = self._next_number
         self._next_number += 1
-        task = Task(number, job.task_id, job.sample_id, job.code, suite.digest)
-        self._in_flight[number] = InFlight(task, suite, key, [job])
-        self._numbers[key] = number
+        limits = None if job.limits == self.limits else job.limits
+        task = Task(
+            number, job.task_id, job.sample_id, job.code, suite.digest,
+            limits=limits, files=dict(job.files) or None, execute=request.execute,
+        )  # fmt: skip
+        self._in_flight[number] = InFlight(task, suite, key, [request])
+        if key is not None:
+            self._numbers[key] = number
         worker.add(task, suite)
 
     def _not_run(self) -> dict[str, Status]:
         return dict.fromkeys(self.profiles, Status.NOT_RUN)
 
-    def _collect(self, seconds: float) -> Iterator[Outcome]:
-        """Wait that long for some outcomes and deliver them."""
-        by_connection = {worker.connection: worker for worker in self._workers}
-        ready = wait(list(by_connection), seconds)
-        for connection, worker in by_connection.items():
+    def _collect(
+        self, seconds: float, watched: Sequence[int] = ()
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
+        """Wait that long for some outcomes and deliver them; less if there is something in `watched`."""
+        workers = list(self._workers)
+        ready = wait([*workers, *watched], seconds)
+        for worker in workers:
             try:
-                answered = worker.outcomes() if connection in ready else []
-                worker.check_pulse()
+                answered = worker.outcomes() if worker in ready else []
+                worker.worker.check_alive()
             except WorkerLostError as error:
                 yield from self._replace(worker, str(error))
                 continue
             for number, outcome in answered:
                 yield from self._take(number, outcome, worker)
 
-    def _take(self, number: int, outcome: Outcome, worker: LocalWorker) -> Iterator[Outcome]:
+    def _take(
+        self, number: int, outcome: Outcome | Execution, worker: WorkerHandle
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
         """Deliver an outcome, unless it is a loss: then the program is tried alone, or has been."""
         on_trial, worker.trial = worker.trial, None
         reason = outcome.infrastructure_error
@@ -290,19 +362,25 @@ class Runner:
         else:
             yield from self._fail(self._in_flight[number], reason, worker)
 
-    def _fail(self, flight: InFlight, reason: str, worker: LocalWorker) -> Iterator[Outcome]:
-        """Fail a program that was lost alone, if the grader is well: the second canary, in a fresh worker.
+    def _fail(
+        self, flight: InFlight, reason: str, worker: WorkerHandle
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
+        """Fail a program that was lost alone, if the grader is well: its self-check holds in a fresh worker.
 
-        Where it is not, the runner can't go on, and says so.
+        Where it does not, the runner can't go on, and says so.
         """
         task, count = flight.task, flight.suite.count
         try:
             self._pool.replace(worker, prove_all=True)
         except HarnessError:
             unknown = Outcome(task.task_id, task.sample_id, self._not_run(), infrastructure_error=reason)
-            yield from self._deliver(task.number, unknown)
+            lost = Execution(task.task_id, task.sample_id, Ending.NOT_RUN, infrastructure_error=reason)
+            yield from self._deliver(task.number, lost if task.execute else unknown)
             raise
-        yield from self._deliver(task.number, lost_outcome(task, count, self.profiles, reason))
+        if task.execute:
+            yield from self._deliver(task.number, Execution(task.task_id, task.sample_id, Ending.LOST))
+        else:
+            yield from self._deliver(task.number, lost_outcome(task, count, self.profiles, reason))
 
     def _try_suspects(self) -> None:
         """Try a suspect alone, in a fresh worker whose self-checks hold, once the first worker is free."""
@@ -312,18 +390,24 @@ class Runner:
             fresh = self._pool.replace(worker, prove_all=True)
             fresh.try_alone(replace(flight.task, alone=True), flight.suite)
 
-    def _deliver(self, number: int, outcome: Outcome) -> Iterator[Outcome]:
+    def _deliver(
+        self, number: int, outcome: Outcome | Execution
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
         flight = self._in_flight.pop(number, None)
         if flight is None:
             return
-        del self._numbers[flight.key]
-        self._sharing -= len(flight.jobs) - 1
-        if self._cache is not None:
-            self._cache.put(flight.key, outcome)
-        for index, job in enumerate(flight.jobs):
-            yield _addressed(outcome, job, cached=index > 0)
+        if isinstance(outcome, Execution):
+            yield flight.requests[0], outcome
+            return
+        self._sharing -= len(flight.requests) - 1
+        if flight.key is not None:
+            del self._numbers[flight.key]
+            if self._cache is not None:
+                self._cache.put(flight.key, outcome)
+        for index, request in enumerate(flight.requests):
+            yield request, _addressed(outcome, request.job, cached=index > 0)
 
-    def _replace(self, worker: LocalWorker, reason: str) -> Iterator[Outcome]:
+    def _replace(self, worker: WorkerHandle, reason: str) -> Iterator[tuple[Request, Outcome | Execution]]:
         """Replace a dead worker and hand on what it outstanding."""
         outstanding = [self._in_flight[number] for number in worker.outstanding if number in self._in_flight]
         if worker.trial is not None and outstanding:
@@ -336,7 +420,7 @@ class Runner:
                 self._suspects.append(outstanding.pop(0))
         self._unassigned.extend(outstanding)
 
-    def _give_unassigned(self, worker: LocalWorker) -> None:
+    def _give_unassigned(self, worker: WorkerHandle) -> None:
         if self._suspects and worker is self._workers[0]:
             return  # it is on its way to be free
         while self._unassigned and worker.has_room():

@@ -36,6 +36,8 @@ class ProcessResult:
     """The report that it does not compile as a script, where it was run as the body of a function."""
     idle: float = 0.0
     """Seconds neither running nor waiting for a processor."""
+    stderr: bytes = b""
+    """The last of it, where it was asked for."""
 
 
 _REFUSALS = ("syntax_error", "outside_function")

@@ -16,7 +16,7 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.errors import InputError
-from harness.runner.worker import Task
+from harness.runner.backend import Task
 from harness.runner.worker_handle import LocalWorker
 from harness.types import Outcome, Status, StdinTest, TestKind
 
@@ -192,10 +192,11 @@ def test_what_was_answered_in_one_message_is_counted_though_the_consumer_stops_w
             {number: Task(number, "echo", number, "", SUITE.digest) for number in range(8)}
         )
         judge._chunks.append(8)
-        judge._receive = lambda: [[(number, outcome) for number in range(8)]]
+        poll = judge.worker.poll
+        judge.worker.poll = lambda: [(number, outcome) for number in range(8)]
         for _ in judge.outcomes():
             break
-        del judge._receive
+        judge.worker.poll = poll
         assert not judge.outstanding
         assert judge.has_room()
         check_mixed(list(runner.run(mixed(30))), 30)
@@ -309,7 +310,7 @@ def test_killed_processes_of_ours_cost_no_outcome(processes, victim):
                 if done.wait(dice.uniform(0.05, 0.3)):
                     return
                 started.update(all_processes(runner, processes))
-                if not all(judge.layers for judge in list(runner._workers)):
+                if not all(judge.worker._info for judge in list(runner._workers)):
                     continue  # one is still starting; killed five times at that, it would be given up
                 alive = processes.judges(runner) if victim == "judge" else processes.servers(runner)
                 with contextlib.suppress(ProcessLookupError, IndexError):
@@ -380,7 +381,7 @@ from harness.types import StdinTest, TestKind
 suite = TestSuite.pack(TestKind.STDIN, [StdinTest("1\\n", "1\\n")])
 problem = Problem("echo", "", load_suite=lambda: suite)
 with Runner(workers=2) as runner:
-    print(*[judge.pid for judge in runner._workers], flush=True)
+    print(*[judge.worker.pid for judge in runner._workers], flush=True)
     for outcome in runner.run(Job("echo", n, f"print(input()) # {n}", problem) for n in itertools.count()):
         pass
 """
@@ -427,7 +428,7 @@ def test_no_folder_is_left_behind(tmp_path, monkeypatch):
     with Runner(workers=1, limits=LIMITS) as runner:
         check_mixed(list(runner.run(mixed(10))), 10)
         assert list(tmp_path.iterdir())
-        os.kill(runner._workers[0].pid, signal.SIGKILL)
+        os.kill(runner._workers[0].worker.pid, signal.SIGKILL)
         check_mixed(list(runner.run(mixed(10))), 10)
     with Runner(workers=1, limits=LIMITS):
         pass

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from . import borderline, program, protocol, scratch
 from .borderline import KILL_AT
-from .job import Board, How, Job, contents, memory_file
+from .job import Board, How, Job, close_all, contents, memory_file, tail
 from .steps import Step, compiler_record
 from .suites import Suite
 from .watchdog import Allowed, Ended, Watch
@@ -43,6 +43,8 @@ class Run(NamedTuple):
     stdout: bytes = b""
     refused: bytes = b""
     """The record that it does not compile as a script, if this is a run as the body of a function."""
+    stderr: bytes = b""
+    """The last of it, where it is wanted."""
 
     @property
     def compiler_says(self) -> bytes:
@@ -67,7 +69,8 @@ class Files(NamedTuple):
     """For what the compiler says, or with that in it."""
     stdin: int = -1
     stdout: int = -1
-    """-1 for none: what an imported program reads and prints matters to nobody."""
+    """-1 for none: what an imported program reads and prints matters to no verdict."""
+    stderr: int = -1
 
 
 class Pipes(NamedTuple):
@@ -120,6 +123,10 @@ class Program(NamedTuple):
     name: str
     """Of the suite."""
     first: int
+    capture: bool
+    """Whether all that it prints is wanted, to standard error too."""
+    files: dict[str, bytes]
+    """That it finds in its folder, by name."""
 
 
 class Dispatcher:
@@ -172,7 +179,8 @@ class Dispatcher:
                 source = memory_file("program", row["code"].encode(errors="surrogatepass"))
                 self._allow(suite.cpu_factor, row["cpu"], row["idle"])
                 run = self._run_scripts if suite.is_script else self._run_imported
-                run(Program(row["id"], source, suite, row["suite"], row["first"]))
+                files = {name: blobs[index] for name, index in row["files"].items()}
+                run(Program(row["id"], source, suite, row["suite"], row["first"], row["capture"], files))
                 os.close(source)
             self._results.flush()
 
@@ -217,24 +225,20 @@ class Dispatcher:
 
     def _run_script(self, job: Program, index: int, how: int, compiled: int, spent: float) -> Run:
         stdin, stdout = memory_file("stdin", job.suite.inputs[index]), memory_file("stdout")
+        stderr = memory_file("stderr") if job.capture else -1
         try:
             os.lseek(stdin, 0, os.SEEK_SET)
-            run = self._run(job, index, how, Files(compiled, stdin, stdout), tests=1, spent=spent)
-            return run._replace(stdout=contents(stdout, self._output))
+            run = self._run(job, index, how, Files(compiled, stdin, stdout, stderr), tests=1, spent=spent)
+            return run._replace(stdout=contents(stdout, self._output), stderr=tail(stderr))
         finally:
-            os.close(stdin)
-            os.close(stdout)
+            close_all(stdin, stdout, stderr)
 
     # --- imported programs: tests one after the other in one process -----------------------------
 
     def _run_imported(self, job: Program) -> None:
         first, count = job.first, job.suite.count
         while True:
-            compiled = memory_file("compiled")
-            try:
-                run = self._run(job, first, How.IMPORT, Files(compiled), tests=count - first)
-            finally:
-                os.close(compiled)
+            run = self._run_imported_from(job, first)
             # The first record says that it compiled, the second that it loaded.
             found = itertools.islice(protocol.split_records(run.report), count - first + 2)
             records = [data for _, data in found]
@@ -244,6 +248,20 @@ class Dispatcher:
             if not self._goes_on(job, first, run, over=over, last=last, following=following):
                 return
             first = following
+
+    def _run_imported_from(self, job: Program, first: int) -> Run:
+        tests = job.suite.count - first
+        files = Files(memory_file("compiled"))
+        if job.capture:
+            files = Files(files.compiled, *map(memory_file, ("stdin", "stdout", "stderr")))
+        try:
+            how = How.CAPTURED if job.capture else How.IMPORT
+            run = self._run(job, first, how, files, tests=tests)
+            if job.capture:
+                run = run._replace(stdout=contents(files.stdout, self._output), stderr=tail(files.stderr))
+            return run
+        finally:
+            close_all(*files)
 
     # --- what comes of it ------------------------------------------------------------------------
 
@@ -302,7 +320,7 @@ class Dispatcher:
             "over": over,
             "retires": retires,
         }
-        self._results.add(header, [run.report, run.stdout, run.refused])
+        self._results.add(header, [run.report, run.stdout, run.refused, run.stderr])
 
     def _retire(self) -> NoReturn:
         self._results.flush()
@@ -330,6 +348,8 @@ class Dispatcher:
         if self._cpu_left <= 0 or self._idle_left <= 0:
             over = "cpu" if self._cpu_left <= 0 else "idle"
             return Run(Ended(over, -signal.SIGKILL, cpu=0.0, idle=0.0, rss_kib=0), b"")
+        if job.files:
+            scratch.fill(self._scratch, job.files)
         report = memory_file("report")
         try:
             self._number = number = self._number % _MOST_NUMBERS + 1
@@ -374,7 +394,7 @@ class Dispatcher:
             self._preambles[text] = known = self._preloaded
             self._preloaded += 1
             file = memory_file("preamble", text.encode(errors="surrogatepass"))
-            preload = Job(0, How.PRELOAD, 0, 0, -1, file, -1, -1, -1, -1)  # the template closes the file
+            preload = Job(0, How.PRELOAD, 0, 0, -1, file, -1, -1, -1, -1, -1)  # the template closes the file
             os.write(self._pipes.jobs, preload.packed())
         return -1 if isinstance(known, str) else known
 
