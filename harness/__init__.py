@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.registry import load_benchmark
     from harness.runner import Runner, VerdictCache
-    from harness.service import GradingService
     from harness.types import (
         Benchmark,
         ErrorInfo,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Benchmark",
     "ErrorInfo",
-    "GradingService",
     "Job",
     "Limits",
     "Outcome",
@@ -49,7 +47,6 @@ __all__ = [
 
 _HOMES = {
     "load_benchmark": "harness.registry",
-    "GradingService": "harness.service",
     "Runner": "harness.runner",
     "VerdictCache": "harness.runner",
 }

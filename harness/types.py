@@ -381,6 +381,10 @@ class Job:
     sample_id: int | str
     code: str
     problem: Problem
+    limits: Limits | None = None
+    """What it may use; `None` for the runner's limits."""
+    files: Mapping[str, bytes] = field(default_factory=dict, hash=False)
+    """Small files that each of its processes finds in its folder, by name; see `harness.runner.execution`."""
 
 
 class _PickledAsCall:

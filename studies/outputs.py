@@ -16,7 +16,7 @@ from harness.runner.fork_server import ForkServer, ProgramRequest
 from harness.runner.sandbox.protocol import split_records
 from harness.runner.sandbox.values import decode
 from harness.runner.split_suite import Preload, PreparedSuite, prepare
-from harness.runner.verdicts import Run
+from harness.runner.verdicts import ProcessResult
 from harness.types import Limits, TestKind, TestSuite
 
 
@@ -58,7 +58,7 @@ class Outputs:
             for number, given in _results(prepared, run)
         ]
 
-    def _runs(self, code: str, suite: PreparedSuite) -> Iterator[Run]:
+    def _runs(self, code: str, suite: PreparedSuite) -> Iterator[ProcessResult]:
         if self._server is None:
             self._server = ForkServer(self._limits, Preload.NUMPY, functions=True)
         self._number += 1
@@ -76,7 +76,7 @@ class Outputs:
                 return
 
 
-def _results(suite: PreparedSuite, run: Run) -> Iterator[tuple[int, Any]]:
+def _results(suite: PreparedSuite, run: ProcessResult) -> Iterator[tuple[int, Any]]:
     if suite.kind is TestKind.STDIN:
         yield run.first, run.stdout.decode("utf-8", errors="surrogateescape")
         return

@@ -64,7 +64,7 @@ def examine(workers: int | None, seconds: float) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is missing is listed below
         with Runner(workers) as runner:
-            described = {**runner.describe(), "shortcuts": runner.shortcuts}
+            described = {**runner.describe(), "shortcuts": runner.fork_optimizations}
             rate = _rate(runner, seconds)
     return {
         **described,

@@ -1,4 +1,4 @@
-"""The runner: host → judges → servers → one process for each program. Start at `host.py`.
+"""The runner: host → grader workers → fork servers → one process for each program. Start at `runner.py`.
 
 A server is a dispatcher, which reads and watches, and a template, which programs' processes are copies of.
 """

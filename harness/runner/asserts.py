@@ -1,7 +1,7 @@
 """Splitting a benchmark's asserts, so that what is expected stays out of the program's process.
 
 `assert f(1) == [2]` becomes the expression `f(1)`, which goes in, and the value `[2]`, which stays with
-the judge. Splits: a comparison by `==` or `is` with a literal on one side, `assert f(x)` and
+the worker. Splits: a comparison by `==` or `is` with a literal on one side, `assert f(x)` and
 `assert not f(x)` of the program's own function. Everything else (3 of MBPP's 2,938 asserts; what compares by
 itself, as a helper of the benchmark's does in `assert is_same(f(x), [1, 2])`) must run inside, and is
 recorded so.

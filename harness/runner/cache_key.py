@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
-from importlib import metadata
 from typing import Any
 
 from harness.compare import Profile, get_profiles
-from harness.runner.fork_server import PACKAGES
+from harness.runner.backend import WorkerInfo, info_here, package_versions
 from harness.types import Limits
 
+__all__ = ["GRADER_VERSION", "Keys", "grading_versions", "package_versions"]
 GRADER_VERSION = "3"
 """Raised whenever the runner may come to another outcome for the same program."""
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of what programs may import beyond the standard library; "absent" where missing."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "absent"
-    return versions
 
 
 def grading_versions(profiles: Iterable[str]) -> dict[str, Any]:
@@ -40,21 +28,45 @@ def grading_versions(profiles: Iterable[str]) -> dict[str, Any]:
 class Keys:
     """Makes the keys of one runner's verdicts."""
 
-    def __init__(self, limits: Limits, profiles: Sequence[Profile]) -> None:
+    def __init__(self, limits: Limits, profiles: Sequence[Profile], info: WorkerInfo | None = None) -> None:
+        """
+        Args:
+            limits: Of jobs that have none of their own.
+            profiles: That decide.
+            info: Where the programs run, whose versions matter; by default here.
+        """
+        self._limits, self._profiles, self._info = limits, profiles, info or info_here()
+        self._contexts = {limits: self._context(limits)}
+
+    def _context(self, limits: Limits) -> Any:
+        info = self._info
         context = [
             GRADER_VERSION,
-            platform.python_implementation(),
-            platform.python_version(),
-            platform.machine(),
-            sorted(package_versions().items()),
+            info.implementation,
+            info.python,
+            info.machine,
+            sorted(info.packages.items()),
             sorted(asdict(limits).items()),
-            [(profile.name, profile.version) for profile in profiles],
+            [(profile.name, profile.version) for profile in self._profiles],
         ]
-        self._context = sha256(repr(context).encode())
+        return sha256(repr(context).encode())
 
-    def key(self, code: str, suite_digest: str) -> bytes:
-        """The key of a program's outcome on a suite; 32 bytes."""
-        digest = self._context.copy()
+    def key(
+        self,
+        code: str,
+        suite_digest: str,
+        limits: Limits | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """The key of a program's outcome on a suite, with the limits and files of its job; 32 bytes."""
+        limits = limits or self._limits
+        if limits not in self._contexts:
+            self._contexts[limits] = self._context(limits)
+        digest = self._contexts[limits].copy()
         digest.update(suite_digest.encode())
         digest.update(code.encode(errors="surrogatepass"))
-        return digest.digest()
+        if files:
+            # Behind a digest of the code, so that no program's text spells another's files.
+            digest.update(digest.digest() + repr(sorted(files.items())).encode(errors="surrogatepass"))
+        key: bytes = digest.digest()
+        return key

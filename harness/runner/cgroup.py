@@ -61,7 +61,7 @@ class Cgroup:
 
 
 def sweep() -> None:
-    """Remove the groups that judges left behind when they were killed."""
+    """Remove the groups that workers left behind when they were killed."""
     for parent in _parents():
         for folder in parent.glob(f"{_PREFIX}*-*"):
             pid = folder.name.removeprefix(_PREFIX).partition("-")[0]

@@ -1,6 +1,6 @@
-"""The host's ends of a judge's pipes, none of which the host ever waits on.
+"""The host's ends of a worker's pipes, none of which the host ever waits on.
 
-Covers: a judge that is stopped while it reads or writes. Messages to it go out from a thread; those from it
+Covers: a worker that is stopped while it reads or writes. Messages to it go out from a thread; those from it
 are taken as far as they have come; its beats are counted against the host's own looks at them.
 """
 
@@ -20,7 +20,7 @@ from harness.runner.worker import FRAME
 
 _MOST_BETWEEN_LOOKS = 0.5
 """Seconds of silence that one look can add. The host may have been stopped, or the machine asleep, or a
-consumer of outcomes busy with one for minutes: none of that is the judge's silence."""
+consumer of outcomes busy with one for minutes: none of that is the worker's silence."""
 _READ_BYTES = 1 << 20
 _SENT_SECONDS = 0.2
 
@@ -50,7 +50,7 @@ class Outbox:
         while (data := self._messages.get()) is not None:
             try:
                 self._connection.send_bytes(data)
-            except (OSError, TypeError):  # a dead judge shows when it is read from; or this end was closed
+            except (OSError, TypeError):  # a dead worker shows when it is read from; or this end was closed
                 return
 
 
@@ -78,12 +78,12 @@ class Inbox:
                 break
             message = bytes(self._data[header : header + length])
             del self._data[: header + length]
-            # From our own judge; what a program made is only strings and numbers within.
+            # From our own worker; what a program made is only strings and numbers within.
             yield pickle.loads(message)  # noqa: S301
 
 
 class Pulse:
-    """How long a judge has not beaten, by the host's own looks."""
+    """How long a worker has not beaten, by the host's own looks."""
 
     def __init__(self, beats: Any) -> None:
         self._beats = beats

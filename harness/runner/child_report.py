@@ -1,6 +1,6 @@
 """Reading what a hostile process left behind: nothing raises, whatever it says.
 
-Does not cover: what follows from it (`judging.py`).
+Does not cover: what follows from it (`verdicts.py`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def value_of(data: Any) -> Any:
 
 
 def too_much(data: bytes) -> bool:
-    """Whether reading a record would take more memory than a judge has to spare."""
+    """Whether reading a record would take more memory than a worker has to spare."""
     return data.count(b"[") + data.count(b"{") > MOST_BRACKETS
 
 

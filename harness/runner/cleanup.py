@@ -1,4 +1,4 @@
-"""What killed judges left on disk, removed by the next runner."""
+"""What killed workers left on disk, removed by the next runner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.runner.fork_server import SCRATCH_PREFIX
 
 
 def sweep() -> None:
-    """Remove the empty folders and control groups that judges left behind when they were killed."""
+    """Remove the empty folders and control groups that workers left behind when they were killed."""
     cgroup.sweep()
     for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*"):
         pid = folder.name.removeprefix(SCRATCH_PREFIX).partition("-")[0]

@@ -1,8 +1,8 @@
-"""A clock for what is done with a program's data in the judge: its CPU seconds, and no more of them.
+"""A clock for what is done with a program's data in the worker: its CPU seconds, and no more of them.
 
 Every step from bytes to verdict is meant to be linear or bounded; this is for where that is a mistake. It
 interrupts Python code and regular expressions, again and again until the comparison ends. A single call into
-C that never looks back is not interrupted: the host then misses the judge's heartbeat.
+C that never looks back is not interrupted: the host then misses the worker's heartbeat.
 """
 
 from __future__ import annotations

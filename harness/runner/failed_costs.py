@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from harness.runner.sandbox.dispatcher import COSTLY, FAILED_CPU_SECONDS
 from harness.runner.split_suite import PreparedSuite
-from harness.runner.verdicts import Judge, Run
+from harness.runner.verdicts import ProcessResult, VerdictMaker
 from harness.types import Limits, TestKind, TestOutcome
 
 
@@ -30,7 +30,7 @@ class Costs:
         copy._costly = dict(self._costly)
         return copy
 
-    def add(self, run: Run, tests: Sequence[TestOutcome]) -> None:
+    def add(self, run: ProcessResult, tests: Sequence[TestOutcome]) -> None:
         """Take the next run of the program.
 
         Args:
@@ -60,5 +60,5 @@ class Costs:
                 count += self._costly.get(number, False)
                 if count > allowed or cpu >= FAILED_CPU_SECONDS:
                     return number
-            failed = failed or Judge.failed(test)
+            failed = failed or VerdictMaker.failed(test)
         return None

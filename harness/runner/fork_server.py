@@ -1,4 +1,4 @@
-"""A judge's handle on one fork server: starting it, talking to it, noticing that it is gone.
+"""A grader worker's handle on one fork server: starting it, talking to it, noticing that it is gone.
 
 What is sent is programs and inputs. Nothing is derived from an expected value: a suite is named by a number.
 """
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -22,16 +22,13 @@ from typing import Any, NamedTuple
 
 from harness.errors import IsolationError
 from harness.runner import readable_paths as readable
+from harness.runner.backend import PACKAGES
 from harness.runner.cgroup import Cgroup
 from harness.runner.sandbox import protocol, scratch
 from harness.runner.seccomp import Filters, build_filters
 from harness.runner.split_suite import Preload, PreparedSuite
-from harness.runner.verdicts import Run
+from harness.runner.verdicts import ProcessResult
 from harness.types import Limits
-
-PACKAGES = ("numpy",)
-"""What programs may import beyond the standard library: named, so that a verdict is no matter of what
-else happens to be installed."""
 
 SCRATCH_PREFIX = "rltf-scratch-"
 _SILENCE_SECONDS = 30.0
@@ -75,11 +72,24 @@ class ProgramRequest:
     """Seconds that it has used in other servers."""
     idle: float = 0.0
     """The same, of idle time."""
+    capture: bool = False
+    """Whether all that it writes to standard output and error is wanted."""
+    files: Mapping[str, bytes] | None = None
+    """That it finds in its folder."""
+
+    @property
+    def _files_size(self) -> int:
+        return sum(map(len, self.files.values())) + 3000 * len(self.files) if self.files else 0
 
     @property
     def size(self) -> int:
         """Bytes to send, at most: JSON writes a character beyond ASCII as up to twelve."""
-        return len(self.code) * (2 if self.code.isascii() else 12) + 2 * self.suite.size + 1000
+        return (
+            len(self.code) * (2 if self.code.isascii() else 12)
+            + 2 * self.suite.size
+            + 1000
+            + self._files_size
+        )
 
 
 class Result(NamedTuple):
@@ -87,7 +97,7 @@ class Result(NamedTuple):
 
     number: int
     """Of the program."""
-    run: Run
+    run: ProcessResult
     following: int
     """Index of the test after the last that was begun."""
     last: bool
@@ -198,6 +208,8 @@ class ForkServer:
                     "first": program.first,
                     "cpu": program.cpu,
                     "idle": program.idle,
+                    "capture": program.capture,
+                    "files": _file_rows(program.files, blobs),
                 }
             )
         drop = []
@@ -219,8 +231,8 @@ class ForkServer:
             header, blobs = self._receive()
             if "program" not in header:
                 continue
-            report, stdout, refused = blobs
-            run = Run(
+            report, stdout, refused, stderr = blobs
+            run = ProcessResult(
                 header["first"],
                 header["killed"],
                 header["status"],
@@ -230,6 +242,7 @@ class ForkServer:
                 stdout,
                 refused,
                 header["idle"],
+                stderr,
             )
             yield Result(
                 header["program"], run, header["following"], header["last"], header["asks"], header["so_far"],
@@ -263,6 +276,15 @@ class ForkServer:
             self._process.wait()
         scratch.remove(self._scratch)
         self._cgroup.close()
+
+
+def _file_rows(files: Mapping[str, bytes] | None, blobs: list[bytes]) -> dict[str, int]:
+    """Which of the blobs each file is; they are added."""
+    if not files:
+        return {}
+    rows = dict(zip(files, range(len(blobs), len(blobs) + len(files)), strict=True))
+    blobs.extend(files.values())
+    return rows
 
 
 def _suite_row(suite: PreparedSuite, preamble: str, blobs: list[bytes]) -> dict[str, Any]:

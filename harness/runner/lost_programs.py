@@ -1,13 +1,13 @@
 """A program that costs the grader a process whenever it runs, alone too, has failed: its outcome.
 
-Does not cover: finding that out (`host.py`).
+Does not cover: finding that out (`runner.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.runner.worker import Task
+from harness.runner.backend import Task
 from harness.types import ErrorInfo, Outcome, Status, TestOutcome
 
 

@@ -1,6 +1,6 @@
-"""The judges of a runner: started, replaced, and held to the layers of the first.
+"""The workers of a runner: started, replaced, held to the layers and the versions of the first.
 
-Does not cover: which judge grades what (`host.py`).
+Does not cover: which worker grades what (`runner`).
 """
 
 from __future__ import annotations
@@ -9,79 +9,105 @@ from collections.abc import Sequence
 from functools import partial
 
 from harness.errors import InfrastructureError, IsolationError
+from harness.runner.backend import WorkerFactory, WorkerInfo, WorkerLostError, WorkerStart
 from harness.runner.layer_check import lacking
 from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
-from harness.runner.worker_handle import JudgeLostError, Worker
+from harness.runner.worker_handle import WorkerHandle
 from harness.types import Limits
 
 MAX_START_FAILURES = 5
 _MAX_REFUSALS = 3
-"""Judges in a row with fewer layers than the first."""
+"""Workers in a row with fewer layers than the first."""
 
 
 class Pool:
-    """Some judges, all ready."""
+    """Some workers, all ready."""
 
-    def __init__(self, limits: Limits, profiles: Sequence[str]) -> None:
+    def __init__(self, factories: Sequence[WorkerFactory], limits: Limits, profiles: Sequence[str]) -> None:
+        """
+        Args:
+            factories: One for each worker.
+            limits: What a program may use.
+            profiles: Names of the comparisons.
+        """
+        self._factories = tuple(factories)
         self._limits, self._profiles = limits, profiles
-        self.workers: list[Worker] = []
-        self.layers: dict[str, str] = {}
-        """Of the first server: `"on"`, or why not. No other has fewer."""
+        self.workers: list[WorkerHandle] = []
+        self.first: WorkerInfo | None = None
+        """Of the first worker: no other has fewer layers, or other versions."""
 
-    def start(self, count: int) -> None:
-        """Start that many at once, and wait for all.
+    def start(self) -> None:
+        """Start all at once, and wait for all.
 
         Raises:
             IsolationError: If one does not hold what it should.
-            InfrastructureError: If they do not come up.
+            InfrastructureError: If they do not come up, or grade by other versions than the first.
         """
-        for _ in range(count):
-            self.workers.append(self._started())
-        for index in range(count):
+        for index in range(len(self._factories)):
+            self.workers.append(self._started(index))
+        for index in range(len(self._factories)):
             self._make_ready(index)
 
-    def replace(self, worker: Worker, *, prove_all: bool = False) -> Worker:
-        """End a judge and put another into its place; `start` says what may be raised."""
+    def replace(self, worker: WorkerHandle, *, prove_all: bool = False) -> WorkerHandle:
+        """End a worker and put another into its place; `start` says what may be raised."""
         index = self.workers.index(worker)
-        worker.close(at_once=True)
-        self.workers[index] = self._started(prove_all=prove_all)
+        worker.worker.close(at_once=True)
+        self.workers[index] = self._started(index, prove_all=prove_all)
         return self._make_ready(index, prove_all=prove_all)
 
     def close(self) -> None:
         """End them all."""
         while self.workers:
-            self.workers.pop().close()
+            self.workers.pop().worker.close()
 
-    def _started(self, *, prove_all: bool = False) -> Worker:
-        start = partial(Worker, self._limits, self._profiles, self.layers, prove_all=prove_all)
+    def _started(self, index: int, *, prove_all: bool = False) -> WorkerHandle:
+        layers = self.first.layers if self.first else {}
+        start = WorkerStart(self._limits, self._profiles, dict(layers), prove_all)
         try:
-            return retried(start, {OSError: SHORTAGE_ATTEMPTS})
+            return WorkerHandle(retried(partial(self._factories[index], start), {OSError: SHORTAGE_ATTEMPTS}))
         except OSError as error:
             raise InfrastructureError(
-                f"no judge process could be started for minutes: {error}; raise the limit on processes,"
+                f"no worker process could be started for minutes: {error}; raise the limit on processes,"
                 " memory or open files, or use fewer workers"
             ) from None
 
-    def _make_ready(self, index: int, *, prove_all: bool = False) -> Worker:
-        def ready() -> Worker:
-            worker = self.workers[index]
+    def _make_ready(self, index: int, *, prove_all: bool = False) -> WorkerHandle:
+        def ready() -> WorkerHandle:
+            handle = self.workers[index]
             try:
-                worker.wait_ready()
-                if fewer := lacking(self.layers, worker.layers):
-                    raise IsolationError(
-                        "a judge came up with less isolation than the first: without"
-                        f" {'; '.join(fewer)}; nothing more was graded. Run `rltf doctor`"
-                    )
-            except (JudgeLostError, IsolationError):
-                worker.close(at_once=True)
-                self.workers[index] = self._started(prove_all=prove_all)
+                handle.worker.wait_ready()
+                self._check_layers(handle.worker.info)
+            except (WorkerLostError, IsolationError):
+                handle.worker.close(at_once=True)
+                self.workers[index] = self._started(index, prove_all=prove_all)
                 raise
-            self.layers = self.layers or dict(worker.layers)
-            return worker
+            self._check_versions(handle.worker.info)
+            self.first = self.first or handle.worker.info
+            return handle
 
         try:
-            return retried(ready, {JudgeLostError: MAX_START_FAILURES, IsolationError: _MAX_REFUSALS})
-        except JudgeLostError as error:
+            return retried(ready, {WorkerLostError: MAX_START_FAILURES, IsolationError: _MAX_REFUSALS})
+        except WorkerLostError as error:
             raise InfrastructureError(
-                f"a judge process died {MAX_START_FAILURES} times while starting ({error}); see `rltf doctor`"
+                f"a worker died {MAX_START_FAILURES} times while starting ({error}); see `rltf doctor`"
             ) from None
+
+    def _check_layers(self, info: WorkerInfo) -> None:
+        if self.first and (fewer := lacking(self.first.layers, info.layers)):
+            raise IsolationError(
+                "a worker came up with less isolation than the first: without"
+                f" {'; '.join(fewer)}; nothing more was graded. Run `rltf doctor`"
+            )
+
+    def _check_versions(self, info: WorkerInfo) -> None:
+        """A verdict must not depend on which worker happened to be free."""
+        if self.first and info.versions != self.first.versions:
+            raise InfrastructureError(
+                f"the worker on {info.host} is another machine than that on {self.first.host}:"
+                f" {_spelled(info)} instead of {_spelled(self.first)}; use workers with the same versions"
+            )
+
+
+def _spelled(info: WorkerInfo) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(info.packages.items()))
+    return f"{info.machine}, {info.implementation} {info.python}, {packages}"

@@ -4,7 +4,7 @@
         for outcome in runner.run(Job("mbpp/11", 0, code, problem) for …):
             print(outcome.verdicts["strict"])
 
-Host → judges → servers → one process for each program. Promises: an outcome for every job, in any order;
+Host → workers → servers → one process for each program. Promises: an outcome for every job, in any order;
 jobs are taken from the iterable only as fast as they are graded; an identical program is graded once; a lost
 process of the grader's own is replaced and never shows as a wrong answer; when the block ends, by whatever
 cause, nothing is left running.
@@ -12,13 +12,11 @@ cause, nothing is left running.
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -28,18 +26,19 @@ from multiprocess.connection import wait
 
 from harness.compare import find_check, get_profiles
 from harness.errors import HarnessError, IsolationError
+from harness.runner.backend import Task, WorkerFactory, WorkerLostError, info_here
 from harness.runner.cache import VerdictCache
-from harness.runner.cache_key import GRADER_VERSION, Keys, package_versions
+from harness.runner.cache_key import GRADER_VERSION, Keys
 from harness.runner.cleanup import sweep
+from harness.runner.execution import Ending, Execution, check_files
 from harness.runner.lost_programs import lost_outcome
 from harness.runner.pool import Pool
 from harness.runner.processors import available_processors
-from harness.runner.worker import Task
-from harness.runner.worker_handle import JudgeLostError, Worker
+from harness.runner.worker_handle import LocalWorker, WorkerHandle
 from harness.types import Job, Limits, Outcome, Status, TestSuite
 
 _MAX_LOSSES = 3
-"""Judges that may die over one program before it is tried alone."""
+"""Workers that may die over one program before it is tried alone."""
 _MAX_SHARING = 1024
 """Jobs that may wait for another's outcome: a source that repeats itself must not keep the rest waiting."""
 _POLL_SECONDS = 0.05
@@ -49,14 +48,24 @@ _CANCEL_SECONDS = 0.2
 _NO_MORE = object()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A job, and what is wanted of it."""
+
+    job: Job
+    execute: bool = False
+    """What it does, an `Execution`, instead of an `Outcome`."""
+
+
 @dataclass
-class _Flight:
+class InFlight:
     """A program being graded, and everyone who asked for it."""
 
     task: Task
     suite: TestSuite
-    key: bytes
-    jobs: list[Job] = field(default_factory=list)
+    key: bytes | None
+    """Of its verdict; `None` for an execution."""
+    requests: list[Request] = field(default_factory=list)
     losses: int = 0
 
 
@@ -65,53 +74,56 @@ class Runner:
 
     def __init__(
         self,
-        workers: int | None = None,
+        workers: int | Sequence[WorkerFactory] | None = None,
         limits: Limits | None = None,
         profiles: Sequence[str] = ("strict", "apps"),
         cache: VerdictCache | str | Path | None = None,
     ) -> None:
         """
         Args:
-            workers: Judges, each with one program running at a time; default the processors available.
+            workers: Grader workers, each with one program running at a time: how many processes of this
+                machine (default: the processors available), or what starts each; see `runner.backend`.
             limits: What a program may use.
-            profiles: Names of the comparisons to judge by; see `harness.compare.get_profiles`.
+            profiles: Names of the comparisons to grade by; see `harness.compare`.
             cache: Where verdicts are kept between runs: an open cache, a folder, or `None` for nowhere.
 
         Raises:
             InputError: For an unknown profile or an unusable cache.
             ValueError: If `workers` is less than 1.
         """
-        if workers is not None and workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers}")
-        self.workers = workers or available_processors()
+        if workers is None or isinstance(workers, int):
+            if workers is not None and workers < 1:
+                raise ValueError(f"workers must be at least 1, got {workers}")
+            workers = [LocalWorker] * (workers or available_processors())
+        if not workers:
+            raise ValueError("workers must be at least 1, got none")
+        self.workers = len(workers)
+        """How many."""
         self.limits = limits or Limits()
         self._profiles = get_profiles(profiles)
         self._owns_cache = isinstance(cache, str | Path)
         self._cache = VerdictCache(cache) if isinstance(cache, str | Path) else cache
-        self._keys = Keys(self.limits, self._profiles)
-        self._pool = Pool(self.limits, tuple(profiles))
-        self._judges = self._pool.workers
-        self._suspects: deque[_Flight] = deque()
-        """To be tried alone, each in a fresh judge."""
-        self._flights: dict[int, _Flight] = {}
+        self._keys: Keys | None = None
+        self._pool = Pool(workers, self.limits, tuple(profiles))
+        self._workers = self._pool.workers
+        self._suspects: deque[InFlight] = deque()
+        """To be tried alone, each in a fresh worker."""
+        self._in_flight: dict[int, InFlight] = {}
         self._numbers: dict[bytes, int] = {}
-        self._orphans: deque[_Flight] = deque()
+        self._unassigned: deque[InFlight] = deque()
         self._sharing = 0
         self._next_number = 0
         self._running = False
         self._cancelled = False
-        self._wake_lock = threading.Lock()
-        """Held to write and to close: a descriptor's number may be another file's right after."""
-        self._wake_out, self._wake_in = -1, -1
 
     # --- life ------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        """Start the judges, each of which holds the canary.
+        """Start the workers, each of which holds the canary.
 
         Raises:
             IsolationError: If a canary does not hold, or this is not Linux.
-            InfrastructureError: If the judges do not come up.
+            InfrastructureError: If the workers do not come up, or do not have the same versions.
         """
         if sys.platform != "linux":
             raise IsolationError(
@@ -119,8 +131,8 @@ class Runner:
             )
         sweep()
         try:
-            self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-            self._pool.start(self.workers)
+            self._pool.start()
+            self._keys = Keys(self.limits, self._profiles, self._pool.first)
         except BaseException:
             self.close()
             raise
@@ -138,11 +150,6 @@ class Runner:
     def close(self) -> None:
         """End everything that was started."""
         self._pool.close()
-        with self._wake_lock:
-            ends, (self._wake_out, self._wake_in) = (self._wake_out, self._wake_in), (-1, -1)
-            for end in ends:
-                if end >= 0:
-                    os.close(end)
         if self._cache is not None:
             self._cache.flush()
             if self._owns_cache:
@@ -159,31 +166,34 @@ class Runner:
     @property
     def layers(self) -> dict[str, str]:
         """Layers of isolation of every server: `"on"`, or why not. Empty before the block is entered."""
-        return dict(self._pool.layers)
+        return dict(self._pool.first.layers) if self._pool.first else {}
 
     @property
-    def shortcuts(self) -> dict[str, int]:
+    def fork_optimizations(self) -> dict[str, int]:
         """What makes a fork cheap here, which changes no verdict: `pinned_bytes`, `huge_text_bytes` a server.
 
         0 where the kernel has none of it. Empty before the block is entered.
         """
-        return dict(self._judges[0].shortcuts) if self._judges else {}
+        return dict(self._pool.first.fork_optimizations) if self._pool.first else {}
 
     @property
     def cgroup(self) -> tuple[str, ...]:
         """Which limits a control group holds for all of a server's programs: `pids`, `memory`, or none."""
-        return self._judges[0].cgroup if self._judges else ()
+        return self._pool.first.cgroup if self._pool.first else ()
 
     def describe(self) -> dict[str, Any]:
         """All that a verdict depends on here, for a run's manifest."""
+        infos = [handle.worker.info for handle in self._workers] or [info_here()]
         return {
             "grader_version": GRADER_VERSION,
             "profiles": {profile.name: profile.version for profile in self._profiles},
             "limits": asdict(self.limits),
             "isolation": self.layers,
             "cgroup": list(self.cgroup),
-            "packages": package_versions(),
+            "packages": dict(infos[0].packages),
             "workers": self.workers,
+            "hosts": sorted({info.host for info in infos}),
+            "machine": infos[0].machine,
         }
 
     # --- grading ---------------------------------------------------------------------------------
@@ -192,180 +202,232 @@ class Runner:
         """End a run that another thread is in; it yields no more outcomes. The only method for any thread."""
         self._cancelled = True
 
-    def wake(self) -> None:
-        """Have `run` ask its source for jobs now, should it be waiting. For any thread."""
-        with self._wake_lock, suppress(BlockingIOError):  # full of wake-ups
-            if self._wake_in >= 0:
-                os.write(self._wake_in, b"w")
-
-    def run(self, jobs: Iterable[Job | None], *, poll_seconds: float = _POLL_SECONDS) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Grade jobs; yields one outcome for each, as they become known.
 
         Args:
             jobs: Taken only as fast as they are graded. A source that is not at its end but has no job for
                 the moment gives `None`: what it gave before is graded meanwhile, and it is asked again soon.
-            poll_seconds: Until such a source is asked again, unless `wake` is called.
 
         Raises:
             RuntimeError: If the runner is not entered, or is already running.
-            InputError: If a problem's checker cannot be loaded.
-            InfrastructureError: If judges can't be kept alive.
+            InfrastructureError: If workers can't be kept alive.
             IsolationError: If one that replaces another does not hold what the first did.
+            InputError: For files of a job that can't be there.
         """
-        if not self._judges:
+        requests = (None if job is None else Request(job) for job in jobs)
+        with closing(self.serve(requests)) as served:
+            for _, outcome in served:
+                if isinstance(outcome, Outcome):
+                    yield outcome
+
+    def execute(self, jobs: Iterable[Job | None]) -> Iterator[Execution]:
+        """Run programs on their problems' inputs and yield what they did, without a verdict.
+
+        As `run`, but expected values play no part (they may be empty), nothing is cached, and programs alike
+        are run each. Programs on standard input give one process for each test; others are imported once, and
+        called, or asked for one side of an assert, test after test.
+        """
+        requests = (None if job is None else Request(job, execute=True) for job in jobs)
+        with closing(self.serve(requests)) as served:
+            for _, execution in served:
+                if isinstance(execution, Execution):
+                    yield execution
+
+    def serve(
+        self, requests: Iterable[Request | None], *, wake: int | None = None
+    ) -> Generator[tuple[Request, Outcome | Execution]]:
+        """Grade and execute, mixed: each request with what came of it. What `run` and `execute` are made of.
+
+        Args:
+            requests: As the jobs of `run`.
+            wake: A descriptor that is readable once there may be a request again after a `None`: the source
+                is asked then, and not by the clock. Whoever writes to it also empties it.
+        """
+        if not self._workers:
             raise RuntimeError("use the runner as a context manager: `with Runner() as runner:`")
         if self._running:
             raise RuntimeError("this runner is already running; a second run needs a runner of its own")
         self._running, self._cancelled = True, False
         try:
-            yield from self._run(iter(jobs), poll_seconds)
+            yield from self._serve(iter(requests), wake)
         finally:
             # What an abandoned run still had in flight is answered later and then ignored.
             self._running = False
-            self._flights.clear()
+            self._in_flight.clear()
             self._numbers.clear()
-            self._orphans.clear()
+            self._unassigned.clear()
             self._suspects.clear()
             self._sharing = 0
             if self._cache is not None:
                 self._cache.flush()
 
-    def _run(self, jobs: Iterator[Job | None], poll_seconds: float) -> Iterator[Outcome]:
+    def _serve(
+        self, requests: Iterator[Request | None], wake: int | None
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
         exhausted = False
         while not self._cancelled:
-            if not self._judges:
+            if not self._workers:
                 raise RuntimeError("this run outlived its runner: take its outcomes within the `with` block")
             idle = False
-            while not (exhausted or idle) and (judge := self._judge_with_room()) is not None:
-                self._give_orphans(judge)
-                job = next(jobs, _NO_MORE)
-                if isinstance(job, Job):
-                    yield from self._accept(job, judge)
+            while not (exhausted or idle) and (worker := self._worker_with_room()) is not None:
+                self._give_unassigned(worker)
+                request = next(requests, _NO_MORE)
+                if isinstance(request, Request):
+                    yield from self._accept(request, worker)
                 else:
-                    exhausted, idle = job is _NO_MORE, job is None
-            for judge in self._judges:
-                self._give_orphans(judge)
-                judge.send()
+                    exhausted, idle = request is _NO_MORE, request is None
+            for worker in self._workers:
+                self._give_unassigned(worker)
+                worker.send()
             self._try_suspects()
-            if exhausted and not self._flights:
+            if exhausted and not self._in_flight:
                 return
-            # Without flights, the judges are still busy with what an abandoned run left to them.
-            yield from self._collect(poll_seconds if idle else _CANCEL_SECONDS)
+            # With nothing in flight, workers may still be busy with what an abandoned run left to them.
+            watched = [wake] if wake is not None and idle else []
+            seconds = _POLL_SECONDS if idle and wake is None else _CANCEL_SECONDS
+            yield from self._collect(seconds, watched)
 
-    def _judge_with_room(self) -> Worker | None:
+    def _worker_with_room(self) -> WorkerHandle | None:
         if self._sharing >= _MAX_SHARING:
             return None
-        judges = self._judges[1:] if self._suspects else self._judges  # the first is on its way to be free
-        with_room = [judge for judge in judges if judge.has_room()]
-        return min(with_room, key=lambda judge: len(judge.owed), default=None)
+        workers = self._workers[1:] if self._suspects else self._workers  # the first is on its way to be free
+        with_room = [worker for worker in workers if worker.has_room()]
+        return min(with_room, key=lambda worker: len(worker.outstanding), default=None)
 
-    def _accept(self, job: Job, judge: Worker) -> Iterator[Outcome]:
-        """Answer a job at once if that is possible, else hand it to the judge."""
-        suite = job.problem.suite
+    def _accept(
+        self, request: Request, worker: WorkerHandle
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
+        """Answer a request at once if that is possible, else hand it to the worker."""
+        job, suite = request.job, request.job.problem.suite
+        check_files(job.files)
         if suite.count == 0:
-            yield Outcome(job.task_id, job.sample_id, self._not_run())
+            nothing = Execution(job.task_id, job.sample_id, Ending.NOT_RUN)
+            outcome = Outcome(job.task_id, job.sample_id, self._not_run())
+            yield request, nothing if request.execute else outcome
             return
         if suite.checker is not None:
             find_check(suite.checker)  # refused here, in words, and not by a worker that dies of it
-        key = self._keys.key(job.code, suite.digest)
-        number = self._numbers.get(key)
-        if number is not None:
-            self._flights[number].jobs.append(job)
-            self._sharing += 1
-            return
-        known = self._cache.get(key) if self._cache is not None else None
-        if known is not None:
-            yield _addressed(known, job, cached=True)
-            return
+        keys = self._keys or Keys(self.limits, self._profiles)
+        key = None if request.execute else keys.key(job.code, suite.digest, job.limits, job.files)
+        if key is not None:
+            number = self._numbers.get(key)
+            if number is not None:
+                self._in_flight[number].requests.append(request)
+                self._sharing += 1
+                return
+            known = self._cache.get(key) if self._cache is not None else None
+            if known is not None:
+                yield request, _addressed(known, job, cached=True)
+                return
         number = self._next_number
         self._next_number += 1
-        task = Task(number, job.task_id, job.sample_id, job.code, suite.digest)
-        self._flights[number] = _Flight(task, suite, key, [job])
-        self._numbers[key] = number
-        judge.add(task, suite)
+        limits = None if job.limits == self.limits else job.limits
+        task = Task(
+            number, job.task_id, job.sample_id, job.code, suite.digest,
+            limits=limits, files=dict(job.files) or None, execute=request.execute,
+        )  # fmt: skip
+        self._in_flight[number] = InFlight(task, suite, key, [request])
+        if key is not None:
+            self._numbers[key] = number
+        worker.add(task, suite)
 
     def _not_run(self) -> dict[str, Status]:
         return dict.fromkeys(self.profiles, Status.NOT_RUN)
 
-    def _collect(self, seconds: float) -> Iterator[Outcome]:
-        """Wait that long for some outcomes and deliver them."""
-        by_connection = {judge.connection: judge for judge in self._judges}
-        ready = wait([*by_connection, self._wake_out], seconds)
-        if self._wake_out in ready:
-            os.read(self._wake_out, 4096)
-        for connection, judge in by_connection.items():
+    def _collect(
+        self, seconds: float, watched: Sequence[int] = ()
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
+        """Wait that long for some outcomes and deliver them; less if there is something in `watched`."""
+        workers = list(self._workers)
+        ready = wait([*workers, *watched], seconds)
+        for worker in workers:
             try:
-                answered = judge.outcomes() if connection in ready else []
-                judge.check_pulse()
-            except JudgeLostError as error:
-                yield from self._replace(judge, str(error))
+                answered = worker.outcomes() if worker in ready else []
+                worker.worker.check_alive()
+            except WorkerLostError as error:
+                yield from self._replace(worker, str(error))
                 continue
             for number, outcome in answered:
-                yield from self._take(number, outcome, judge)
+                yield from self._take(number, outcome, worker)
 
-    def _take(self, number: int, outcome: Outcome, judge: Worker) -> Iterator[Outcome]:
+    def _take(
+        self, number: int, outcome: Outcome | Execution, worker: WorkerHandle
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
         """Deliver an outcome, unless it is a loss: then the program is tried alone, or has been."""
-        on_trial, judge.trial = judge.trial, None
+        on_trial, worker.trial = worker.trial, None
         reason = outcome.infrastructure_error
-        if reason is None or number not in self._flights:
+        if reason is None or number not in self._in_flight:
             yield from self._deliver(number, outcome)
         elif on_trial is None:
-            self._suspects.append(self._flights[number])
+            self._suspects.append(self._in_flight[number])
         else:
-            yield from self._fail(self._flights[number], reason, judge)
+            yield from self._fail(self._in_flight[number], reason, worker)
 
-    def _fail(self, flight: _Flight, reason: str, judge: Worker) -> Iterator[Outcome]:
-        """Fail a program that was lost alone, if the grader is well: the second canary, in a fresh judge.
+    def _fail(
+        self, flight: InFlight, reason: str, worker: WorkerHandle
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
+        """Fail a program that was lost alone, if the grader is well: its self-check holds in a fresh worker.
 
-        Where it is not, the runner can't go on, and says so.
+        Where it does not, the runner can't go on, and says so.
         """
         task, count = flight.task, flight.suite.count
         try:
-            self._pool.replace(judge, prove_all=True)
+            self._pool.replace(worker, prove_all=True)
         except HarnessError:
             unknown = Outcome(task.task_id, task.sample_id, self._not_run(), infrastructure_error=reason)
-            yield from self._deliver(task.number, unknown)
+            lost = Execution(task.task_id, task.sample_id, Ending.NOT_RUN, infrastructure_error=reason)
+            yield from self._deliver(task.number, lost if task.execute else unknown)
             raise
-        yield from self._deliver(task.number, lost_outcome(task, count, self.profiles, reason))
+        if task.execute:
+            yield from self._deliver(task.number, Execution(task.task_id, task.sample_id, Ending.LOST))
+        else:
+            yield from self._deliver(task.number, lost_outcome(task, count, self.profiles, reason))
 
     def _try_suspects(self) -> None:
-        """Try a suspect alone, in a fresh judge whose canaries hold, once the first judge owes nothing."""
-        judge = self._judges[0]
-        if self._suspects and not judge.owed and judge.trial is None:
+        """Try a suspect alone, in a fresh worker whose self-checks hold, once the first worker is free."""
+        worker = self._workers[0]
+        if self._suspects and not worker.outstanding and worker.trial is None:
             flight = self._suspects.popleft()
-            fresh = self._pool.replace(judge, prove_all=True)
+            fresh = self._pool.replace(worker, prove_all=True)
             fresh.try_alone(replace(flight.task, alone=True), flight.suite)
 
-    def _deliver(self, number: int, outcome: Outcome) -> Iterator[Outcome]:
-        flight = self._flights.pop(number, None)
+    def _deliver(
+        self, number: int, outcome: Outcome | Execution
+    ) -> Iterator[tuple[Request, Outcome | Execution]]:
+        flight = self._in_flight.pop(number, None)
         if flight is None:
             return
-        del self._numbers[flight.key]
-        self._sharing -= len(flight.jobs) - 1
-        if self._cache is not None:
-            self._cache.put(flight.key, outcome)
-        for index, job in enumerate(flight.jobs):
-            yield _addressed(outcome, job, cached=index > 0)
-
-    def _replace(self, judge: Worker, reason: str) -> Iterator[Outcome]:
-        """Replace a dead judge and hand on what it owed."""
-        owed = [self._flights[number] for number in judge.owed if number in self._flights]
-        if judge.trial is not None and owed:
-            yield from self._fail(owed[0], reason, judge)
+        if isinstance(outcome, Execution):
+            yield flight.requests[0], outcome
             return
-        self._pool.replace(judge)
-        if owed:
-            owed[0].losses += 1  # tasks are graded in order: it was this one, or none
-            if owed[0].losses >= _MAX_LOSSES:
-                self._suspects.append(owed.pop(0))
-        self._orphans.extend(owed)
+        self._sharing -= len(flight.requests) - 1
+        if flight.key is not None:
+            del self._numbers[flight.key]
+            if self._cache is not None:
+                self._cache.put(flight.key, outcome)
+        for index, request in enumerate(flight.requests):
+            yield request, _addressed(outcome, request.job, cached=index > 0)
 
-    def _give_orphans(self, judge: Worker) -> None:
-        if self._suspects and judge is self._judges[0]:
+    def _replace(self, worker: WorkerHandle, reason: str) -> Iterator[tuple[Request, Outcome | Execution]]:
+        """Replace a dead worker and hand on what it outstanding."""
+        outstanding = [self._in_flight[number] for number in worker.outstanding if number in self._in_flight]
+        if worker.trial is not None and outstanding:
+            yield from self._fail(outstanding[0], reason, worker)
+            return
+        self._pool.replace(worker)
+        if outstanding:
+            outstanding[0].losses += 1  # tasks are graded in order: it was this one, or none
+            if outstanding[0].losses >= _MAX_LOSSES:
+                self._suspects.append(outstanding.pop(0))
+        self._unassigned.extend(outstanding)
+
+    def _give_unassigned(self, worker: WorkerHandle) -> None:
+        if self._suspects and worker is self._workers[0]:
             return  # it is on its way to be free
-        while self._orphans and judge.has_room():
-            flight = self._orphans.popleft()
-            judge.add(flight.task, flight.suite)
+        while self._unassigned and worker.has_room():
+            flight = self._unassigned.popleft()
+            worker.add(flight.task, flight.suite)
 
 
 def _addressed(outcome: Outcome, job: Job, *, cached: bool) -> Outcome:

@@ -1,7 +1,7 @@
 """The system calls that a program may make; the rest fail with EPERM.
 
 An allow-list, so that a call the kernel gains later is refused until somebody has looked at it. It is
-built once per judge, since loading it through the library costs 0.5 ms, and in two halves: attaching a
+built once per worker, since loading it through the library costs 0.5 ms, and in two halves: attaching a
 filter of this length costs a quarter of a millisecond more, so the fork server enters the long half
 once, its children inherit it, and each adds a short one with its own pid written into it (signals to
 itself are its own business).
@@ -94,7 +94,7 @@ def build_filters() -> Filters:
         OSError: If libseccomp or its binding is missing; the message says which.
     """
     try:
-        import pyseccomp as seccomp  # noqa: PLC0415 - needs libseccomp, and only judges need it
+        import pyseccomp as seccomp  # noqa: PLC0415 - needs libseccomp, and only workers need it
     except (ImportError, RuntimeError, OSError) as error:
         raise OSError(f"pyseccomp or the libseccomp it binds cannot be loaded: {error}") from error
     server = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))

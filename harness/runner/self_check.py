@@ -1,7 +1,7 @@
 """The check of a fork server: a known pass, a known fail and a known escape must come out as they should.
 
 Grading that looks clean and is wrong has happened to others (a memory limit below the size of the
-grader once zeroed every score of a run): a server grades nothing before this holds. The judge runs it in each
+grader once zeroed every score of a run): a server grades nothing before this holds. Run in every
 server that it starts, and no cache has a part in it.
 """
 

@@ -1,4 +1,4 @@
-"""A problem's tests as a judge holds them: what goes to the fork server, and what stays."""
+"""A problem's tests as a worker holds them: what goes to the fork server, and what stays."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Preload(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class UnsplitAssert:
     """An assert that runs whole in the program's process, which acknowledges it with a nonce."""
 
     nonce: str
@@ -71,7 +71,9 @@ class Checked:
 
 def ran_inside(expected: object) -> bool:
     """Whether the program's process learns what is expected."""
-    return isinstance(expected, Inside) or (isinstance(expected, Split | Checked) and expected.ran_inside)
+    return isinstance(expected, UnsplitAssert) or (
+        isinstance(expected, Split | Checked) and expected.ran_inside
+    )
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class PreparedSuite:
     inputs: list[bytes]
     """Of a stdin problem; `payload["inputs"]` counts them."""
     expected: list[Any]
-    """By test: text, a value, a `Split`, an `Inside` or a `Checked`."""
+    """By test: text, a value, a `Split`, an `UnsplitAssert` or a `Checked`."""
     wrapped: bool = False
     reals: RealPositions = field(default_factory=RealPositions)
     """`harness.compare.real_positions` of the expected outputs of a stdin problem."""
@@ -207,9 +209,9 @@ def _prepare_value(test: ValueTest, check: Check | None) -> tuple[list[Any], Spl
     return ["value", test.source], stays
 
 
-def _prepare_assert(source: str, brought: frozenset[str]) -> tuple[list[Any], Split | Inside]:
+def _prepare_assert(source: str, brought: frozenset[str]) -> tuple[list[Any], Split | UnsplitAssert]:
     halves = split(source, brought)
     if halves is not None:
         return ["value", halves.expression], halves
     nonce = secrets.token_hex(8)
-    return ["inside", source, nonce], Inside(nonce)
+    return ["inside", source, nonce], UnsplitAssert(nonce)

@@ -14,14 +14,14 @@ from harness.compare import CheckError, Profile
 from harness.runner.asserts import Split
 from harness.runner.child_report import Ending, error_of, fields_of, raised, signal_name, too_much, value_of
 from harness.runner.comparison_budget import OverBudgetError, budget
-from harness.runner.sandbox.borderline import SURE
+from harness.runner.sandbox.borderline import RETRY_AT
 from harness.runner.sandbox.protocol import clamped_records, split_records
-from harness.runner.split_suite import Checked, Inside, PreparedSuite, ran_inside
+from harness.runner.split_suite import Checked, PreparedSuite, UnsplitAssert, ran_inside
 from harness.types import ErrorInfo, Limits, Outcome, Status, TestKind, TestOutcome
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ProcessResult:
     """What the fork server says of one process."""
 
     first: int
@@ -36,13 +36,15 @@ class Run:
     """The report that it does not compile as a script, where it was run as the body of a function."""
     idle: float = 0.0
     """Seconds neither running nor waiting for a processor."""
+    stderr: bytes = b""
+    """The last of it, where it was asked for."""
 
 
 _REFUSALS = ("syntax_error", "outside_function")
 """What a record is called that says that the program does not compile."""
 
 
-class Judge:
+class VerdictMaker:
     """Judges the runs of programs under some profiles."""
 
     def __init__(self, profiles: Sequence[Profile], limits: Limits) -> None:
@@ -50,15 +52,15 @@ class Judge:
         self._assert_matches = {profile.assert_matches for profile in self._profiles}
         self._limits = limits
 
-    def judge(self, suite: PreparedSuite, runs: Sequence[Run]) -> tuple[TestOutcome, ...]:
+    def judge(self, suite: PreparedSuite, runs: Sequence[ProcessResult]) -> tuple[TestOutcome, ...]:
         """One outcome for each test of the suite, in order."""
         tests: list[TestOutcome] = []
         for run in runs:
             self.add(tests, suite, run)
         return self.complete(tests, suite)
 
-    def add(self, tests: list[TestOutcome], suite: PreparedSuite, run: Run) -> None:
-        """Judge the next run of a program, and put its outcomes behind those of the runs before it."""
+    def add(self, tests: list[TestOutcome], suite: PreparedSuite, run: ProcessResult) -> None:
+        """VerdictMaker the next run of a program, and put its outcomes behind those of the runs before it."""
         judge = self._script if suite.kind is TestKind.STDIN else self._imported
         found = judge(suite, run)
         # A failed load speaks for all tests, yet a forger may have had the rest run all the same.
@@ -67,7 +69,7 @@ class Judge:
     def _ends(self, test: TestOutcome) -> bool:
         """Whether no test after this one is to be run."""
         at_limit = self._limits.stop_at_first_timeout and _is_at_limit(test)
-        return at_limit or (self._limits.stop_at_first_failure and Judge.failed(test))
+        return at_limit or (self._limits.stop_at_first_failure and VerdictMaker.failed(test))
 
     @staticmethod
     def failed(test: TestOutcome) -> bool:
@@ -91,7 +93,7 @@ class Judge:
             return tuple(tests)
         return (*tests, *[_after(tests[-1]) if tests else self._all(Ending(Status.NOT_RUN))] * missing)
 
-    def _as_refused(self, test: TestOutcome, run: Run) -> TestOutcome:
+    def _as_refused(self, test: TestOutcome, run: ProcessResult) -> TestOutcome:
         """The outcome of a run as the body of a function: a syntax error where the profile wants a script."""
         statuses = {
             profile.name: test.statuses[profile.name] if profile.runs_in_function else Status.SYNTAX_ERROR
@@ -110,7 +112,7 @@ class Judge:
 
     # --- standard input --------------------------------------------------------------------------
 
-    def _script(self, suite: PreparedSuite, run: Run) -> Iterator[TestOutcome]:
+    def _script(self, suite: PreparedSuite, run: ProcessResult) -> Iterator[TestOutcome]:
         records = clamped_records(run.report, run.cpu, 2)
         compiled_at = records[0][0] if records else 0.0
         cpu = run.cpu - compiled_at
@@ -131,7 +133,7 @@ class Judge:
         yield TestOutcome(statuses, over or (error if exit_code != 0 else None), round(cpu, 6))
 
     def _compared_output(
-        self, suite: PreparedSuite, run: Run, *, failed: bool
+        self, suite: PreparedSuite, run: ProcessResult, *, failed: bool
     ) -> tuple[dict[str, Status], ErrorInfo | None]:
         """By profile, whether the output is what is expected; and why not, if that took too much."""
         statuses = {p.name: Status.RUNTIME_ERROR for p in self._profiles if failed and p.exit_code_fails}
@@ -152,21 +154,21 @@ class Judge:
             return statuses | dict.fromkeys(missing, Status.WRONG_ANSWER), _not_compared(error)
         return statuses, None
 
-    def _failed_compile(self, run: Run, error: ErrorInfo | None) -> Ending:
+    def _failed_compile(self, run: ProcessResult, error: ErrorInfo | None) -> Ending:
         """A compiler that died of the program is the program's syntax error, unless it ran out of time."""
         died = self._death(run)
         if died is not None and died.status is not Status.RUNTIME_ERROR:
             return died
         return Ending(Status.SYNTAX_ERROR, error or (died.error if died else None))
 
-    def _full(self, run: Run) -> Ending | None:
+    def _full(self, run: ProcessResult) -> Ending | None:
         return Ending(Status.OUTPUT_LIMIT) if len(run.stdout) >= self._limits.output_mib << 20 else None
 
     def _over(self, suite: PreparedSuite, cpu: float) -> bool:
         """Whether a test that took so many CPU seconds is surely over its limit."""
-        return cpu >= SURE * suite.cpu_factor * self._limits.cpu_seconds
+        return cpu >= RETRY_AT * suite.cpu_factor * self._limits.cpu_seconds
 
-    def _death(self, run: Run, *, over: bool = False) -> Ending | None:
+    def _death(self, run: ProcessResult, *, over: bool = False) -> Ending | None:
         """How the process was ended from outside, if it was."""
         if run.killed == "stopped":
             return Ending(Status.RUNTIME_ERROR, ErrorInfo("SIGSTOP", "the program stopped itself", None))
@@ -185,7 +187,7 @@ class Judge:
 
     # --- imported programs -----------------------------------------------------------------------
 
-    def _imported(self, suite: PreparedSuite, run: Run) -> Iterator[TestOutcome]:
+    def _imported(self, suite: PreparedSuite, run: ProcessResult) -> Iterator[TestOutcome]:
         remaining = len(suite.expected) - run.first
         records = clamped_records(run.report, run.cpu, remaining + 2)
         failed = self._failed_load(run, [fields_of(data) for _, data in records[:2]])
@@ -204,7 +206,7 @@ class Judge:
             died = self._death(run, over=self._over(suite, cpu))
             yield self._all(died or Ending(Status.RUNTIME_ERROR, left), cpu, inside=inside)
 
-    def _failed_load(self, run: Run, records: Sequence[Mapping[str, Any]]) -> Ending | None:
+    def _failed_load(self, run: ProcessResult, records: Sequence[Mapping[str, Any]]) -> Ending | None:
         """Why no test was run, if none was; from the fields of the first two records."""
         if records and records[0].get("kind") in _REFUSALS:
             return Ending(Status.SYNTAX_ERROR, error_of(records[0]))
@@ -237,7 +239,7 @@ class Judge:
             return self._all(Ending(Status.OUTPUT_LIMIT), cpu, inside=inside)
         if kind == "raised":
             return self._all(raised(error_of(fields)), cpu, inside=inside)
-        if isinstance(expected, Inside):
+        if isinstance(expected, UnsplitAssert):
             right = kind == "held" and fields.get("nonce") == expected.nonce
             return self._all(Ending(_graded(right)), cpu, inside=True)
         if kind != "value":
@@ -315,7 +317,7 @@ def make_outcome(
     task_id: str,
     sample_id: int | str,
     tests: tuple[TestOutcome, ...],
-    runs: Sequence[Run],
+    runs: Sequence[ProcessResult],
     profiles: Sequence[Profile],
     *,
     cut_short: bool = False,

@@ -1,9 +1,9 @@
-"""The judge process: holds what is expected, has programs run by its fork servers, compares.
+"""The worker process: holds what is expected, has programs run by its fork servers, compares.
 
 Trusted, spawned by the host, one per worker. It reads jobs from a pipe (a thread of its own, so that
 the host never waits for it), and writes outcomes to it. When the host is gone it ends at once, and the
-kernel ends its fork servers and their programs with it (`life.py`). Every server proves itself before it
-grades: by its layers, by a look from outside (`outside.py`), and by the canary.
+kernel ends its fork servers and their programs with it (`worker_life.py`). Every server proves itself before
+it grades: by its layers, by a look from outside (`layer_check.py`), and by the canary.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import struct
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,11 +26,13 @@ from harness.errors import IsolationError
 from harness.runner import borderline_retry as reruns
 from harness.runner import layer_check as outside
 from harness.runner import self_check as canary
+from harness.runner.backend import Chunk, Task, WorkerStart, info_here
+from harness.runner.execution import ANYTHING, Ending, Execution, make_execution
 from harness.runner.failed_costs import Costs
 from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError
 from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
 from harness.runner.split_suite import Preload, PreparedSuite, prepare
-from harness.runner.verdicts import Judge, Run, make_outcome
+from harness.runner.verdicts import ProcessResult, VerdictMaker, make_outcome
 from harness.runner.worker_life import Heart, MemoryLimit, end_with_host
 from harness.types import Limits, Outcome, Status, TestOutcome, TestSuite
 
@@ -43,6 +44,11 @@ FRAME = "!Q"
 """Before each message to the host: its length."""
 _KEPT_SUITES = 8
 _START_ATTEMPTS = {IsolationError: 3, ServerLostError: 5, OSError: SHORTAGE_ATTEMPTS}
+_MOST_OTHER_SERVERS = 3
+"""Fork servers with limits of a job's own that are kept at a time."""
+_KEPT_MAKERS = 64
+_Kind = tuple[Preload, Limits | None]
+"""Of fork server: what it has imported; limits, where they are a job's own."""
 _MAX_LOSSES = 5
 """Servers that may be lost over one program. Not two: a server killed from outside, and its successor
 again while it starts, are no sign that the program had any part in it."""
@@ -59,28 +65,14 @@ _LOSSES = (
     ValueError,
 )
 """What costs the program that was being graded, and no other: its server is gone, or its data set off a bug
-of ours or met the judge's limit on memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A job as it travels to a judge."""
-
-    number: int
-    task_id: str
-    sample_id: int | str
-    code: str
-    digest: str
-    alone: bool = False
-    """On trial: it has cost the grader processes before, and no other program is near. One loss will do."""
+of ours or met the worker's limit on memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a judge is told when it is started."""
+    """What a worker is told when it is started."""
 
-    limits: Limits
-    profiles: Sequence[str]
+    start: WorkerStart
     tie: Any
     """Reading end of a pipe that ends with the host."""
     beats: Any
@@ -89,37 +81,15 @@ class Charge:
     """Process id."""
     of_main_thread: bool
     """Whether the host's main thread starts it."""
-    layers: Mapping[str, str] = field(default_factory=dict)
-    """Those of the first server of all: none may have fewer. Empty for the judge that has that server."""
-    prove_all: bool = False
-    """Whether to start, and so to try, a server of each kind at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some jobs and the suites that they need."""
-
-    tasks: Sequence[Task]
-    suites: dict[str, TestSuite]
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A judge's first message: its servers' layers of isolation, and what makes them quick."""
-
-    layers: dict[str, str]
-    shortcuts: dict[str, int]
-    cgroup: tuple[str, ...] = ()
-    """Which limits a cgroup holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A judge's last message: why it can't work."""
+    """A grader worker's last message: why it can't work."""
 
     reason: str
     unsafe: bool = False
-    """Whether a server of it does not hold what it should: no other judge would do better."""
+    """Whether a server of it does not hold what it should: no other worker would do better."""
 
 
 @dataclass(eq=False)
@@ -127,7 +97,8 @@ class _Pending:
     task: Task
     request: ProgramRequest
     limits: Limits
-    runs: list[Run] = field(default_factory=list)
+    maker: VerdictMaker
+    runs: list[ProcessResult] = field(default_factory=list)
     tests: list[TestOutcome] = field(default_factory=list)
     tries: list[Result] = field(default_factory=list)
     """Runs of its next tests that may have been over a limit by bad luck."""
@@ -136,14 +107,14 @@ class _Pending:
     def __post_init__(self) -> None:
         self.costs = Costs(self.limits, self.request.suite)
 
-    def take(self, judge: Judge, result: Result) -> None:
+    def take(self, result: Result) -> None:
         """Count a result as the program's; what is left to do begins behind it."""
         self.runs.append(result.run)
-        judge.add(self.tests, self.request.suite, result.run)
+        self.maker.add(self.tests, self.request.suite, result.run)
         self.costs.add(result.run, self.tests)
         asked = self.request
         cpu, idle = asked.cpu + result.run.cpu, asked.idle + result.run.idle
-        self.request = ProgramRequest(asked.number, asked.code, asked.suite, result.following, cpu, idle)
+        self.request = replace(asked, first=result.following, cpu=cpu, idle=idle)
 
     def start_over(self) -> None:
         """Forget what it has done."""
@@ -154,14 +125,14 @@ class _Pending:
         self.request = replace(self.request, first=0, cpu=0.0, idle=0.0)
 
 
-def judge_main(connection: Any, charge: Charge) -> None:
+def worker_main(connection: Any, charge: Charge) -> None:
     """Entry point of the process, which ends when the host closes its end, whatever it is doing."""
     end_with_host(charge.tie, charge.host, of_main_thread=charge.of_main_thread)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
     memory, heart = MemoryLimit(), Heart(charge.beats)
     _allow_deep_stacks()
     inbox: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
-    worker = _Worker(connection, charge, memory, heart)
+    worker = GraderWorker(connection, charge, memory, heart)
     heart.start()
     memory.set()
     threading.Thread(target=_read_chunks, args=(connection, inbox, worker), daemon=True).start()
@@ -178,7 +149,7 @@ def judge_main(connection: Any, charge: Charge) -> None:
         worker.close()
 
 
-def _read_chunks(connection: Any, inbox: queue.SimpleQueue[Chunk], worker: _Worker) -> None:
+def _read_chunks(connection: Any, inbox: queue.SimpleQueue[Chunk], worker: GraderWorker) -> None:
     while True:
         try:
             inbox.put(pickle.loads(connection.recv_bytes()))  # noqa: S301 - from our own host process
@@ -204,31 +175,32 @@ def _allow_deep_stacks() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
 
 
-class _Worker:
+class GraderWorker:
     """Grades chunks with up to three fork servers, by what programs import; each is started at first use."""
 
     def __init__(self, connection: Any, charge: Charge, memory: MemoryLimit, heart: Heart) -> None:
         self._connection = connection
         self._memory, self._heart = memory, heart
-        self._wanted, self._prove_all = dict(charge.layers), charge.prove_all
+        start = charge.start
+        self._wanted, self._prove_all = dict(start.layers), start.prove_all
         self._proofs: list[Outcome] = []
-        self._limits = limits = charge.limits
-        self._profiles = get_profiles(charge.profiles)
+        self._limits = start.limits
+        self._profiles = get_profiles(start.profiles)
         self._functions = any(profile.runs_in_function for profile in self._profiles)
-        self._judge = Judge(self._profiles, limits)
-        self._servers: dict[Preload, ForkServer] = {}
+        self._makers: dict[tuple[Limits, bool], VerdictMaker] = {}
+        self._servers: dict[_Kind, ForkServer] = {}
         self._suites: OrderedDict[str, PreparedSuite] = OrderedDict()
-        self._finished: list[tuple[int, Outcome]] = []
+        self._finished: list[tuple[int, Outcome | Execution]] = []
         self._flushed = time.monotonic()
 
     def start(self) -> None:
         """Start the first server and tell the host how it is isolated."""
-        server = self._server(Preload.NOTHING)
+        server = self._server((Preload.NOTHING, None))
         layers, shortcuts = dict(server.layers), server.shortcuts
         if self._prove_all:
             for preload in Preload:
-                self._server(preload)
-        _send(self._connection, Ready(layers, shortcuts, server.cgroup))
+                self._server((preload, None))
+        _send(self._connection, info_here(layers, shortcuts, server.cgroup))
 
     def close(self) -> None:
         """End the servers."""
@@ -237,14 +209,15 @@ class _Worker:
 
     def grade(self, chunk: Chunk) -> None:
         """Grade every job of a chunk and send the outcomes."""
-        split: dict[Preload, list[_Pending]] = {preload: [] for preload in Preload}
+        split: dict[_Kind, list[_Pending]] = {(preload, None): [] for preload in Preload}
         for task in chunk.tasks:
             suite = self._prepared(chunk.suites[task.digest])
-            request = ProgramRequest(task.number, task.code, suite)
-            split[suite.preload(task.code)].append(self._pending(task, request))
-        for preload, left in split.items():
+            request = ProgramRequest(task.number, task.code, suite, capture=task.execute, files=task.files)
+            kind = suite.preload(task.code), task.limits
+            split.setdefault(kind, []).append(self._pending(task, request))
+        for kind, left in split.items():
             while left:
-                left[:] = self._grade_with_server(left, preload)
+                left[:] = self._grade_with_server(left, kind)
         self._flush()
 
     def _prepared(self, suite: TestSuite) -> PreparedSuite:
@@ -255,21 +228,29 @@ class _Worker:
                 self._suites.popitem(last=False)
         return prepared
 
-    def _server(self, preload: Preload) -> ForkServer:
-        if preload not in self._servers:
-            retried(lambda: self._start_server(preload), _START_ATTEMPTS)
-        return self._servers[preload]
+    def _server(self, kind: _Kind) -> ForkServer:
+        if kind not in self._servers:
+            self._make_room(kind)
+            retried(lambda: self._start_server(kind), _START_ATTEMPTS)
+        return self._servers[kind]
 
-    def _start_server(self, preload: Preload) -> None:
+    def _make_room(self, kind: _Kind) -> None:
+        """Servers of the runner's limits stay; of those of a job's, the oldest gives way."""
+        others = [each for each in self._servers if each[1] is not None]
+        if kind[1] is not None and len(others) >= _MOST_OTHER_SERVERS:
+            self._drop_server(others[0])
+
+    def _start_server(self, kind: _Kind) -> None:
         """Start one and have it prove itself."""
+        preload, limits = kind
         with self._memory.lifted():
-            server = ForkServer(self._limits, preload, functions=self._functions)
-        self._servers[preload] = server
+            server = ForkServer(limits or self._limits, preload, functions=self._functions)
+        self._servers[kind] = server
         try:
             self._check_layers(server)
-            self._check_canaries(server, preload)
+            self._check_canaries(server, kind)
         except BaseException:
-            self._drop_server(preload)
+            self._drop_server(kind)
             raise
         self._wanted = self._wanted or dict(server.layers)
 
@@ -283,29 +264,37 @@ class _Worker:
                 f" {'; '.join(found)}; nothing more was graded. Run `rltf doctor`"
             )
 
-    def _check_canaries(self, server: ForkServer, preload: Preload) -> None:
-        known = canary.canaries(server.layers, self._limits)
+    def _check_canaries(self, server: ForkServer, kind: _Kind) -> None:
+        known = canary.canaries(server.layers, kind[1] or self._limits)
         self._proofs = []
         pending = []
         for index, each in enumerate(known):
-            task = Task(-1 - index, each.name, 0, each.code, each.suite.digest, alone=True)
+            task = Task(-1 - index, each.name, 0, each.code, each.suite.digest, alone=True, limits=kind[1])
             request = ProgramRequest(task.number, each.code, self._prepared(each.suite))
             pending.append(self._pending(task, request))
         while pending:
-            if self._servers.get(preload) is not server:
+            if self._servers.get(kind) is not server:
                 raise ServerLostError("the fork server was lost over the start-up check")
-            pending = self._grade_with_server(pending, preload)
+            pending = self._grade_with_server(pending, kind)
         for each, outcome in zip(known, self._proofs, strict=True):
             if outcome.infrastructure_error is not None:
                 raise ServerLostError(outcome.infrastructure_error)
             canary.check(each, outcome)
 
     def _pending(self, task: Task, request: ProgramRequest) -> _Pending:
-        return _Pending(task, request, self._limits)
+        limits = task.limits or self._limits
+        key = limits, task.execute
+        maker = self._makers.get(key)
+        if maker is None:
+            if len(self._makers) >= _KEPT_MAKERS:
+                self._makers.clear()
+            profiles = (ANYTHING,) if task.execute else self._profiles
+            maker = self._makers[key] = VerdictMaker(profiles, limits)
+        return _Pending(task, request, limits, maker)
 
-    def _grade_with_server(self, pending: list[_Pending], preload: Preload) -> list[_Pending]:
+    def _grade_with_server(self, pending: list[_Pending], kind: _Kind) -> list[_Pending]:
         """Grade until done or until the server is lost; returns what is left to do with another."""
-        server = self._server(preload)
+        server = self._server(kind)
         waiting = list(pending)
         sent: list[_Pending] = []
         try:
@@ -323,7 +312,7 @@ class _Worker:
                     continue
                 settled = reruns.settled(item.tries, result)
                 if settled is not None:
-                    item.take(self._judge, settled)
+                    item.take(settled)
                 done = settled is not None and (result.last or self._decided(item))
                 if result.asks:
                     server.answer(go_on=not done)
@@ -331,7 +320,7 @@ class _Worker:
                     self._finish(sent.pop(0))
                 if result.retires:
                     # Nothing is lost: the server makes way for one without a past.
-                    self._drop_server(preload)
+                    self._drop_server(kind)
                     break
                 # An answer to the newest batch means that the pipe is empty: send more while the server
                 # works. With an unread batch in it a write could block, and the server on us in turn.
@@ -339,19 +328,19 @@ class _Worker:
                 if fits or (waiting and not sent):
                     newest = self._send_batch(server, waiting, sent)
         except _LOSSES as error:
-            self._drop_server(preload)
+            self._drop_server(kind)
             if sent:
                 self._lose(sent, error)
         return sent + waiting
 
     def _decided(self, item: _Pending) -> bool:
         """Whether no further test of the program is to be run."""
-        return self._judge.decided(item.tests) or item.costs.cut_at(item.tests) is not None
+        return item.maker.decided(item.tests) or item.costs.cut_at(item.tests) is not None
 
     def _too_costly_so_far(self, item: _Pending, result: Result) -> bool:
         """Whether what a process has done until now is enough; the test that it is at counts as it is."""
         tests, costs = list(item.tests), item.costs.copy()
-        self._judge.add(tests, item.request.suite, result.run)
+        item.maker.add(tests, item.request.suite, result.run)
         costs.add(result.run, tests)
         return costs.cut_at(tests) is not None
 
@@ -378,28 +367,39 @@ class _Worker:
         if sent[0].losses >= (1 if sent[0].task.alone else _MAX_LOSSES):
             self._finish_failed(sent.pop(0), str(error) or type(error).__name__)
 
-    def _drop_server(self, preload: Preload) -> None:
-        server = self._servers.pop(preload, None)
+    def _drop_server(self, kind: _Kind) -> None:
+        server = self._servers.pop(kind, None)
         if server is not None:
             server.close()
 
     def _finish(self, item: _Pending) -> None:
         cut = item.costs.cut_at(item.tests)
-        tests = item.tests if cut is None else self._judge.cut(item.tests, cut)
-        complete = self._judge.complete(tests, item.request.suite)
+        tests = item.tests if cut is None else item.maker.cut(item.tests, cut)
+        complete = item.maker.complete(tests, item.request.suite)
         task = item.task
+        if task.execute:
+            suite = item.request.suite
+            self._deliver(
+                task.number, make_execution(task.task_id, task.sample_id, suite, complete, item.runs)
+            )
+            return
         outcome = make_outcome(
             task.task_id, task.sample_id, complete, item.runs, self._profiles, cut_short=cut is not None
         )
         self._deliver(task.number, outcome)
 
     def _finish_failed(self, item: _Pending, reason: str) -> None:
+        task = item.task
+        if task.execute:
+            ended = Execution(task.task_id, task.sample_id, Ending.NOT_RUN, infrastructure_error=reason)
+            self._deliver(task.number, ended)
+            return
         verdicts = {profile.name: Status.NOT_RUN for profile in self._profiles}
-        outcome = Outcome(item.task.task_id, item.task.sample_id, verdicts, infrastructure_error=reason)
-        self._deliver(item.task.number, outcome)
+        outcome = Outcome(task.task_id, task.sample_id, verdicts, infrastructure_error=reason)
+        self._deliver(task.number, outcome)
 
-    def _deliver(self, number: int, outcome: Outcome) -> None:
-        if number < 0:
+    def _deliver(self, number: int, outcome: Outcome | Execution) -> None:
+        if number < 0 and isinstance(outcome, Outcome):
             self._proofs.append(outcome)
             return
         self._finished.append((number, outcome))

@@ -1,9 +1,9 @@
-"""A judge's own life: it ends with its host, has a limit on its memory, and beats while it is well.
+"""A grader worker's own life: it ends with its host, has a limit on its memory, and beats while it is well.
 
-Covers: a judge that holds the interpreter's lock in C code, or is stopped, when its host dies (the kernel
-kills it); data of a program that would fill the machine's memory (a MemoryError in the judge); a judge that
+Covers: a worker that holds the interpreter's lock in C code, or is stopped, when its host dies (the kernel
+kills it); data of a program that would fill the machine's memory (a MemoryError in the worker); a worker that
 is stuck (its beats cease, and the host replaces it).
-Does not cover: what the host makes of it (`workers.py`).
+Does not cover: what the host makes of it (`worker_handle.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 DATA_MIB = 512
-"""Memory a judge may hold, its own included."""
+"""Memory a worker may hold, its own included."""
 BEAT_SECONDS = 1.0
 _STUCK_CPU_SECONDS = 60.0
 """CPU time without a result from a program or an answer to the host: far more than any comparison takes."""

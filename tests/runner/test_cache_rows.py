@@ -8,9 +8,9 @@ import pytest
 
 from harness.errors import InputError
 from harness.runner import cache as module
+from harness.runner.backend import Task
 from harness.runner.cache import VerdictCache
 from harness.runner.lost_programs import lost_outcome
-from harness.runner.worker import Task
 from harness.types import ErrorInfo, Outcome, Status, TestOutcome
 
 PROFILES = ("strict", "apps")

@@ -5,7 +5,7 @@ import pytest
 from harness import Limits, Runner, TestSuite
 from harness.runner.failed_costs import Costs
 from harness.runner.split_suite import prepare
-from harness.runner.verdicts import Run
+from harness.runner.verdicts import ProcessResult
 from harness.types import CallTest, Status, StdinTest, TestKind, TestOutcome
 
 LIMIT = 0.6
@@ -35,10 +35,10 @@ def test_costly_tests_are_counted_from_the_first_failure_on(tests, expected):
     suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([1], 1)] * len(tests), entry_point="f"))
     costs = Costs(Limits(cpu_seconds=LIMIT), suite)
     outcomes = [outcome_of(*test) for test in tests]
-    costs.add(Run(0, None, 0, 0.0, 0, b"", b""), outcomes)
+    costs.add(ProcessResult(0, None, 0, 0.0, 0, b"", b""), outcomes)
     assert costs.cut_at(outcomes) == expected
     unlimited = Costs(Limits(cpu_seconds=LIMIT, costly_tests_after_failure=None), suite)
-    unlimited.add(Run(0, None, 0, 0.0, 0, b"", b""), outcomes)
+    unlimited.add(ProcessResult(0, None, 0, 0.0, 0, b"", b""), outcomes)
     assert unlimited.cut_at(outcomes) is None
 
 
@@ -50,7 +50,7 @@ def test_idle_time_and_output_are_costs_of_a_script():
         for number in range(9):
             outcomes.append(outcome_of(WRONG, 0.01))
             costs.add(
-                Run(
+                ProcessResult(
                     **{
                         "first": number,
                         "killed": None,

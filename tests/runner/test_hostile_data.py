@@ -19,7 +19,7 @@ from harness.runner.child_report import error_of, fields_of, value_of
 from harness.runner.comparison_budget import OverBudgetError, budget
 from harness.runner.sandbox.protocol import clamped_records, record
 from harness.runner.split_suite import prepare
-from harness.runner.verdicts import Judge, Run
+from harness.runner.verdicts import ProcessResult, VerdictMaker
 from harness.types import CallTest, StdinTest, TestKind
 
 FULL = 16 << 20
@@ -42,8 +42,8 @@ TEXTS = {
 @pytest.mark.parametrize("expected", ["2.5", "1\n2\n3", "a\nb", ""])
 def test_sixteen_mebibytes_of_output_are_judged(name, expected):
     suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", expected)]))
-    judge = Judge(get_profiles(PROFILES), Limits())
-    run = Run(
+    judge = VerdictMaker(get_profiles(PROFILES), Limits())
+    run = ProcessResult(
         0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), TEXTS[name].encode()
     )
     (test,) = judge.judge(suite, [run])
@@ -97,11 +97,11 @@ EXPECTED = [2.5, 7, [1, 2], [[1], [0, 1]], [[[1], [0, 1, 2]]], {"a": 1}, "text",
 
 @pytest.mark.parametrize("name", VALUES)
 def test_sixteen_mebibytes_of_a_forged_value_are_judged(name):
-    judge = Judge(get_profiles(PROFILES), Limits())
+    judge = VerdictMaker(get_profiles(PROFILES), Limits())
     for expected in EXPECTED[3:6]:
         suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([], expected)], entry_point="f"))
         report = record(0.0, b"") + record(0.0, b'{"kind":"loaded"}') + record(0.1, VALUES[name])
-        (test,) = judge.judge(suite, [Run(0, None, 0, 0.1, 0, report, b"")])
+        (test,) = judge.judge(suite, [ProcessResult(0, None, 0, 0.1, 0, report, b"")])
         assert "passed" not in test.statuses.values()
 
 
@@ -131,8 +131,10 @@ def test_over_its_budget_a_comparison_is_a_wrong_answer_with_the_reason(monkeypa
     object.__setattr__(slow, "stdout_matches", endless)
     try:
         suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")] * 3))
-        run = Run(0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), b"1")
-        tests = Judge([slow], Limits()).judge(suite, [run])
+        run = ProcessResult(
+            0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), b"1"
+        )
+        tests = VerdictMaker([slow], Limits()).judge(suite, [run])
     finally:
         from harness.compare import strict
 
@@ -149,8 +151,10 @@ def test_what_needs_more_memory_than_the_judge_has_is_a_wrong_answer(monkeypatch
     object.__setattr__(profile, "stdout_matches", greedy)
     try:
         suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")]))
-        run = Run(0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), b"1")
-        (test,) = Judge([profile], Limits()).judge(suite, [run])
+        run = ProcessResult(
+            0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), b"1"
+        )
+        (test,) = VerdictMaker([profile], Limits()).judge(suite, [run])
     finally:
         from harness.compare import apps
 
@@ -235,6 +239,6 @@ FALSE, ZERO, TEXT = (b'{"kind":"ended","exit":%s}' % each for each in (b"false",
 @pytest.mark.parametrize(("said", "status"), [(FALSE, 3), (ZERO, 1), (FALSE, 0), (TEXT, 0)])
 def test_a_forged_exit_hides_nothing(said, status):
     suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")]))
-    run = Run(0, None, status, 0.1, 0, record(0.0, b"") + record(0.1, said), b"1")
-    (test,) = Judge(get_profiles(["strict"]), Limits()).judge(suite, [run])
+    run = ProcessResult(0, None, status, 0.1, 0, record(0.0, b"") + record(0.1, said), b"1")
+    (test,) = VerdictMaker(get_profiles(["strict"]), Limits()).judge(suite, [run])
     assert test.statuses["strict"] == "runtime_error"

@@ -7,12 +7,12 @@ import pytest
 
 from harness.compare import get_profiles
 from harness.runner.sandbox.protocol import record, split_records
-from harness.runner.split_suite import Inside, prepare
-from harness.runner.verdicts import Judge, Run, make_outcome, summarise
+from harness.runner.split_suite import UnsplitAssert, prepare
+from harness.runner.verdicts import ProcessResult, VerdictMaker, make_outcome, summarise
 from harness.types import AssertTest, CallTest, Limits, StdinTest, TestKind, TestSuite
 
 PROFILES = get_profiles(("strict", "apps"))
-JUDGE = Judge(PROFILES, Limits(cpu_seconds=2.0, output_mib=1, memory_mib=100))
+JUDGE = VerdictMaker(PROFILES, Limits(cpu_seconds=2.0, output_mib=1, memory_mib=100))
 COMPILED = record(0.5, b"")
 LOADED = record(0.6, b'{"kind":"loaded"}')
 ENDED = record(0.7, b'{"kind":"ended","exit":0,"error":null}')
@@ -26,7 +26,7 @@ ASSERTS = prepare(
 
 
 def run(*records, first=0, killed=None, status=0, cpu=1.0, rss_kib=1000, stdout=b""):
-    return Run(first, killed, status, cpu, rss_kib, b"".join(records), stdout)
+    return ProcessResult(first, killed, status, cpu, rss_kib, b"".join(records), stdout)
 
 
 def value(number, cpu=0.8):
@@ -132,7 +132,7 @@ def test_runs_beyond_a_failed_load_add_no_tests():
 
 def test_an_assert_inside_needs_its_own_nonce():
     inside = ASSERTS.expected[1]
-    assert isinstance(inside, Inside)
+    assert isinstance(inside, UnsplitAssert)
     held = fields(kind="held", nonce=inside.nonce)
     assert judged(ASSERTS, run(COMPILED, LOADED, value(1), held)) == ["passed", "passed"]
     for forged in (fields(kind="held"), fields(kind="held", nonce="x"), fields(kind="refused"), value(True)):

@@ -16,8 +16,9 @@ from harness.run_store.journal import OutcomeFile
 from harness.run_store.records import outcome_from_row, outcome_row
 from harness.runner import pool
 from harness.runner import retry as retrying
+from harness.runner.backend import Task, WorkerStart
 from harness.runner.lost_programs import lost_outcome
-from harness.runner.worker import Task
+from harness.runner.worker_handle import LocalWorker
 from harness.types import Benchmark, Outcome, Status, StdinTest, TestKind, TestOutcome
 from rltf.rewards.feedback import feedback
 from rltf.rewards.rltf import RewardConfig, raw_rewards
@@ -92,7 +93,7 @@ def test_a_program_that_is_lost_alone_too_has_failed_and_costs_nobody_else(proce
 def test_a_program_that_is_lost_only_beside_others_is_graded_alone(processes, monkeypatch):
     monkeypatch.setattr("harness.runner.runner._MAX_LOSSES", 1)
     with Runner(workers=2, limits=LIMITS) as runner:
-        first = runner._judges[0].pid, runner._judges[1].pid
+        first = runner._workers[0].worker.pid, runner._workers[1].worker.pid
 
         def kill():
             time.sleep(0.3)
@@ -128,7 +129,7 @@ def test_a_canary_that_fails_after_the_loss_leaves_an_infrastructure_error(proce
             pytest.raises(IsolationError, match="start-up check failed"),
         ):
             outcomes.extend(runner.run([DEADLY]))  # which keeps what came before the error
-        assert [outcome.infrastructure_error for outcome in outcomes] == ["the judge process ended"]
+        assert [outcome.infrastructure_error for outcome in outcomes] == ["the worker process ended"]
 
 
 def test_a_lost_program_is_tried_again_by_the_next_session(tmp_path):
@@ -203,7 +204,7 @@ def test_a_worker_that_can_not_start_leaves_no_descriptor(monkeypatch):
     monkeypatch.setattr(multiprocess.get_context("spawn").Process, "start", refused)
     for _ in range(3):
         with pytest.raises(BlockingIOError):
-            pool.Worker(LIMITS, ["strict"])
+            LocalWorker(WorkerStart(LIMITS, ["strict"]))
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -221,8 +222,8 @@ def test_a_lasting_shortage_is_one_line_and_closing_raises_nothing(monkeypatch):
 
 def test_closing_raises_nothing_whatever_has_gone_before():
     with Runner(workers=1, limits=LIMITS) as runner:
-        (judge,) = runner._judges
-        os.kill(judge.pid, signal.SIGKILL)
+        (judge,) = runner._workers
+        os.kill(judge.worker.pid, signal.SIGKILL)
         judge.close(at_once=True)
         judge.close()
 

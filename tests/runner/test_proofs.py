@@ -10,6 +10,7 @@ import os
 import pickle
 import struct
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -21,10 +22,11 @@ from harness.runner import layer_check as outside
 from harness.runner import retry as retrying
 from harness.runner import self_check as canary
 from harness.runner import worker as judge
+from harness.runner.backend import WorkerStart
 from harness.runner.fork_server import ForkServer
 from harness.runner.seccomp import Filters
 from harness.runner.split_suite import Preload
-from harness.runner.worker_handle import Worker
+from harness.runner.worker_handle import LocalWorker
 from harness.runner.worker_life import Heart
 from harness.types import Status, StdinTest, TestKind
 
@@ -39,9 +41,10 @@ def worker(monkeypatch):
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
     host, connection = multiprocessing.Pipe()
     beats = multiprocessing.Pipe(duplex=False)
-    charge = judge.Charge(LIMITS, ["strict", "apps"], None, None, os.getpid(), of_main_thread=False)
+    start = WorkerStart(LIMITS, ["strict", "apps"])
+    charge = judge.Charge(start, None, None, os.getpid(), of_main_thread=False)
     memory = SimpleNamespace(lifted=contextlib.nullcontext)
-    worker = judge._Worker(connection, charge, memory, Heart(beats[1]))
+    worker = judge.GraderWorker(connection, charge, memory, Heart(beats[1]))
     worker.host = host
     yield worker
     worker.close()
@@ -65,7 +68,7 @@ def answered(worker):
 def test_with_all_its_layers_a_server_of_each_kind_is_let_in(worker):
     worker._prove_all = True
     worker.start()
-    assert set(worker._servers) == set(Preload)
+    assert set(worker._servers) == {(preload, None) for preload in Preload}
     assert answered(worker).layers == worker._wanted
 
 
@@ -111,8 +114,8 @@ def test_a_layer_that_says_it_is_on_and_is_not_lets_nothing_be_graded(
         worker.start()  # the first server holds; the one that starts later does not
     take_away(monkeypatch)
     with pytest.raises(IsolationError, match=r"start-up check failed|with less isolation"):
-        worker._server(kind)
-    assert kind not in worker._servers
+        worker._server((kind, None))
+    assert (kind, None) not in worker._servers
 
 
 def test_what_the_look_from_outside_finds_is_also_found_by_the_canary_alone(worker, layers, monkeypatch):
@@ -121,7 +124,7 @@ def test_what_the_look_from_outside_finds_is_also_found_by_the_canary_alone(work
     monkeypatch.setattr(outside, "not_in_effect", lambda *_: [])
     without_seccomp(monkeypatch)
     with pytest.raises(IsolationError, match="an escape was graded wrong_answer"):
-        worker._server(Preload.NOTHING)
+        worker._server((Preload.NOTHING, None))
 
 
 @pytest.mark.parametrize("layer", outside._NAMESPACES)
@@ -162,12 +165,12 @@ def test_a_server_with_fewer_layers_than_the_first_is_replaced_and_at_last_refus
 
     monkeypatch.setattr(judge, "ForkServer", lacking)
     failures = 1
-    worker._server(Preload.LIBRARY)
+    worker._server((Preload.LIBRARY, None))
     assert len(started) == 2
-    worker._drop_server(Preload.LIBRARY)
+    worker._drop_server((Preload.LIBRARY, None))
     failures = 100
     with pytest.raises(IsolationError, match=f"without {layer} \\(refused by the kernel\\)"):
-        worker._server(Preload.LIBRARY)
+        worker._server((Preload.LIBRARY, None))
     assert len(started) == 5
 
 
@@ -206,7 +209,7 @@ def test_a_cache_full_of_sound_verdicts_has_no_part_in_the_check(tmp_path, monke
     def refused(self):
         raise IsolationError("the start-up check failed: an escape")
 
-    monkeypatch.setattr(Worker, "wait_ready", refused)
+    monkeypatch.setattr(LocalWorker, "wait_ready", refused)
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
     with pytest.raises(IsolationError, match="an escape"):
         Runner(workers=1, limits=LIMITS, cache=tmp_path).__enter__()
@@ -214,15 +217,15 @@ def test_a_cache_full_of_sound_verdicts_has_no_part_in_the_check(tmp_path, monke
 
 def test_a_judge_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(monkeypatch, processes):
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
-    ready, judges = Worker.wait_ready, []
+    ready, judges = LocalWorker.wait_ready, []
 
     def fewer(self):
         ready(self)
         judges.append(self)
         if len(judges) > 1:
-            self.layers = self.layers | {"landlock": "refused"}
+            self._info = replace(self._info, layers=self._info.layers | {"landlock": "refused"})
 
-    monkeypatch.setattr(Worker, "wait_ready", fewer)
+    monkeypatch.setattr(LocalWorker, "wait_ready", fewer)
     runner = Runner(workers=2, limits=LIMITS)
     with pytest.raises(IsolationError, match=r"without landlock \(refused\)"):
         runner.__enter__()

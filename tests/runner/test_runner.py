@@ -16,8 +16,8 @@ import pytest
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.errors import InputError
-from harness.runner.worker import Task
-from harness.runner.worker_handle import Worker
+from harness.runner.backend import Task
+from harness.runner.worker_handle import LocalWorker
 from harness.types import Outcome, Status, StdinTest, TestKind
 
 ROOT = Path(__file__).parents[2]
@@ -187,14 +187,17 @@ def test_what_was_answered_in_one_message_is_counted_though_the_consumer_stops_w
     # Once, the rest of such a message was lost, its judge taken for busy for ever, and the next run hung.
     outcome = Outcome("echo", 0, {"strict": Status.PASSED, "apps": Status.PASSED})
     with Runner(workers=1, limits=LIMITS) as runner:
-        (judge,) = runner._judges
-        judge.owed.update({number: Task(number, "echo", number, "", SUITE.digest) for number in range(8)})
+        (judge,) = runner._workers
+        judge.outstanding.update(
+            {number: Task(number, "echo", number, "", SUITE.digest) for number in range(8)}
+        )
         judge._chunks.append(8)
-        judge._receive = lambda: [[(number, outcome) for number in range(8)]]
+        poll = judge.worker.poll
+        judge.worker.poll = lambda: [(number, outcome) for number in range(8)]
         for _ in judge.outcomes():
             break
-        del judge._receive
-        assert not judge.owed
+        judge.worker.poll = poll
+        assert not judge.outstanding
         assert judge.has_room()
         check_mixed(list(runner.run(mixed(30))), 30)
 
@@ -210,7 +213,7 @@ def test_large_inputs_and_large_outputs_at_once_block_nobody():
 
     with Runner(workers=1, limits=LIMITS) as runner:
         list(runner.run(mixed(300)))  # so that many programs are handed to the judge at once
-        runner._judges[0]._chunk_size = 12
+        runner._workers[0]._chunk_size = 12
         outcomes = list(runner.run(map(job, range(12))))
     assert sorted(outcome.sample_id for outcome in outcomes) == list(range(12))
     assert {outcome.verdicts["strict"] for outcome in outcomes} == {Status.WRONG_ANSWER}
@@ -307,7 +310,7 @@ def test_killed_processes_of_ours_cost_no_outcome(processes, victim):
                 if done.wait(dice.uniform(0.05, 0.3)):
                     return
                 started.update(all_processes(runner, processes))
-                if not all(judge.layers for judge in list(runner._judges)):
+                if not all(judge.worker._info for judge in list(runner._workers)):
                     continue  # one is still starting; killed five times at that, it would be given up
                 alive = processes.judges(runner) if victim == "judge" else processes.servers(runner)
                 with contextlib.suppress(ProcessLookupError, IndexError):
@@ -378,7 +381,7 @@ from harness.types import StdinTest, TestKind
 suite = TestSuite.pack(TestKind.STDIN, [StdinTest("1\\n", "1\\n")])
 problem = Problem("echo", "", load_suite=lambda: suite)
 with Runner(workers=2) as runner:
-    print(*[judge.pid for judge in runner._judges], flush=True)
+    print(*[judge.worker.pid for judge in runner._workers], flush=True)
     for outcome in runner.run(Job("echo", n, f"print(input()) # {n}", problem) for n in itertools.count()):
         pass
 """
@@ -425,7 +428,7 @@ def test_no_folder_is_left_behind(tmp_path, monkeypatch):
     with Runner(workers=1, limits=LIMITS) as runner:
         check_mixed(list(runner.run(mixed(10))), 10)
         assert list(tmp_path.iterdir())
-        os.kill(runner._judges[0].pid, signal.SIGKILL)
+        os.kill(runner._workers[0].worker.pid, signal.SIGKILL)
         check_mixed(list(runner.run(mixed(10))), 10)
     with Runner(workers=1, limits=LIMITS):
         pass
@@ -437,13 +440,13 @@ def test_no_folder_is_left_behind(tmp_path, monkeypatch):
 
 
 def test_missing_layers_are_said_aloud(monkeypatch):
-    ready = Worker.wait_ready
+    ready = LocalWorker.wait_ready
 
     def without_landlock(self):
         ready(self)
         self.layers = self.layers | {"landlock": "not in this kernel"}
 
-    monkeypatch.setattr(Worker, "wait_ready", without_landlock)
+    monkeypatch.setattr(LocalWorker, "wait_ready", without_landlock)
     with pytest.warns(
         UserWarning, match=r"less isolation than they could: .*landlock \(not in this kernel\)"
     ):

@@ -62,6 +62,8 @@ class Beginning:
             if job.stdin >= 0:
                 os.dup2(job.stdin, 0)
                 os.dup2(job.stdout, 1)
+            if job.stderr >= 0:
+                os.dup2(job.stderr, 2)
             os.dup2(job.report, program.REPORT_FD)
             if self._dispatcher is not None:
                 die_with_parent(self._dispatcher)
@@ -102,6 +104,5 @@ def _run(job: Job, preamble: dict[str, Any] | None, report: program.Report) -> N
     if job.how & How.SCRIPT:
         program.run_script(code, preamble, report)
     else:
-        program.run_tests(
-            code, preamble, setup, [program.make_test(*test) for test in tests[job.first :]], report
-        )
+        made = [program.make_test(*test) for test in tests[job.first :]]
+        program.run_tests(code, preamble, setup, made, report, captured=bool(job.how & How.CAPTURED))

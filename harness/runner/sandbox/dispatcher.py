@@ -1,7 +1,7 @@
 """The dispatcher: reads requests, has the template make processes, watches and reaps them, reports.
 
 One program at a time. It holds programs, inputs and results, and no program's process is a copy of it. Which
-test gets which status is the judge's to say.
+test gets which status is the worker's to say.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from . import borderline, program, protocol, scratch
-from .borderline import STOPPED
-from .job import Board, How, Job, contents, memory_file
+from .borderline import KILL_AT
+from .job import Board, How, Job, close_all, contents, memory_file, tail
 from .steps import Step, compiler_record
 from .suites import Suite
 from .watchdog import Allowed, Ended, Watch
@@ -43,6 +43,8 @@ class Run(NamedTuple):
     stdout: bytes = b""
     refused: bytes = b""
     """The record that it does not compile as a script, if this is a run as the body of a function."""
+    stderr: bytes = b""
+    """The last of it, where it is wanted."""
 
     @property
     def compiler_says(self) -> bytes:
@@ -67,21 +69,22 @@ class Files(NamedTuple):
     """For what the compiler says, or with that in it."""
     stdin: int = -1
     stdout: int = -1
-    """-1 for none: what an imported program reads and prints matters to nobody."""
+    """-1 for none: what an imported program reads and prints matters to no verdict."""
+    stderr: int = -1
 
 
 class Pipes(NamedTuple):
-    """Descriptors of the pipes to the judge, and to the template."""
+    """Descriptors of the pipes to the worker, and to the template."""
 
     requests: int
     results: int
     answers: int
-    """Whether to go on with a program, where the judge wants to be asked."""
+    """Whether to go on with a program, where the worker wants to be asked."""
     jobs: int
 
 
 class Results:
-    """Frames to the judge, several at a time: each write wakes it, and takes a processor from programs."""
+    """Frames to the worker, several at a time: each write wakes it, and takes a processor from programs."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -95,14 +98,14 @@ class Results:
             self.flush()
 
     def flush(self) -> None:
-        """Write all frames now; to be called before this process waits for the judge."""
+        """Write all frames now; to be called before this process waits for the worker."""
         if self._frames:
             protocol.write_all(self._fd, b"".join(self._frames))
             self._frames.clear()
         self._due = time.monotonic() + _TOGETHER_SECONDS
 
     def beat(self) -> None:
-        """Show the judge that this process is alive, and what it has for it."""
+        """Show the worker that this process is alive, and what it has for it."""
         self._frames.append(protocol.frame({"alive": True}))
         self.flush()
 
@@ -120,17 +123,21 @@ class Program(NamedTuple):
     name: str
     """Of the suite."""
     first: int
+    capture: bool
+    """Whether all that it prints is wanted, to standard error too."""
+    files: dict[str, bytes]
+    """That it finds in its folder, by name."""
 
 
 class Dispatcher:
-    """Serves a judge's requests, one frame of programs at a time."""
+    """Serves a worker's requests, one frame of programs at a time."""
 
     def __init__(self, limits: dict[str, Any], scratch_folder: str, pipes: Pipes, board: Board) -> None:
         """
         Args:
             limits: Fields of `harness.types.Limits`.
             scratch_folder: The one folder that programs may write to; it is empty before each run.
-            pipes: To judge and template.
+            pipes: To worker and template.
             board: Where the template says which process it has made.
         """
         self._limits = limits
@@ -149,7 +156,7 @@ class Dispatcher:
         self._number = 0
 
     def serve(self, template: int, *, functions: bool, strangers: bool) -> None:
-        """Serve until the judge closes its end, or until the scratch folder can't be cleaned.
+        """Serve until the worker closes its end, or until the scratch folder can't be cleaned.
 
         Args:
             template: The process that makes processes.
@@ -172,7 +179,8 @@ class Dispatcher:
                 source = memory_file("program", row["code"].encode(errors="surrogatepass"))
                 self._allow(suite.cpu_factor, row["cpu"], row["idle"])
                 run = self._run_scripts if suite.is_script else self._run_imported
-                run(Program(row["id"], source, suite, row["suite"], row["first"]))
+                files = {name: blobs[index] for name, index in row["files"].items()}
+                run(Program(row["id"], source, suite, row["suite"], row["first"], row["capture"], files))
                 os.close(source)
             self._results.flush()
 
@@ -217,24 +225,20 @@ class Dispatcher:
 
     def _run_script(self, job: Program, index: int, how: int, compiled: int, spent: float) -> Run:
         stdin, stdout = memory_file("stdin", job.suite.inputs[index]), memory_file("stdout")
+        stderr = memory_file("stderr") if job.capture else -1
         try:
             os.lseek(stdin, 0, os.SEEK_SET)
-            run = self._run(job, index, how, Files(compiled, stdin, stdout), tests=1, spent=spent)
-            return run._replace(stdout=contents(stdout, self._output))
+            run = self._run(job, index, how, Files(compiled, stdin, stdout, stderr), tests=1, spent=spent)
+            return run._replace(stdout=contents(stdout, self._output), stderr=tail(stderr))
         finally:
-            os.close(stdin)
-            os.close(stdout)
+            close_all(stdin, stdout, stderr)
 
     # --- imported programs: tests one after the other in one process -----------------------------
 
     def _run_imported(self, job: Program) -> None:
         first, count = job.first, job.suite.count
         while True:
-            compiled = memory_file("compiled")
-            try:
-                run = self._run(job, first, How.IMPORT, Files(compiled), tests=count - first)
-            finally:
-                os.close(compiled)
+            run = self._run_imported_from(job, first)
             # The first record says that it compiled, the second that it loaded.
             found = itertools.islice(protocol.split_records(run.report), count - first + 2)
             records = [data for _, data in found]
@@ -244,6 +248,20 @@ class Dispatcher:
             if not self._goes_on(job, first, run, over=over, last=last, following=following):
                 return
             first = following
+
+    def _run_imported_from(self, job: Program, first: int) -> Run:
+        tests = job.suite.count - first
+        files = Files(memory_file("compiled"))
+        if job.capture:
+            files = Files(files.compiled, *map(memory_file, ("stdin", "stdout", "stderr")))
+        try:
+            how = How.CAPTURED if job.capture else How.IMPORT
+            run = self._run(job, first, how, files, tests=tests)
+            if job.capture:
+                run = run._replace(stdout=contents(files.stdout, self._output), stderr=tail(files.stderr))
+            return run
+        finally:
+            close_all(*files)
 
     # --- what comes of it ------------------------------------------------------------------------
 
@@ -262,7 +280,7 @@ class Dispatcher:
         asks = clean and not last and self._asks(run)
         self._report(job, first, run, following=following, last=last, asks=asks, retires=not clean)
         if not clean:
-            # What this program left can't be removed, and no other may see it: the judge starts a new server.
+            # What this program left can't be removed, and no other may see it: the worker starts anew.
             self._retire()
         return not last and not (asks and self._told_to_stop())
 
@@ -277,7 +295,7 @@ class Dispatcher:
         )
 
     def _asks(self, run: Run) -> bool:
-        """Whether the judge is to say if the program's next test is run."""
+        """Whether the worker is to say if the program's next test is run."""
         if self._ask or self._costly is None:
             return self._ask
         return (
@@ -302,7 +320,7 @@ class Dispatcher:
             "over": over,
             "retires": retires,
         }
-        self._results.add(header, [run.report, run.stdout, run.refused])
+        self._results.add(header, [run.report, run.stdout, run.refused, run.stderr])
 
     def _retire(self) -> NoReturn:
         self._results.flush()
@@ -330,6 +348,8 @@ class Dispatcher:
         if self._cpu_left <= 0 or self._idle_left <= 0:
             over = "cpu" if self._cpu_left <= 0 else "idle"
             return Run(Ended(over, -signal.SIGKILL, cpu=0.0, idle=0.0, rss_kib=0), b"")
+        if job.files:
+            scratch.fill(self._scratch, job.files)
         report = memory_file("report")
         try:
             self._number = number = self._number % _MOST_NUMBERS + 1
@@ -337,7 +357,7 @@ class Dispatcher:
             made = Job(number, how, first, preamble, job.source, job.suite.file, *files, report)
             os.write(self._pipes.jobs, made.packed())
             step = Step(
-                report, files.compiled, tests, STOPPED * self._cpu - spent, self._load, self._cpu_left
+                report, files.compiled, tests, KILL_AT * self._cpu - spent, self._load, self._cpu_left
             )
             look = partial(self._cut, job, first, report, files.compiled) if tests > 1 else _never
             idle = min(self._idle, self._idle_left)
@@ -346,7 +366,7 @@ class Dispatcher:
                 partial(self._board.spawned, number), Allowed(step.allowed, step.first_look, idle, look)
             )
             if self._board.unconfined:
-                os._exit(1)  # fail closed: to the judge this is a lost server, never a verdict
+                os._exit(1)  # fail closed: to the worker this is a lost server, never a verdict
             return Run(ended, self._records(report, files.compiled))
         finally:
             os.close(report)
@@ -355,7 +375,7 @@ class Dispatcher:
         return compiler_record(compiled) + contents(report, self._output + REPORT_SLACK)
 
     def _cut(self, job: Program, first: int, report: int, compiled: int, used: float) -> bool:
-        """Whether the judge has seen enough, shown what there is each time that a limit has been used."""
+        """Whether the worker has seen enough, shown what there is each time that a limit has been used."""
         if self._costly is None or used - self._looked_at < self._cpu:
             return False
         self._looked_at = used
@@ -374,7 +394,7 @@ class Dispatcher:
             self._preambles[text] = known = self._preloaded
             self._preloaded += 1
             file = memory_file("preamble", text.encode(errors="surrogatepass"))
-            preload = Job(0, How.PRELOAD, 0, 0, -1, file, -1, -1, -1, -1)  # the template closes the file
+            preload = Job(0, How.PRELOAD, 0, 0, -1, file, -1, -1, -1, -1, -1)  # the template closes the file
             os.write(self._pipes.jobs, preload.packed())
         return -1 if isinstance(known, str) else known
 

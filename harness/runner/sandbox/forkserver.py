@@ -5,8 +5,8 @@
 
 Reads REQUESTS and writes what came of each run to RESULTS (`protocol`); where
 the first failure ends a program, ANSWERS says whether to go on. Started by a
-judge, by exec and never by fork: no thread, no lock and no secret of the host gets in here. It holds
-programs and inputs; expected outputs never. It enforces the limits, and leaves every verdict to the judge.
+worker, by exec and never by fork: no thread, no lock and no secret of the host gets in here. It holds
+programs and inputs; expected outputs never. It enforces the limits, and leaves every verdict to the worker.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ PRELOADED = (
 in C: a library is five mappings, and each mapping takes a fork 2 µs (`datetime`, `queue`, … are left out)."""
 
 THREAD_STACK_MIB = 8
-"""The judge gives the main stack a gigabyte, for programs that recurse; threads must not inherit that."""
+"""The worker gives the main stack a gigabyte, for programs that recurse; threads must not inherit that."""
 
 
 class PackageFinder:
@@ -74,7 +74,7 @@ class PackageFinder:
 
 
 def main() -> None:
-    """Serve until the judge closes its end."""
+    """Serve until the worker closes its end."""
     try:
         _main()
     except (EOFError, BrokenPipeError, KeyboardInterrupt):

@@ -4,7 +4,7 @@ Stops: files outside the scratch folder (Landlock), new programs and processes, 
 tracing (seccomp), privileges (capabilities, no_new_privs), runaway memory, files and descriptors (rlimits).
 Does not stop: bugs of the kernel itself; and where the kernel lacks a layer, what that layer stops.
 
-The seccomp program is built by `harness.runner.seccomp` in the judge and arrives here as bytes.
+The seccomp program is built by `harness.runner.seccomp` in the worker and arrives here as bytes.
 """
 
 from __future__ import annotations

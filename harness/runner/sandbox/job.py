@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from . import protocol
 
-_COMMAND = struct.Struct("=10i")
+_COMMAND = struct.Struct("=11i")
 _SPAWNED = struct.Struct("=ii")
 _F_ADD_SEALS, _F_GET_SEALS, _F_SEAL_WRITE = 1033, 1034, 8
 _ALL_SEALS = 0xF  # of these: no more seals, no shrinking, no growing, no writing
+_TAIL_BYTES = 64 << 10
 _MFD_CLOEXEC, _MFD_ALLOW_SEALING = 1, 2
 
 
@@ -35,12 +36,14 @@ class How(IntFlag):
     """Others will want the compiled code."""
     PRELOAD = 16
     """No process: a preamble, which the template runs for the programs to come."""
+    CAPTURED = 64
+    """An imported program, whose records are to say how much it had printed."""
     NOTED = 32
     """In a rehearsal, whose processes say what they have written to."""
 
 
 class Job(NamedTuple):
-    """One process to make. The last six but `preamble` and `first` are descriptors."""
+    """One process to make. All after `preamble` and `first` are descriptors."""
 
     number: int
     how: int
@@ -56,6 +59,8 @@ class Job(NamedTuple):
     """What the compiler says: sealed before the program's first instruction."""
     stdin: int
     stdout: int
+    stderr: int
+    """-1 for none: then nothing keeps what it writes there."""
     report: int
 
     def packed(self) -> bytes:
@@ -120,3 +125,18 @@ def contents(fd: int, limit: int) -> bytes:
     """The first `limit` bytes of a file, whatever its position."""
     size = min(os.fstat(fd).st_size, limit)
     return os.pread(fd, size, 0) if size else b""
+
+
+def tail(fd: int) -> bytes:
+    """The last `_TAIL_BYTES` of a file; nothing for -1, no file."""
+    if fd < 0:
+        return b""
+    size = os.fstat(fd).st_size
+    return os.pread(fd, _TAIL_BYTES, max(0, size - _TAIL_BYTES)) if size else b""
+
+
+def close_all(*fds: int) -> None:
+    """Close descriptors; -1 is none."""
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)

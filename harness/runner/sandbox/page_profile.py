@@ -107,7 +107,7 @@ def _rounds(stack: contextlib.ExitStack) -> Iterator[list[bytes]]:
             stdin, stdout, report = file("stdin"), file("stdout"), file("report")
             os.pwrite(stdin, _INPUT, 0)
             job = Job(1, how | How.NOTED, 0, -1, file("program", source.encode()), suite.file,
-                      compiled if script else file("compiled"), stdin, stdout, report)  # fmt: skip
+                      compiled if script else file("compiled"), stdin, stdout, -1, report)  # fmt: skip
             jobs.append(job.packed())
         yield jobs
 

@@ -15,6 +15,7 @@ import contextlib
 import gc
 import json
 import marshal
+import os
 import sys
 import threading
 import time
@@ -200,8 +201,13 @@ def run_tests(
     setup: CodeType | None,
     tests: Iterable[Callable[[dict[str, Any]], dict[str, Any]]],
     report: Report,
+    *,
+    captured: bool = False,
 ) -> None:
-    """Import the program, then run tests one after the other; each leaves one record."""
+    """Import the program, then run tests one after the other; each leaves one record.
+
+    Where output is captured, the record says as well how much there was of it then.
+    """
     namespace = prepare("solution", preamble)
     try:
         exec(code, namespace)
@@ -213,13 +219,26 @@ def run_tests(
     report.bytes(LOADED)
     for test in tests:
         try:
-            data = _to_json(test(namespace)).encode()
+            fields = test(namespace)
+            data = _to_json(fields | printed() if captured else fields).encode()
         except TooLargeError:
             data = TOO_LARGE
         except BaseException as error:
-            data = _to_json({"kind": "raised", "error": describe(error)}).encode()
+            fields = {"kind": "raised", "error": describe(error)}
+            data = _to_json(fields | printed() if captured else fields).encode()
         if not report.bytes(data):
             return  # nothing more would fit
+
+
+def printed() -> dict[str, int]:
+    """Bytes written to standard output and error so far; nothing where the program has closed them."""
+    found = {}
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        with contextlib.suppress(BaseException):
+            getattr(sys, name).flush()
+        with contextlib.suppress(OSError):
+            found[name] = os.lseek(fd, 0, os.SEEK_CUR)
+    return found
 
 
 def make_test(kind: str, what: Any, more: Any = None) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -256,7 +275,7 @@ _INSTANCE = " the instance of Solution "
 
 
 def value_test(expression: CodeType) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A test that evaluates one side of an assert; the judge compares it with the other."""
+    """A test that evaluates one side of an assert; the worker compares it with the other."""
 
     def run(namespace: dict[str, Any]) -> dict[str, Any]:
         return {"kind": "value", "value": encode(eval(expression, namespace))}

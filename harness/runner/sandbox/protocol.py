@@ -1,4 +1,4 @@
-"""Frames between a judge and its fork server, and the records that a program's child leaves behind.
+"""Frames between a worker and its fork server, and the records that a program's child leaves behind.
 
 A frame is a JSON header and any number of byte blobs, length-prefixed. JSON and not pickle or
 marshal: a frame carries what a hostile program produced, and reading it must be harmless.
@@ -16,7 +16,7 @@ from typing import Any
 Header = dict[str, Any]
 
 GO_ON, STOP = b"g", b"s"
-"""A judge's answers, where it is asked after each test."""
+"""A grader worker's answers, where it is asked after each test."""
 _to_json, _from_json = json.JSONEncoder().encode, json.JSONDecoder().decode
 _PREFIX = struct.Struct("<II")
 _RECORD = struct.Struct("<Id")

@@ -1,4 +1,4 @@
-"""Return values as plain data: encoded in the program's process, decoded in the judge's.
+"""Return values as plain data: encoded in the program's process, decoded in the worker's.
 
 Types are kept (a tuple is not a list, True is not 1), so that a comparison can be strict. Subclasses
 travel as the plain type they extend, read through that type's own methods and never through an
@@ -178,7 +178,7 @@ def _decode_decimal(text: str) -> Decimal:
 
 
 def _refuse_collisions(items: Sequence[Any]) -> None:
-    """Refuse what was made to share one hash: a set of it takes minutes, and that in the judge's process.
+    """Refuse what was made to share one hash: a set of it takes minutes, and that in the worker's process.
 
     Building a set is one call into C, and so is comparing its members: no clock interrupts either.
     """

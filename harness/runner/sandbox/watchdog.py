@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 HEARTBEAT_SECONDS = 1.0
-"""A judge that hears nothing for much longer than this takes its server for dead."""
+"""A grader worker that hears nothing for much longer than this takes its server for dead."""
 _CHILD = (signal.SIGCHLD,)
 _SPAWNING_SECONDS = 0.01
 """Between two looks whether the template has made the process by now."""
