@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.registry import load_benchmark
     from harness.runner import Runner, VerdictCache
+    from harness.runner.execution import Execution
+    from harness.service import GradingService
     from harness.types import (
         Benchmark,
         ErrorInfo,
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Benchmark",
     "ErrorInfo",
+    "Execution",
+    "GradingService",
     "Job",
     "Limits",
     "Outcome",
@@ -48,6 +52,8 @@ __all__ = [
 _HOMES = {
     "load_benchmark": "harness.registry",
     "Runner": "harness.runner",
+    "Execution": "harness.runner.execution",
+    "GradingService": "harness.service",
     "VerdictCache": "harness.runner",
 }
 """Where a public name comes from, unless from `harness.types`."""

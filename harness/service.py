@@ -1,0 +1,425 @@
+"""`GradingService`: many threads and coroutines, one runner, a future for each program.
+
+    with GradingService(workers=8) as service:
+        future = service.submit(job)                 # from any thread
+        outcome = await service.grade(job)           # from any event loop
+        outcomes = service.grade_all(jobs)           # in order
+        done = service.execute("print(input())", "1\n").result()
+
+One thread feeds `Runner.serve` from a queue; it sleeps on a pipe that `submit` writes to, so an idle service
+answers at once and costs nothing. A copy made by fork or pickle opens a runner of its own at first use.
+Does not cover: grading itself (`harness.runner`), or a bound on what is queued: a future is held for each job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import select
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar, cast
+
+from harness.runner import Runner, VerdictCache
+from harness.runner.backend import WorkerFactory
+from harness.runner.execution import Execution, check_files
+from harness.runner.runner import Request
+from harness.types import Job, Limits, Outcome, Problem, StdinTest, TestKind, TestSuite
+
+_WINDOW = 1024
+"""Jobs of one `run` that are queued or graded at a time."""
+_KEPT_SUITES = 64
+_POLL_SECONDS = 0.05
+_Answer = TypeVar("_Answer", Outcome, Execution)
+_services: weakref.WeakSet[GradingService] = weakref.WeakSet()
+_shared: dict[Any, GradingService] = {}
+_shared_lock = threading.Lock()
+
+
+class Grader(Protocol):
+    """The least that a service can stand on, besides a `Runner`."""
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Outcomes in any order, one for each job."""
+
+
+class GradingService:
+    """A thread-safe front of one runner. A context manager; without one, it starts at first use."""
+
+    def __init__(
+        self,
+        workers: int | Sequence[WorkerFactory] | None = None,
+        limits: Limits | None = None,
+        profiles: Sequence[str] = ("strict",),
+        cache: VerdictCache | str | Path | None = None,
+        runner: Runner | Grader | None = None,
+    ) -> None:
+        """
+        Args:
+            workers: As of `harness.Runner`.
+            limits: As of `harness.Runner`; a job may have its own.
+            profiles: As of `harness.Runner`.
+            cache: As of `harness.Runner`; a copy in another process shares it if it is a folder.
+            runner: One that is running already, and is this service's alone until that is closed; the options
+                above are not looked at then, but by copies in other processes.
+        """
+        if isinstance(runner, Runner):
+            workers, limits, profiles = runner.workers, runner.limits, runner.profiles
+        self._options: dict[str, Any] = {
+            "workers": workers, "limits": limits, "profiles": tuple(profiles), "cache": cache,
+        }  # fmt: skip
+        self._reset(runner)
+
+    def _reset(self, runner: Runner | Grader | None) -> None:
+        """Begin anew: nothing started, nothing queued."""
+        self._given = runner
+        self._runner: Runner | Grader | None = None
+        self._lock = threading.Lock()
+        self._queue: deque[tuple[Request, Future[Any]]] = deque()
+        self._answers: dict[Request, Future[Any]] = {}
+        self._packed: dict[Problem, Problem] = {}
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._idle = self._closed = False
+        self._wake, self._waker = -1, -1
+        _services.add(self)
+
+    # --- copies ----------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The options: a copy opens a runner of its own. A cache that is open is not part of it."""
+        options = dict(self._options)
+        if isinstance(options["cache"], VerdictCache):
+            options["cache"] = options["cache"].path.parent
+        return options
+
+    def __setstate__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        self._reset(None)
+
+    def _forked(self) -> None:
+        """In the child of a fork: the runner is the parent's, and so is all that waits for it."""
+        for fd in (self._wake, self._waker):
+            if fd >= 0:
+                os.close(fd)
+        # Kept, so that nothing of the parent's is closed by its being collected here.
+        _strangers.append((self._given, self._runner, self._queue, self._answers))
+        self._options = self.__getstate__()
+        self._reset(None)
+
+    @classmethod
+    def shared(
+        cls,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        profiles: Sequence[str] = ("strict",),
+        cache: str | Path | None = None,
+    ) -> GradingService:
+        """The one service of this process with these options; it is closed when the process ends."""
+        key = workers, limits, tuple(profiles), None if cache is None else Path(cache)
+        with _shared_lock:
+            service = _shared.get(key)
+            if service is None or service._closed or service._error is not None:
+                service = _shared[key] = cls(workers, limits, profiles, cache)
+            return service
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Start the runner, and wait until it is ready.
+
+        Raises:
+            HarnessError: What starting it raises.
+        """
+        self._start()
+        self._ready.wait()
+        if self._error is not None:
+            self.close()
+            raise self._error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(wait=error is None)
+
+    def close(self, *, wait: bool = False) -> None:
+        """End the runner and all that it started; to be called twice is no error.
+
+        Args:
+            wait: First grade what has been submitted. Otherwise those futures are cancelled, and the ones
+                whose programs are running get a `CancelledError`.
+        """
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+            runner = self._runner
+        if thread is None:
+            return
+        if not wait:
+            self._fail(CancelledError())
+            cancel = getattr(runner, "cancel", None)
+            if cancel is not None:
+                cancel()
+        self._notify()
+        if thread is not threading.current_thread():
+            thread.join()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this grading service is closed; open another")
+            if self._thread is None:
+                self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+                self._thread = threading.Thread(target=self._drive, name="grading service", daemon=True)
+                self._thread.start()
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Have a program graded. The future's `cancel` keeps it from being started, if it has not been.
+
+        Raises:
+            InputError: For files of the job that can't be there.
+            RuntimeError: If the service is closed.
+        """
+        future: Future[Outcome] = Future()
+        self._put(Request(job), future)
+        return future
+
+    def execute(
+        self,
+        code: str,
+        stdin: str = "",
+        *,
+        files: Mapping[str, str | bytes] | None = None,
+        limits: Limits | None = None,
+    ) -> Future[Execution]:
+        """Run one program on one input, without a verdict; what it did is `tests[0]` of the execution.
+
+        Args:
+            code: A script.
+            stdin: What it reads.
+            files: Small files that it finds in its folder, by plain names.
+            limits: What it may use; the runner's by default. A set of limits that is new costs a start of half
+                a second, and few sets are kept ready: do not vary them by program.
+
+        Raises:
+            InputError: For a file that can't be there.
+            RuntimeError: If the service is closed, or stands on something that only grades.
+        """
+        if self._given is not None and not hasattr(self._given, "serve"):
+            raise RuntimeError("this service's grader does not execute; give it a harness.Runner")
+        suite = TestSuite.pack(TestKind.STDIN, [StdinTest(stdin, "")])
+        problem = Problem("execute", "", load_suite=lambda: suite)
+        data = {
+            name: text.encode() if isinstance(text, str) else text for name, text in (files or {}).items()
+        }
+        future: Future[Execution] = Future()
+        self._put(Request(Job("execute", 0, code, problem, limits, data), execute=True), future)
+        return future
+
+    async def grade(self, job: Job) -> Outcome:
+        """The outcome of a program; cancelling this cancels its future."""
+        return await asyncio.wrap_future(self.submit(job))
+
+    def grade_all(self, jobs: Iterable[Job]) -> list[Outcome]:
+        """The outcomes of programs, in their order."""
+        futures = [self.submit(job) for job in jobs]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
+        """As `Runner.run`, for several callers at once."""
+        done: SimpleQueue[Future[Outcome]] = SimpleQueue()
+        source, exhausted, waiting = iter(jobs), False, set[Future[Outcome]]()
+        try:
+            while waiting or not exhausted:
+                idle = False
+                while not (exhausted or idle) and len(waiting) < _WINDOW and done.empty():
+                    job = next(source, _NO_MORE)
+                    exhausted, idle = job is _NO_MORE, job is None
+                    if isinstance(job, Job):
+                        future = self.submit(job)
+                        waiting.add(future)
+                        future.add_done_callback(done.put)
+                with contextlib.suppress(Empty):
+                    future = done.get(bool(waiting) or idle, _POLL_SECONDS if idle else None)
+                    waiting.discard(future)
+                    yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def describe(self) -> dict[str, Any]:
+        """As `Runner.describe`; starts the runner."""
+        self.__enter__()
+        runner = cast("Any", self._runner)
+        described: dict[str, Any] = dict(runner.describe())
+        return described
+
+    def _put(self, request: Request, future: Future[Any]) -> None:
+        check_files(request.job.files)
+        if not isinstance(request.job.code, str):
+            raise TypeError(f"a program is text, not {type(request.job.code).__name__}")
+        self._start()
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this grading service is closed; open another")
+            if self._error is not None:
+                future.set_exception(self._error)
+                return
+            self._queue.append((request, future))
+            wanted, self._idle = self._idle, False
+        if wanted:
+            self._notify()
+
+    # --- the feeding thread ----------------------------------------------------------------------
+
+    def _notify(self) -> None:
+        with self._lock, contextlib.suppress(OSError):  # full: it is readable as it is; or closed
+            os.write(self._waker, b".")
+
+    def _drive(self) -> None:
+        try:
+            with self._opened() as runner:
+                self._runner = runner
+                self._ready.set()
+                serve = getattr(runner, "serve", None)
+                served = serve(self._requests(), wake=self._wake) if serve else self._by_batches(runner)
+                with contextlib.closing(served):
+                    for request, answer in served:
+                        self._deliver(request, answer)
+        except BaseException as error:  # it reaches everyone who waits
+            self._fail(error)
+        finally:
+            self._fail(CancelledError())
+            with self._lock:
+                for fd in (self._wake, self._waker):
+                    os.close(fd)
+                self._wake = self._waker = -1
+            self._ready.set()
+
+    def _opened(self) -> AbstractContextManager[Runner | Grader]:
+        return Runner(**self._options) if self._given is None else nullcontext(self._given)
+
+    def _requests(self) -> Iterator[Request | None]:
+        """For `Runner.serve`: `None` while nothing is queued; ends when the service is closed."""
+        while True:
+            with self._lock:
+                taken = self._queue.popleft() if self._queue else None
+                if taken is None:
+                    if self._closed:
+                        return
+                    self._idle = True
+            if taken is None:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake, 1 << 16)
+                yield None
+            elif (request := self._begun(*taken)) is not None:
+                yield request
+
+    def _begun(self, request: Request, future: Future[Any]) -> Request | None:
+        """What the runner is to get, unless it is cancelled, or its tests can't be loaded."""
+        if not future.set_running_or_notify_cancel():
+            return None
+        try:
+            request = replace(request, job=replace(request.job, problem=self._loaded(request.job.problem)))
+        except Exception as error:  # a benchmark's code and data: this job's trouble, and no other's
+            future.set_exception(error)
+            return None
+        self._answers[request] = future
+        return request
+
+    def _loaded(self, problem: Problem) -> Problem:
+        """The problem with its tests in memory, packed: loading them takes a millisecond."""
+        loaded = self._packed.get(problem)
+        if loaded is None:
+            suite = problem.suite
+            loaded = replace(problem, load_suite=lambda: suite)
+            while len(self._packed) >= _KEPT_SUITES:
+                del self._packed[next(iter(self._packed))]
+            self._packed[problem] = loaded
+        return loaded
+
+    def _by_batches(self, runner: Grader) -> Generator[tuple[Request, Outcome]]:
+        """Serve with a grader that only runs jobs to their end: all that is queued, then all queued since."""
+        requests = self._requests()
+        held: deque[Request] = deque()
+        while True:
+            batch: dict[tuple[str, int | str], Request] = {}
+            for request in requests if not held else iter([*held, None]):
+                if request is None:
+                    break
+                key = request.job.task_id, request.job.sample_id
+                if batch.setdefault(key, request) is not request:
+                    held.append(request)
+            for request in batch.values():
+                with contextlib.suppress(ValueError):
+                    held.remove(request)
+            if batch:
+                for outcome in runner.run([request.job for request in batch.values()]):
+                    yield batch[outcome.task_id, outcome.sample_id], outcome
+            elif self._closed:
+                return
+            else:
+                select.select([self._wake], [], [])
+
+    def _deliver(self, request: Request, answer: Outcome | Execution) -> None:
+        future = self._answers.pop(request, None)
+        if future is not None:
+            _settle(future.set_result, answer)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._error = self._error or error
+            queued = [future for _, future in self._queue]
+            self._queue.clear()
+        for future in queued:
+            if isinstance(error, CancelledError):
+                future.cancel()
+            elif future.set_running_or_notify_cancel():
+                _settle(future.set_exception, error)
+        while self._answers:
+            try:
+                _, future = self._answers.popitem()
+            except KeyError:  # the feeding thread took the last
+                break
+            _settle(future.set_exception, error)
+
+
+def _settle(setter: Callable[[Any], None], what: object) -> None:
+    with contextlib.suppress(InvalidStateError):
+        setter(what)
+
+
+_NO_MORE = object()
+_strangers: list[Any] = []
+
+
+def _close_all() -> None:
+    for service in list(_services):
+        service.close()
+
+
+def _forget_all() -> None:
+    for service in list(_services):
+        service._forked()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_forget_all)
