@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -444,7 +445,7 @@ def test_missing_layers_are_said_aloud(monkeypatch):
 
     def without_landlock(self):
         ready(self)
-        self.layers = self.layers | {"landlock": "not in this kernel"}
+        self._info = replace(self._info, layers=self._info.layers | {"landlock": "not in this kernel"})
 
     monkeypatch.setattr(LocalWorker, "wait_ready", without_landlock)
     with pytest.warns(
