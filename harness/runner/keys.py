@@ -13,7 +13,7 @@ from harness.compare import PROFILES, Profile
 from harness.runner.server import PACKAGES
 from harness.types import Limits
 
-GRADER_VERSION = "3"
+GRADER_VERSION = "4"
 """Raised whenever the runner may come to another outcome for the same program."""
 
 

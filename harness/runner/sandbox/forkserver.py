@@ -20,7 +20,7 @@ import sys
 import threading
 from typing import Any
 
-from . import child, clone, hot_pages, huge_text, isolation, namespaces, rehearsal, warmup, wire
+from . import child, clone, hot_pages, huge_text, isolation, namespaces, recursion, rehearsal, warmup, wire
 from .dispatcher import Dispatcher, Pipes
 from .job import Board
 from .program import REPORT_FD
@@ -190,6 +190,7 @@ def preload(config: dict[str, Any]) -> None:
     sys.path = [path for path in sys.path if path not in ("", config["folder"])]
     with os.fdopen(os.memfd_create("warm-up"), "wb") as file:
         warmup.warm_up(file.fileno())
+    recursion.follow_limit()
     gc.collect()
     gc.freeze()
     gc.disable()
