@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env demo demo-grading test lint check types docs bench eval-peers learning real-data load kills service soak parity gold honest-answers clean
+.PHONY: help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak parity gold honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ demo-grading: env  ## grade right, wrong and hostile programs on generated probl
 
 test: env  ## run the tests; those that need real data skip unless RLTF_DATA names its folder
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-python:  ## test runner and benchmarks on another Python, without torch: make test-python PYTHON=python3.13
+	@tools/test_python.sh "$(PYTHON)" $(ARGS)
 
 check: lint types  ## lint, types and the tests that take less than two seconds each
 	@$(BIN)/python -m pytest -q -n auto -m "not slow" $(ARGS)
@@ -98,5 +101,5 @@ honest-answers: env  ## time the costliest honest comparisons beside their budge
 	@$(BIN)/python studies/honest_answers.py $(ARGS)
 
 clean:  ## remove what was made here: .venv, caches, build output, run folders of the demo
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis results/runs/demo*
+	rm -rf $(VENV) $(VENV)-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis results/runs/demo*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,7 +20,18 @@ import sys
 import threading
 from typing import Any
 
-from . import child, clone, huge_pages, isolation, namespaces, page_profile, pinned_pages, protocol, warmup
+from . import (
+    child,
+    clone,
+    huge_pages,
+    isolation,
+    namespaces,
+    page_profile,
+    pinned_pages,
+    protocol,
+    recursion,
+    warmup,
+)
 from .dispatcher import Dispatcher, Pipes
 from .job import Board
 from .program import REPORT_FD
@@ -192,6 +203,7 @@ def preload(config: dict[str, Any]) -> None:
     sys.path = [path for path in sys.path if path not in ("", config["folder"])]
     with os.fdopen(os.memfd_create("warm-up"), "wb") as file:
         warmup.warm_up(file.fileno())
+    recursion.follow_limit()
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -43,6 +43,7 @@ TOO_LARGE = b'{"kind":"too_large"}'
 _MAX_MESSAGE = 300
 _to_json = json.JSONEncoder(ensure_ascii=True).encode
 _cpu = time.process_time
+_set_recursion_limit = sys.setrecursionlimit  # the program's may become another; see `recursion`
 
 
 class Report:
@@ -138,7 +139,7 @@ def prepare(name: str, preamble: dict[str, Any]) -> dict[str, Any]:
     namespace.update(preamble)
     namespace.update(__name__=name, __file__=FILENAME, __builtins__=builtins)
     sys.argv = [FILENAME]
-    sys.setrecursionlimit(1000 + STACK_DEPTH_ALLOWANCE)
+    _set_recursion_limit(1000 + STACK_DEPTH_ALLOWANCE)
     gc.freeze()  # what is there already is not the program's to collect, nor to count as new
     gc.enable()
     return namespace
