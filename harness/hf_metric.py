@@ -34,7 +34,7 @@ from harness.compare import PROFILES
 from harness.errors import InfrastructureError, InputError
 from harness.metrics.pass_at_k import pass_at_k
 from harness.programs.task_ids import TaskIndex, UnknownTask, WrongSplit
-from harness.runner import Runner
+from harness.service import GradingService
 from harness.types import AssertTest, Benchmark, Job, Limits, Outcome, Problem, TestKind, TestSuite
 
 DEFAULT_KS = (1, 10, 100)
@@ -90,8 +90,8 @@ class ProgramsPass(evaluate.Metric):  # type: ignore[misc]  # evaluate has no ty
         find = _reader(self._benchmark)
         problems = [find(task, reference) for task, reference in enumerate(references)]
         limits = Limits(cpu_seconds=timeout, load_cpu_seconds=timeout)
-        with Runner(workers=num_workers, limits=limits, profiles=(profile,)) as runner:
-            outcomes = sorted(runner.run(_jobs(predictions, problems)), key=_place)
+        with GradingService(workers=num_workers, limits=limits, profiles=(profile,)) as service:
+            outcomes = sorted(service.run(_jobs(predictions, problems)), key=_place)
         _warn_of_insiders(outcomes)
         details: dict[int, list[tuple[int, dict[str, Any]]]] = {task: [] for task in range(len(problems))}
         for outcome in outcomes:

@@ -8,7 +8,7 @@
 
 One thread feeds `Runner.serve` from a queue; it sleeps on a pipe that `submit` writes to, so an idle service
 answers at once and costs nothing. A copy made by fork or pickle opens a runner of its own at first use.
-Does not cover: grading itself (`harness.runner`), or a bound on what is queued: a future is held for each job.
+Does not cover: grading itself (`harness.runner`), or a bound on what is queued.
 """
 
 from __future__ import annotations
@@ -212,8 +212,8 @@ class GradingService:
             code: A script.
             stdin: What it reads.
             files: Small files that it finds in its folder, by plain names.
-            limits: What it may use; the runner's by default. A set of limits that is new costs a start of half
-                a second, and few sets are kept ready: do not vary them by program.
+            limits: What it may use; the runner's by default. A set of limits that is new costs a start of
+                half a second, and few sets are kept ready: do not vary them by program.
 
         Raises:
             InputError: For a file that can't be there.
@@ -264,6 +264,10 @@ class GradingService:
         finally:
             for future in waiting:
                 future.cancel()
+
+    def cancel(self) -> None:
+        """As `Runner.cancel`, for good: what is queued or running is given up, for all who wait."""
+        self.close()
 
     def describe(self) -> dict[str, Any]:
         """As `Runner.describe`; starts the runner."""
@@ -359,18 +363,19 @@ class GradingService:
     def _by_batches(self, runner: Grader) -> Generator[tuple[Request, Outcome]]:
         """Serve with a grader that only runs jobs to their end: all that is queued, then all queued since."""
         requests = self._requests()
-        held: deque[Request] = deque()
+        waiting: list[Request] = []
         while True:
-            batch: dict[tuple[str, int | str], Request] = {}
-            for request in requests if not held else iter([*held, None]):
+            for request in requests:
                 if request is None:
                     break
-                key = request.job.task_id, request.job.sample_id
-                if batch.setdefault(key, request) is not request:
-                    held.append(request)
-            for request in batch.values():
-                with contextlib.suppress(ValueError):
-                    held.remove(request)
+                waiting.append(request)
+            # Outcomes are known by their ids: programs that share them go one after the other.
+            batch: dict[tuple[str, int | str], Request] = {}
+            later = []
+            for request in waiting:
+                if batch.setdefault((request.job.task_id, request.job.sample_id), request) is not request:
+                    later.append(request)
+            waiting = later
             if batch:
                 for outcome in runner.run([request.job for request in batch.values()]):
                     yield batch[outcome.task_id, outcome.sample_id], outcome

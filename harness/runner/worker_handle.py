@@ -67,18 +67,14 @@ class LocalWorker:
             self._process = context.Process(target=worker_main, args=(other, charge), daemon=True)
             with _hidden_main():
                 self._process.start()
+            self.pid: int = self._process.pid
+            """Process id."""
             ends.pop_all()
         for end in (other, tie, beats):
             end.close()
         self._inbox, self._outbox = Inbox(self.connection), Outbox(self.connection)
         self._pulse = Pulse(self._beats)
         self._info: WorkerInfo | None = None
-
-    @property
-    def pid(self) -> int:
-        """Process id of the worker."""
-        pid: int = self._process.pid
-        return pid
 
     @property
     def info(self) -> WorkerInfo:

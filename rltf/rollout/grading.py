@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness.evaluate.evaluation import Grader
 from harness.extraction import extract_program
 from harness.models import Completion, Finish
+from harness.service import GradingService
 from harness.types import Job, Outcome, Problem
-
-_CHUNK = 32
-"""Programs handed to the grader together."""
 
 Key = tuple[str, int, bool]
 """Problem, number of the sample, whether it is the greedy one."""
@@ -62,39 +60,26 @@ def grade_beside(
         What waits for the verdicts and gives them.
     """
 
-    def grade(chunk: list[Program]) -> list[tuple[Program, Outcome]]:
-        jobs = [
-            Job(each.completion.task_id, i, each.code, problems[each.completion.task_id])
-            for i, each in enumerate(chunk)
-        ]
-        outcomes = {outcome.sample_id: outcome for outcome in grader.run(jobs)}
-        return [(each, outcomes[i]) for i, each in enumerate(chunk)]
-
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="grading")
+    service = GradingService(runner=grader)
+    graded: list[tuple[Program, Future[Outcome]]] = []
     try:
         with _timed(seconds, "sampling"):
-            chunks = [thread.submit(grade, chunk) for chunk in _chunks(programs)]
+            for number, program in enumerate(programs):
+                task_id = program.completion.task_id
+                job = Job(task_id, number, program.code, problems[task_id])
+                graded.append((program, service.submit(job)))
     except BaseException:
-        thread.shutdown(cancel_futures=True)
+        service.close()
         raise
-    thread.shutdown(wait=False)  # it ends with the last chunk
 
     def verdicts() -> list[tuple[Program, Outcome]]:
         with _timed(seconds, "grading"):
-            return [pair for chunk in chunks for pair in chunk.result()]
+            try:
+                return [(program, future.result()) for program, future in graded]
+            finally:
+                service.close()
 
     return verdicts
-
-
-def _chunks(programs: Iterable[Program]) -> Iterator[list[Program]]:
-    chunk: list[Program] = []
-    for program in programs:
-        chunk.append(program)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 @contextmanager

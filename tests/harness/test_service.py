@@ -1,4 +1,4 @@
-"""The grading service: every outcome to its asker, from threads, coroutines, forks and copies; nothing left."""
+"""The grading service: every outcome to its asker, from threads, coroutines and copies; nothing left."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ CLIENTS = 64
 
 
 def job(number):
-    """A program unlike any other, right unless its number is a multiple of three; the ids are all the same."""
+    """A program unlike any other, right unless its number is a multiple of three; all ids are the same."""
     return Job("echo", 0, f"print({'input()' if number % 3 else 0})  # {number}", PROBLEM)
 
 
@@ -139,7 +139,7 @@ def test_an_error_of_one_problem_is_its_askers_alone(service):
 
 
 def test_an_error_in_the_block_ends_the_service_at_once():
-    with pytest.raises(KeyError), GradingService(workers=1, limits=LIMITS) as service:
+    with pytest.raises(KeyError), GradingService(workers=1, limits=LIMITS) as service:  # noqa: PT012 - all of it
         futures = [service.submit(job(number)) for number in range(200)]
         raise KeyError
     assert any(future.cancelled() or isinstance(future.exception(), CancelledError) for future in futures)

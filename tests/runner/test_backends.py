@@ -1,4 +1,4 @@
-"""Workers that are no process of ours: any object that keeps to the protocol grades; the host does the rest."""
+"""Workers that are no process of ours: any object that keeps to the protocol grades."""
 
 import os
 from dataclasses import replace

@@ -17,7 +17,10 @@ def runner():
         yield runner
 
 
-def executed(runner, code, kind=TestKind.STDIN, tests=(StdinTest("", ""),), entry_point=None, **job):
+ONE = (StdinTest("", ""),)
+
+
+def executed(runner, code, kind=TestKind.STDIN, tests=ONE, entry_point=None, **job):
     suite = TestSuite.pack(kind, list(tests), entry_point=entry_point)
     problem = Problem("task", "", load_suite=lambda: suite)
     (execution,) = runner.execute([Job("task", 7, code, problem, **job)])
@@ -38,7 +41,8 @@ def test_a_script_leaves_output_exit_code_and_costs_for_each_input(runner):
 
 
 def test_calls_leave_values_and_each_its_own_output(runner):
-    code = "import sys\ndef f(x):\n    print('out', x)\n    print('err', x, file=sys.stderr)\n    return {x: (6 // x, object)}"
+    code = "import sys\ndef f(x):\n    print('out', x)\n"
+    code += "    print('err', x, file=sys.stderr)\n    return {x: (6 // x, object)}"
     tests = [CallTest([1], None), CallTest([0], None), CallTest([2], None)]
     execution = executed(runner, code, TestKind.CALL, tests, "f")
     first, second, third = execution.tests
