@@ -125,7 +125,7 @@ def main() -> int:
         for outcome in runner.run(jobs(args.programs, args.seed, started + args.seconds)):
             soak.add(outcome)
             if soak.outcomes % SAMPLE_EVERY == 0:
-                judges = sum(resident_mib(judge.worker.worker.pid) for judge in runner._workers)
+                judges = sum(resident_mib(judge.worker.pid) for judge in runner._workers)
                 soak.looks.append((time.monotonic() - started, soak.outcomes, resident_mib("self"), judges))
         workers = runner.workers
     if len(soak.looks) < 8:

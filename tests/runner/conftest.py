@@ -125,7 +125,7 @@ def _is_zombie(pid: int) -> bool:
 
 def judge_pids(runner: Runner) -> list[int]:
     """Processes of the judges."""
-    return [judge.worker.worker.pid for judge in runner._workers]
+    return [judge.worker.pid for judge in runner._workers]
 
 
 def server_pids(runner: Runner) -> list[int]:

@@ -93,7 +93,7 @@ def test_a_program_that_is_lost_alone_too_has_failed_and_costs_nobody_else(proce
 def test_a_program_that_is_lost_only_beside_others_is_graded_alone(processes, monkeypatch):
     monkeypatch.setattr("harness.runner.runner._MAX_LOSSES", 1)
     with Runner(workers=2, limits=LIMITS) as runner:
-        first = runner._workers[0].worker.worker.pid, runner._workers[1].worker.pid
+        first = runner._workers[0].worker.pid, runner._workers[1].worker.pid
 
         def kill():
             time.sleep(0.3)

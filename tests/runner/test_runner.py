@@ -381,7 +381,7 @@ from harness.types import StdinTest, TestKind
 suite = TestSuite.pack(TestKind.STDIN, [StdinTest("1\\n", "1\\n")])
 problem = Problem("echo", "", load_suite=lambda: suite)
 with Runner(workers=2) as runner:
-    print(*[judge.worker.worker.pid for judge in runner._workers], flush=True)
+    print(*[judge.worker.pid for judge in runner._workers], flush=True)
     for outcome in runner.run(Job("echo", n, f"print(input()) # {n}", problem) for n in itertools.count()):
         pass
 """
