@@ -1,8 +1,8 @@
 """Grade a run's samples while they are being made: the journals are the queue.
 
-A thread reads what has been recorded, by this process and by the others of the launch, and gives it to the
-runner. Nothing is held in memory between sampling and grading, sampling never waits for grading, and what an
-earlier session left ungraded comes first, by the same way.
+A thread reads what has been recorded, by this process and by the others of the launch, and gives it to a
+`GradingService`. Nothing is held in memory between sampling and grading, sampling never waits for grading,
+and what an earlier session left ungraded comes first, by the same way.
 Does not cover: sampling, or the order of the outcomes.
 """
 
@@ -18,6 +18,7 @@ from harness.evaluate.grader import Grader
 from harness.report.progress import Progress
 from harness.run_store.journal import OutcomeFile, RowFile
 from harness.run_store.records import Key
+from harness.service import GradingService
 from harness.types import Benchmark, Job, Outcome
 
 
@@ -64,7 +65,7 @@ class BesideSampling:
         self._left = set(wanted)
         self._started, self._progress = started, progress
         self._thread = threading.Thread(target=self._work, name="grading", daemon=True)
-        self._runner: LiveGrader | None = None
+        self._service: GradingService | None = None
         self._error: BaseException | None = None
         self._ready, self._no_more, self._stop = threading.Event(), threading.Event(), threading.Event()
 
@@ -95,17 +96,17 @@ class BesideSampling:
 
     def _give_up(self) -> None:
         self._stop.set()
-        if self._runner is not None:
-            self._runner.cancel()
+        if self._service is not None:
+            self._service.cancel()
         self._thread.join()
 
     def _work(self) -> None:
         try:
-            with self._start_runner() as runner:
+            with self._start_runner() as runner, GradingService(runner=runner) as service:
                 self._started(runner)
-                self._runner = runner
+                self._service = service
                 self._ready.set()
-                for outcome in runner.run(self._jobs()):
+                for outcome in service.run(self._jobs()):
                     self._outcomes.append(outcome)
                     self._progress.update(outcome)
         except BaseException as error:  # raised in the thread that waits for this one

@@ -111,9 +111,9 @@ def test_a_runner_started_in_a_thread_outlives_the_thread():
     thread.start()
     thread.join()
     try:
-        judge = runner._workers[0].pid
+        judge = runner._workers[0].worker.pid
         all_pass(list(runner.run(jobs(5))), 5)
-        assert runner._workers[0].pid == judge
+        assert runner._workers[0].worker.pid == judge
     finally:
         runner.close()
 
@@ -165,10 +165,10 @@ def test_a_judge_that_is_stopped_is_replaced_and_no_verdict_is_lost():
     with Runner(workers=2, limits=LIMITS) as runner:
         run = runner.run(jobs(400))
         outcomes = [next(run)]
-        stopped = runner._workers[0].pid
+        stopped = runner._workers[0].worker.pid
         os.kill(stopped, signal.SIGSTOP)
         outcomes += run
-        assert stopped not in [judge.pid for judge in runner._workers]
+        assert stopped not in [judge.worker.pid for judge in runner._workers]
     all_pass(outcomes, 400)
     assert gone(stopped)
 
@@ -176,14 +176,14 @@ def test_a_judge_that_is_stopped_is_replaced_and_no_verdict_is_lost():
 @pytest.mark.usefixtures("impatient")
 def test_neither_a_long_program_nor_a_slow_consumer_costs_a_judge():
     with Runner(workers=1, limits=Limits(cpu_seconds=1.0, wall_factor=6.0)) as runner:
-        judge = runner._workers[0].pid
+        judge = runner._workers[0].worker.pid
         outcomes = []
         slow = Job("echo", 0, "import time\ntime.sleep(4)\nprint(input())", PROBLEM)
         for outcome in runner.run([slow, *jobs(30)[1:]]):
             outcomes.append(outcome)
             if len(outcomes) in {2, 20}:
                 time.sleep(4)
-        assert runner._workers[0].pid == judge
+        assert runner._workers[0].worker.pid == judge
     all_pass(outcomes, 30)
 
 
@@ -192,7 +192,7 @@ def test_a_judge_that_is_ended_from_outside_is_replaced(number):
     with Runner(workers=2, limits=LIMITS) as runner:
         run = runner.run(jobs(200))
         outcomes = [next(run)]
-        os.kill(runner._workers[1].pid, number)
+        os.kill(runner._workers[1].worker.pid, number)
         outcomes += run
     all_pass(outcomes, 200)
 

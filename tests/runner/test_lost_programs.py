@@ -181,15 +181,14 @@ def test_a_lost_program_blames_no_line_and_is_worth_no_more_than_an_error():
 
 def test_a_shortage_while_starting_is_waited_out_and_leaves_no_descriptor(monkeypatch):
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.001)
-    start, failures = pool.Worker, iter([BlockingIOError(11, "no process"), OSError(12, "no memory")] * 3)
+    failures = iter([BlockingIOError(11, "no process"), OSError(12, "no memory")] * 3)
 
     def scarce(*args, **options):
         for error in failures:
             raise error
-        return start(*args, **options)
+        return LocalWorker(*args, **options)
 
-    monkeypatch.setattr(pool, "Worker", scarce)
-    with Runner(workers=1, limits=LIMITS) as runner:
+    with Runner(workers=[scarce], limits=LIMITS) as runner:
         assert next(failures, None) is None
         assert len(list(runner.run(map(right, range(3))))) == 3
 
@@ -212,9 +211,8 @@ def test_a_lasting_shortage_is_one_line_and_closing_raises_nothing(monkeypatch):
     def refused(*args, **options):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(pool, "Worker", refused)
     monkeypatch.setattr(pool, "SHORTAGE_ATTEMPTS", 2)
-    runner = Runner(workers=1, limits=LIMITS)
+    runner = Runner(workers=[refused], limits=LIMITS)
     with pytest.raises(InfrastructureError, match="temporarily unavailable; raise the limit"):
         runner.__enter__()
     runner.close()
@@ -224,8 +222,8 @@ def test_closing_raises_nothing_whatever_has_gone_before():
     with Runner(workers=1, limits=LIMITS) as runner:
         (judge,) = runner._workers
         os.kill(judge.worker.pid, signal.SIGKILL)
-        judge.close(at_once=True)
-        judge.close()
+        judge.worker.close(at_once=True)
+        judge.worker.close()
 
 
 def test_what_is_retried_is_given_up_at_last_and_what_is_not_named_at_once(monkeypatch):
