@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help env demo demo-grading test lint types readme bench eval-peers learning real-data load kills soak parity gold clean
+.PHONY: help env demo demo-grading test test-python lint types readme bench eval-peers learning real-data load kills soak parity gold clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ demo-grading: env  ## grade right, wrong and hostile programs on generated probl
 test: env  ## run the tests; those that need real data skip unless RLTF_DATA names its folder
 	@$(BIN)/python -m pytest $(ARGS)
 
+test-python:  ## test runner and benchmarks on another Python, without torch: make test-python PYTHON=python3.13
+	@tools/test_python.sh "$(PYTHON)" $(ARGS)
+
 lint: env  ## check style and format
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -89,5 +92,5 @@ gold: env  ## grade the reference solutions of MBPP and APPS, on the data in RLT
 	@$(BIN)/python tests/perf/gold.py $(ARGS)
 
 clean:  ## remove what was made here: .venv, caches, build output, run folders of the demo
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis results/runs/demo*
+	rm -rf $(VENV) $(VENV)-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis results/runs/demo*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,10 +28,6 @@ READS = {
         "import io, traceback\nout = io.StringIO()\ntry:\n    1 / 0  # here\nexcept ZeroDivisionError:\n"
         "    traceback.print_exc(file=out)\nprint(out.getvalue().count('1 / 0  # here'))"
     ),
-    "logging.exception": (
-        "import io, logging\nout = io.StringIO()\nlogging.basicConfig(stream=out)\ntry:\n    1 / 0  # here\n"
-        "except ZeroDivisionError:\n    logging.exception('')\nprint(out.getvalue().count('1 / 0  # here'))"
-    ),
     "linecache": "import linecache\nprint(linecache.getline(__file__, 1).count('import'))",
     "co_filename": "import sys\nprint(len(open(sys._getframe().f_code.co_filename).readlines()) - 1)",
     "the folder": "import glob\nprint(len(glob.glob('*.py')))",
