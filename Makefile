@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --constraint constraints.txt
 STAMP := $(VENV)/.installed
 ARGS ?=
+TIMEOUT ?= 0
 
 .PHONY: help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak parity gold honest-answers clean
 
@@ -52,7 +53,7 @@ test: env  ## run the tests; those that need real data skip unless RLTF_DATA nam
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-python:  ## test runner and benchmarks on another Python, without torch: make test-python PYTHON=python3.13
-	@tools/test_python.sh "$(PYTHON)" $(ARGS)
+	@tools/test_python.sh "$(PYTHON)" "$(TIMEOUT)" $(ARGS)
 
 check: lint types  ## lint, types and the tests that take less than two seconds each
 	@$(BIN)/python -m pytest -q -n auto -m "not slow" $(ARGS)

@@ -2,14 +2,16 @@
 # Runs tests on another Python than .venv's, in an environment of its own, without torch: what depends on the
 # interpreter needs none. `make test-python PYTHON=python3.13` calls this.
 #
-#     tools/test_python.sh PYTHON [ARGUMENTS OF PYTEST]
+#     tools/test_python.sh PYTHON SECONDS [ARGUMENTS OF PYTEST]
 #
-# Where PYTHON is absent, or its packages can't be had, it says so and ends with status 0.
+# Tests that take longer than SECONDS are ended and have failed; 0 sets no limit. Where PYTHON is absent, or its
+# packages can't be had, it says so and ends with status 0.
 set -eu
 cd "$(dirname "$0")/.."
 
 python=$1
-shift
+seconds=$2
+shift 2
 version=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || {
     echo "skipped: $python can't be run here"
     exit 0
@@ -26,6 +28,6 @@ if [ ! -e "$venv/.installed" ] || [ -n "$(find pyproject.toml constraints.txt -n
     }
     touch "$venv/.installed"
 fi
-[ $# -gt 0 ] || set -- -q -m "not slow" tests/runner tests/benchmarks
+[ $# -gt 0 ] || set -- tests/runner tests/benchmarks
 echo "Python $version"
-exec "$venv/bin/python" -m pytest -p no:cacheprovider "$@"
+exec timeout --signal=INT --kill-after=20 "$seconds" "$venv/bin/python" -m pytest -p no:cacheprovider "$@"

@@ -1,11 +1,11 @@
 """A program's own source as a file in its folder, for programs that may read it.
 
 With `python solution.py` the script lies in the working folder: `open(__file__)`, `inspect.getsource` and the
-lines in `traceback.format_exc()` come from there. To make and remove a file costs more than ten times what
-this search does, and next to no program reads it; so it is written for those whose text has a word of those
-ways, and the folder of all others stays empty. It holds what the program's process has read anyway. Does not
-cover: a program that puts the file's name together out of pieces, or that looks up its traceback by
-`logging`.
+lines in `traceback.format_exc()` come from there. To make and remove a file costs every process more than to
+look for a word, and next to no program reads it; so it is written for those whose text has a word of those
+ways, and the folder of all others stays empty. It holds what the program's process has read anyway.
+Does not cover: a program that puts the file's name together out of pieces, or that looks up its traceback
+by `logging`.
 """
 
 from __future__ import annotations
