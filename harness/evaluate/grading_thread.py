@@ -72,7 +72,11 @@ class BesideSampling:
     def __enter__(self) -> Self:
         """Start the runner; returns when it is ready, so that its errors come before any sampling."""
         self._thread.start()
-        self._ready.wait()
+        try:
+            self._ready.wait()
+        except BaseException:  # Ctrl-C: the thread must have ended its runner before this process ends
+            self._give_up()
+            raise
         self.check()
         return self
 
