@@ -32,7 +32,7 @@ PAIRS = {
 def test_every_byte_sent_is_the_same_whatever_is_expected(kind, monkeypatch):
     sent = []
     monkeypatch.setattr(
-        module.wire, "write_frame", lambda fd, header, blobs=(): sent.append(protocol.frame(header, blobs))
+        module.protocol, "write_frame", lambda fd, header, blobs=(): sent.append(protocol.frame(header, blobs))
     )
     for suite in PAIRS[kind]:
         server = ForkServer.__new__(ForkServer)
