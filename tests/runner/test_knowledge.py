@@ -31,9 +31,11 @@ PAIRS = {
 @pytest.mark.parametrize("kind", PAIRS)
 def test_every_byte_sent_is_the_same_whatever_is_expected(kind, monkeypatch):
     sent = []
-    monkeypatch.setattr(
-        module.protocol, "write_frame", lambda fd, header, blobs=(): sent.append(protocol.frame(header, blobs))
-    )
+
+    def keep(_fd, header, blobs=()):
+        sent.append(protocol.frame(header, blobs))
+
+    monkeypatch.setattr(module.protocol, "write_frame", keep)
     for suite in PAIRS[kind]:
         server = ForkServer.__new__(ForkServer)
         server._begin()
