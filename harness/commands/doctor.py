@@ -37,7 +37,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Check the sandbox on this machine, and measure how fast it grades.",
         epilog="Exit status: 0 every layer holds; 1 some layer is missing; 2 nothing can be graded here.",
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="judges (default: the processors available)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="grader workers (default: the processors available)"
+    )
     parser.add_argument(
         "--seconds", type=float, default=1.0, metavar="S", help="how long to grade for the rate (default: 1)"
     )

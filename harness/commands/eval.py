@@ -101,7 +101,11 @@ def _add_prompting(parser: argparse.ArgumentParser) -> None:
         " of the model's end tokens (auto), always (on), never (off)",
     )
     parser.add_argument(
-        "--source-tokens", type=int, metavar="N", help="shorten prompts to this many tokens; 0: no limit"
+        "--max-prompt-tokens",
+        dest="source_tokens",
+        type=int,
+        metavar="N",
+        help="shorten prompts to this many tokens; 0: no limit",
     )
     parser.add_argument(
         "--truncation",
@@ -164,7 +168,10 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         help="for one answer of a server (default: 600)",
     )
     parser.add_argument(
-        "--tokenizer", type=Path, metavar="PATH", help="of a server's model, to count --source-tokens with"
+        "--tokenizer",
+        type=Path,
+        metavar="PATH",
+        help="of a server's model, to count --max-prompt-tokens with",
     )
 
 

@@ -62,7 +62,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="local tokenizer.json, or a folder with one, to count tokens with",
     )
     parser.add_argument(
-        "--max-tokens", type=int, metavar="N", help="shorten to this many tokens, special ones included"
+        "--max-prompt-tokens",
+        type=int,
+        metavar="N",
+        help="shorten to this many tokens, special ones included",
     )
     parser.add_argument(
         "--truncation",
@@ -97,8 +100,8 @@ def _as_written(args: argparse.Namespace) -> tuple[Prompt, str]:
     """In the format's words, whatever the model."""
     from harness.prompts import find_format, make_prompt  # noqa: PLC0415 - only when a command runs
 
-    if (args.tokenizer is None) != (args.max_tokens is None):
-        raise InputError("--tokenizer and --max-tokens go together: tokens are counted by a tokenizer")
+    if (args.tokenizer is None) != (args.max_prompt_tokens is None):
+        raise InputError("--tokenizer and --max-prompt-tokens go together: tokens are counted by a tokenizer")
     for name in ("adapter", "gguf_file"):
         if getattr(args, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} is for a model: pass --model too, or leave it out")
@@ -132,7 +135,7 @@ def _as_read(args: argparse.Namespace) -> tuple[Prompt, str]:
         ContextWindow(None, shared=not reader.seq2seq),
         chat=args.chat,
         truncation=args.truncation,
-        source_tokens=args.max_tokens,
+        source_tokens=args.max_prompt_tokens,
     )
     read = prompting.encode(make_prompt(asked.form, benchmark.problems[0]), 1)
     shortened = ", shortened" if read.prompt.shortened else ""
@@ -154,7 +157,7 @@ def _fitted(prompt: Prompt, args: argparse.Namespace) -> tuple[Prompt, str]:
 
     encode, decode = load_tokenizer(args.tokenizer)
     before = len(encode(prompt.text))
-    fitted = fit(prompt, args.max_tokens, encode, decode, truncation=args.truncation)
+    fitted = fit(prompt, args.max_prompt_tokens, encode, decode, truncation=args.truncation)
     after = len(encode(fitted.text))
     return fitted, f"tokens {after}" + (f", shortened from {before}" if fitted.shortened else "")
 

@@ -68,7 +68,14 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_input(parser)
     add_running(parser)
     add_budgets(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap intervals (default: 0)")
+    parser.add_argument(
+        "--bootstrap-seed",
+        dest="seed",
+        type=int,
+        metavar="N",
+        default=0,
+        help="of the intervals (default: 0)",
+    )
     parser.set_defaults(run=run)
 
 

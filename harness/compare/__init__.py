@@ -1,7 +1,7 @@
 """Comparison profiles: what counts as the right answer.
 
 Read `profiles.py` first; `strict.py`, `apps.py` and `asserts.py` hold the rules. Everything here is
-called by the trusted judge on data that a hostile program made: a comparison answers True or False,
+called by the trusted grader worker on data that a hostile program made: a comparison answers True or False,
 raises nothing, and its cost is bounded by the sizes of what it compares.
 """
 

@@ -24,7 +24,7 @@ _CHUNK = 1 << 17
 """Tokens of a line held in memory at once."""
 _LONG, _MOST_LINES = 1 << 20, 1_000_000
 """A flood of lines, far more than are expected, is wrong, whatever the reference's sets of them would say: it
-would take the judge's memory. The longest expected output of APPS has a tenth of that."""
+would take the worker's memory. The longest expected output of APPS has a tenth of that."""
 
 
 def stdout_matches(output: str, expected: str, *, reals: RealPositions | None = None) -> bool:

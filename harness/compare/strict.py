@@ -110,7 +110,7 @@ def stdout_matches(output: str, expected: str, *, reals: RealPositions | None = 
     if output == expected:
         return True
     wanted = tokens(expected)
-    # Bounded by what is expected: a flood of tokens must not cost the judge its memory.
+    # Bounded by what is expected: a flood of tokens must not cost the grader worker its memory.
     given = tokens(output, len(wanted))
     if len(given) != len(wanted):
         return False

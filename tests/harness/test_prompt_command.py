@@ -69,8 +69,8 @@ def test_verbose_tells_the_format_on_stderr_and_leaves_stdout_alone(capfdbinary)
         ),
         (["--id", "9999"], "mini has no '9999' in this split; its 200 ids run from mini/test/0"),
         (["--id", "0-3"], "--id 0-3 names 4 problems"),
-        (["--id", "0", "--max-tokens", "5"], "--tokenizer and --max-tokens go together"),
-        (["--id", "0", "--tokenizer", "x"], "--tokenizer and --max-tokens go together"),
+        (["--id", "0", "--max-prompt-tokens", "5"], "--tokenizer and --max-prompt-tokens go together"),
+        (["--id", "0", "--tokenizer", "x"], "--tokenizer and --max-prompt-tokens go together"),
         (["--id", "0", "--truncation", "start"], "'end', 'middle', 'reference'"),
         ([], "--id"),
     ],
@@ -98,7 +98,7 @@ def tokenizer(tmp_path) -> Path:
 
 @pytest.mark.parametrize("file", ["", "tokenizer.json"])
 def test_a_prompt_is_shortened_to_the_tokens_that_fit(file, tokenizer, capfdbinary):
-    limit = ["--tokenizer", str(tokenizer / file), "--max-tokens", "30", "-v"]
+    limit = ["--tokenizer", str(tokenizer / file), "--max-prompt-tokens", "30", "-v"]
     status, out, err = run(capfdbinary, "--benchmark", "mini", "--id", "0", *limit)
     assert status == 0
     assert len(out.split()) == 30
@@ -107,7 +107,7 @@ def test_a_prompt_is_shortened_to_the_tokens_that_fit(file, tokenizer, capfdbina
 
 
 def test_a_prompt_that_does_not_fit_is_refused_in_one_line(tokenizer, capfdbinary):
-    limit = ["--tokenizer", str(tokenizer), "--max-tokens", "3"]
+    limit = ["--tokenizer", str(tokenizer), "--max-prompt-tokens", "3"]
     status, out, err = run(capfdbinary, "--benchmark", "mini", "--id", "0", *limit)
     assert (status, out) == (2, b"")
     assert "may not be cut" in err

@@ -90,7 +90,9 @@ class ServerSampler:
         if concurrency < 1 or retries < 0 or not timeout > 0:
             raise InputError("concurrency must be at least 1, retries at least 0 and timeout positive")
         if (source_tokens is None) != (tokenizer is None):
-            raise InputError("to shorten prompts for a server, name both: --tokenizer and --source-tokens")
+            raise InputError(
+                "to shorten prompts for a server, name both: --tokenizer and --max-prompt-tokens"
+            )
         # Local servers take any key, but the client library wants one.
         key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
         self._server = ServerModel(base_url, model, key=key, timeout=timeout, retries=retries)

@@ -134,7 +134,7 @@ def test_prompts_are_shortened_with_a_tokenizer_and_never_without(server, tmp_pa
     assert only.prompt.shortened
     assert only.prompt.text.split() == ["x"] * 9 + ["ANSWER:"]
     assert server.bodies[0]["prompt"] == only.prompt.text
-    with pytest.raises(InputError, match="--tokenizer and --source-tokens"):
+    with pytest.raises(InputError, match="--tokenizer and --max-prompt-tokens"):
         server.sampler(source_tokens=10)
 
 
