@@ -77,13 +77,18 @@ def benchmark_names() -> list[str]:
 
 def _targets() -> dict[str, set[str]]:
     """Name to `"module:attribute"`; several where installed packages disagree. Ours can't be replaced."""
-    entries = list(entry_points(group=ENTRY_POINT_GROUP))
-    ours = _declared() or {entry.name: entry.value for entry in entries if _is_ours(entry)}
+    ours = _ours()
     targets = {name: {target} for name, target in ours.items()}
-    for entry in entries:
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
         if entry.name not in ours:
             targets.setdefault(entry.name, set()).add(entry.value)
     return targets
+
+
+def _ours() -> dict[str, str]:
+    """The entry points of this distribution."""
+    installed = (entry for entry in entry_points(group=ENTRY_POINT_GROUP) if _is_ours(entry))
+    return _declared() or {entry.name: entry.value for entry in installed}
 
 
 def _is_ours(entry: EntryPoint) -> bool:
@@ -131,19 +136,19 @@ def _resolve(name: str, target: str) -> Callable[..., Any]:
     try:
         loader = getattr(import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        _check_owner(name, module_name)
+        _check_owner(name)
         raise InputError(f"benchmark {name!r}: cannot load {target} ({error})") from error
-    _check_owner(name, module_name)
+    _check_owner(name)
     if not callable(loader):
         raise InputError(f"benchmark {name!r}: {target} is no function but {type(loader).__name__}")
     return loader  # type: ignore[no-any-return]  # callable is all that can be known of it here
 
 
-def _check_owner(name: str, module: str) -> None:
+def _check_owner(name: str) -> None:
     """Other wheels ship a top-level `benchmarks` too; the last one installed overwrites the rest silently."""
     package = sys.modules.get(_OWN_PACKAGE)
-    ours = ":" not in name and module.partition(".")[0] == _OWN_PACKAGE
-    if not ours or package is None or getattr(package, "DISTRIBUTION", None) == _OWN_DISTRIBUTION:
+    foreign = package is not None and getattr(package, "DISTRIBUTION", None) != _OWN_DISTRIBUTION
+    if not foreign or name not in _ours():
         return
     where = getattr(package, "__file__", None) or ", ".join(getattr(package, "__path__", ["?"]))
     raise InputError(
@@ -165,7 +170,7 @@ def _by_ids(benchmark: str, problems: Sequence[Problem], ids: str | Sequence[str
     keep: set[str] = set()
     unknown = []
     for text in wanted:
-        # `HumanEval/1` as the data spells it, and ours do not
+        # Some data spells its ids in capitals, which ours have not.
         found = known.get(text) or known.get(text.lower()) or _in_range(text, problems)
         keep.update(found)
         if not found:

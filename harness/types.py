@@ -319,7 +319,8 @@ class Benchmark:
     prompts: Mapping[str, PromptFormat | str] = field(default_factory=dict)
     """Its formats by name, the default first; `"module:attribute"` names one of another benchmark."""
     profiles: Sequence[str] = ("strict", "apps")
-    """Comparison profiles that it is judged by, by name; see `harness.compare.PROFILES`."""
+    """Comparison profiles that it is graded under: names of `harness.compare.PROFILES`, or
+    `"package.module:ATTRIBUTE"` of a `harness.compare.Profile` of its own."""
     limits: Limits | None = None
     """What its programs may use where the user says nothing else; `None` for the commands' own defaults."""
     difficulties: Sequence[str] = ()

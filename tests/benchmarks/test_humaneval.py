@@ -16,6 +16,7 @@ from harness.programs.source import ProgramFile
 from harness.prompts import find_format, make_prompt
 from harness.registry import load_benchmark
 from harness.types import AssertTest, Outcome, Problem, TestKind, ValueTest
+from rltf.cli import main
 
 PROMPT = 'def twice(x):\n    """ Double x.\n    >>> twice(2)\n    4\n    """\n'
 BODY = "    return 2 * x\n"
@@ -355,6 +356,16 @@ def test_how_much_runs_inside_is_said_beside_every_score(tmp_path):
         load(data_dir=write(tmp_path, row(test="def check(candidate):\n  assert candidate(1)==2"))).notes
         == ()
     )
+
+
+def test_a_report_says_so_too(tmp_path, capfd):
+    folder = write(tmp_path, row())
+    command = ["score", "gold", "--benchmark", "humaneval", "--data", str(folder), "--workers", "1"]
+    assert main([*command, "--no-cache", "--out", str(tmp_path / "run")]) == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["profiles"]["strict"]["overall"]["verdicts"] == {"passed": 1}
+    assert metrics["notices"] == list(load(data_dir=folder).notes)
+    assert "1 works out what it expects" in (tmp_path / "run" / "report.md").read_text()
 
 
 # The real data
