@@ -260,7 +260,12 @@ class GradingService:
                 with contextlib.suppress(Empty):
                     future = done.get(bool(waiting) or idle, _POLL_SECONDS if idle else None)
                     waiting.discard(future)
-                    yield future.result()
+                    try:
+                        outcome = future.result()
+                    except BaseException:  # what was graded before is not lost with it
+                        yield from _graded(waiting)
+                        raise
+                    yield outcome
         finally:
             for future in waiting:
                 future.cancel()
@@ -405,6 +410,13 @@ class GradingService:
             except KeyError:  # the feeding thread took the last
                 break
             _settle(future.set_exception, error)
+
+
+def _graded(futures: Iterable[Future[Outcome]]) -> Iterator[Outcome]:
+    """Outcomes of those that have one."""
+    for future in futures:
+        if future.done() and not future.cancelled() and future.exception() is None:
+            yield future.result()
 
 
 def _settle(setter: Callable[[Any], None], what: object) -> None:
