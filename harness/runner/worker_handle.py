@@ -75,6 +75,7 @@ class LocalWorker:
         self._inbox, self._outbox = Inbox(self.connection), Outbox(self.connection)
         self._pulse = Pulse(self._beats)
         self._info: WorkerInfo | None = None
+        _live.add(self)
 
     @property
     def info(self) -> WorkerInfo:

@@ -1,5 +1,6 @@
 """A judge ends with its host whatever either is doing, keeps to its memory, is replaced when it is stuck."""
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -103,6 +104,21 @@ def test_without_its_tie_it_would_live_on():
         assert not gone(child, seconds=1)
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_child_that_the_host_forks_holds_no_pipe_of_a_worker():
+    with Runner(workers=1, limits=LIMITS) as runner:
+        worker = runner._workers[0].worker
+        pipes = {os.fstat(end.fileno()).st_ino for end in (worker.connection, worker._tie, worker._beats)}
+        child = os.fork()
+        if child == 0:
+            held = set()
+            for fd in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(OSError):
+                    held.add(os.stat(f"/proc/self/fd/{fd}").st_ino)
+            os._exit(len(pipes & held))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
 
 
 def test_a_runner_started_in_a_thread_outlives_the_thread():
