@@ -103,7 +103,8 @@ class Runner:
         self._profiles = get_profiles(profiles)
         self._owns_cache = isinstance(cache, str | Path)
         self._cache = VerdictCache(cache) if isinstance(cache, str | Path) else cache
-        self._keys: Keys | None = None
+        self._keys = Keys(self.limits, self._profiles)
+        """Of this machine's versions, until the workers have told theirs."""
         self._pool = Pool(workers, self.limits, tuple(profiles))
         self._workers = self._pool.workers
         self._suspects: deque[InFlight] = deque()
@@ -215,11 +216,7 @@ class Runner:
             IsolationError: If one that replaces another does not hold what the first did.
             InputError: For files of a job that can't be there.
         """
-        requests = (None if job is None else Request(job) for job in jobs)
-        with closing(self.serve(requests)) as served:
-            for _, outcome in served:
-                if isinstance(outcome, Outcome):
-                    yield outcome
+        yield from self._answers(None if job is None else Request(job) for job in jobs)
 
     def execute(self, jobs: Iterable[Job | None]) -> Iterator[Execution]:
         """Run programs on their problems' inputs and yield what they did, without a verdict.
@@ -228,11 +225,12 @@ class Runner:
         are run each. Programs on standard input give one process for each test; others are imported once, and
         called, or asked for one side of an assert, test after test.
         """
-        requests = (None if job is None else Request(job, execute=True) for job in jobs)
+        yield from self._answers(None if job is None else Request(job, execute=True) for job in jobs)
+
+    def _answers(self, requests: Iterable[Request | None]) -> Iterator[Any]:
         with closing(self.serve(requests)) as served:
-            for _, execution in served:
-                if isinstance(execution, Execution):
-                    yield execution
+            for _, answer in served:
+                yield answer
 
     def serve(
         self, requests: Iterable[Request | None], *, wake: int | None = None
@@ -308,8 +306,9 @@ class Runner:
             return
         if suite.checker is not None:
             find_check(suite.checker)  # refused here, in words, and not by a worker that dies of it
-        keys = self._keys or Keys(self.limits, self._profiles)
-        key = None if request.execute else keys.key(job.code, suite.digest, job.limits, job.files)
+        key = None
+        if not request.execute:
+            key = self._keys.key(job.code, suite.digest, job.limits, job.files)
         if key is not None:
             number = self._numbers.get(key)
             if number is not None:
@@ -410,7 +409,7 @@ class Runner:
             yield request, _addressed(outcome, request.job, cached=index > 0)
 
     def _replace(self, worker: WorkerHandle, reason: str) -> Iterator[tuple[Request, Outcome | Execution]]:
-        """Replace a dead worker and hand on what it outstanding."""
+        """Replace a dead worker and hand on what it had outstanding."""
         outstanding = [self._in_flight[number] for number in worker.outstanding if number in self._in_flight]
         if worker.trial is not None and outstanding:
             yield from self._fail(outstanding[0], reason, worker)
