@@ -77,3 +77,9 @@ def test_the_folder_of_a_program_that_asks_for_no_source_is_empty(grader):
     code = "import os\nprint(len(os.listdir('.')))"
     assert not [word for word in _WORDS if word in code.encode()]
     assert grader.script(code, ("", "0")).verdicts["strict"] == "passed"
+
+
+def test_a_source_that_is_too_large_for_the_folder_is_graded_all_the_same(grader):
+    code = f"import os\nprint(len(os.listdir()))\n# file {'x' * (9 << 20)}\n"
+    assert grader.script(code, ("", "0")).verdicts["strict"] == "passed"
+    grader.still_sane()

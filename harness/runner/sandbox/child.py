@@ -10,7 +10,7 @@ import marshal
 import os
 from typing import Any, Protocol
 
-from . import own_source, program, protocol
+from . import program, protocol
 from .isolation import die_with_parent
 from .job import Board, How, Job, contents, seal
 
@@ -83,12 +83,12 @@ class Beginning:
 
 def _run(job: Job, preamble: dict[str, Any] | None, report: program.Report) -> None:
     text, setup, tests = marshal.loads(contents(job.suite, _MOST_BYTES))
-    source = contents(job.program, _MOST_BYTES)
     if job.how & How.COMPILED:
         (_, compiled), *_ = protocol.split_records(contents(job.compiled, _MOST_BYTES))
         code = marshal.loads(compiled)
     else:
-        code, said = program.compile_program(source.decode(errors="surrogatepass"), job.how)
+        source = contents(job.program, _MOST_BYTES).decode(errors="surrogatepass")
+        code, said = program.compile_program(source, job.how)
     if preamble is None:
         preamble = _NO_PREAMBLE
         if text and code is not None:
@@ -101,7 +101,6 @@ def _run(job: Job, preamble: dict[str, Any] | None, report: program.Report) -> N
     os.closerange(program.REPORT_FD + 1, 1 << 16)
     if code is None:
         return
-    own_source.write_if_read(source, program.FILENAME)
     if job.how & How.SCRIPT:
         program.run_script(code, preamble, report)
     else:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
-from . import borderline, program, protocol, scratch
+from . import borderline, own_source, program, protocol, scratch
 from .borderline import KILL_AT
 from .job import Board, How, Job, close_all, contents, memory_file, tail
 from .steps import Step, compiler_record
@@ -176,10 +176,13 @@ class Dispatcher:
                 self._suites[name] = Suite(row, blobs)
             for row in request["programs"]:
                 suite = self._suites[row["suite"]]
-                source = memory_file("program", row["code"].encode(errors="surrogatepass"))
+                code = row["code"].encode(errors="surrogatepass")
+                source = memory_file("program", code)
                 self._allow(suite.cpu_factor, row["cpu"], row["idle"])
                 run = self._run_scripts if suite.is_script else self._run_imported
                 files = {name: blobs[index] for name, index in row["files"].items()}
+                if own_source.may_be_read(code):
+                    files.setdefault(program.FILENAME, code)
                 run(Program(row["id"], source, suite, row["suite"], row["first"], row["capture"], files))
                 os.close(source)
             self._results.flush()
