@@ -355,11 +355,10 @@ class GradingService:
         return request
 
     def _loaded(self, problem: Problem) -> Problem:
-        """The problem with its tests in memory, packed: loading them takes a millisecond."""
+        """The problem with its tests in memory; the newest few are kept."""
         loaded = self._packed.get(problem)
         if loaded is None:
-            suite = problem.suite
-            loaded = replace(problem, load_suite=lambda: suite)
+            loaded = problem.loaded()
             while len(self._packed) >= _KEPT_SUITES:
                 del self._packed[next(iter(self._packed))]
             self._packed[problem] = loaded

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
@@ -249,6 +249,11 @@ class Problem:
     def suite(self) -> TestSuite:
         """The tests; a suite of `count` 0 makes the problem unscorable."""
         return self.load_suite()
+
+    def loaded(self) -> Problem:
+        """The same with its tests in memory: each look at `suite` may load them anew, in a millisecond."""
+        suite = self.suite
+        return replace(self, load_suite=lambda: suite)
 
     @property
     def solutions(self) -> Sequence[str]:

@@ -7,7 +7,7 @@ Covers: which samples are missing, prompts, extraction, the row of `samples.json
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ from harness.prompts import format_hash, make_prompt
 from harness.run_store.records import Key
 from harness.run_store.run_folder import Existing
 from harness.run_store.sample_files import SampleFiles
-from harness.types import Benchmark, Problem, PromptFormat
+from harness.types import Benchmark, PromptFormat
 
 NOT_COMPARED = ("measured", "observed")
 """What samplers say of the sampling itself: it changes while that goes on."""
@@ -115,7 +115,7 @@ class GenerationPlan:
                 wanted.setdefault(task, []).append(int(number))
         problems = benchmark.by_id()
         return [
-            Request(make_prompt(self.prompt, _loaded(problems[task])), tuple(numbers))
+            Request(make_prompt(self.prompt, problems[task].loaded()), tuple(numbers))
             for task, numbers in wanted.items()
         ]
 
@@ -152,9 +152,3 @@ class GenerationPlan:
             "changed": extracted.changed,
             "tokens": completion.tokens,
         }
-
-
-def _loaded(problem: Problem) -> Problem:
-    """The problem with its tests in memory: building a prompt asks for them several times."""
-    suite = problem.suite
-    return replace(problem, load_suite=lambda: suite)

@@ -16,7 +16,7 @@ from harness.errors import InputError
 from harness.runner.child_report import fields_of, signal_name, value_of
 from harness.runner.sandbox.protocol import clamped_records
 from harness.runner.split_suite import PreparedSuite
-from harness.runner.verdicts import ProcessResult
+from harness.runner.verdicts import ProcessResult, exit_status
 from harness.types import ErrorInfo, Status, TestKind, TestOutcome
 
 STDERR_BYTES = 64 << 10
@@ -193,20 +193,18 @@ def _test(test: TestOutcome, seen: _Seen, kind: TestKind) -> TestExecution:
     value = None
     if record.get("kind") == "value" and status is Status.PASSED:
         value = value_of(record.get("value"))
-    died = seen.process is not None and seen.ended and seen.process.status < 0
-    exit_code = None
-    if seen.process is not None and seen.ended and not died and ending is not Ending.SYNTAX_ERROR:
-        claimed = record.get("exit", 0)
-        said = claimed if isinstance(claimed, int) and not isinstance(claimed, bool) else 1
-        exit_code = (
-            (seen.process.status or said) if kind is TestKind.STDIN or ending is not Ending.OK else None
-        )
+    ended = seen.process if seen.ended else None
+    exit_code = signal = None
+    if ended is not None and ended.status < 0:
+        signal = signal_name(-ended.status)
+    elif ended is not None and (kind is TestKind.STDIN or ending is not Ending.OK):
+        exit_code = None if ending is Ending.SYNTAX_ERROR else ended.status or exit_status(record)
     return TestExecution(
         ending,
         seen.stdout.decode(errors="replace"),
         seen.stderr.decode(errors="replace"),
         exit_code,
-        signal_name(-seen.process.status) if died and seen.process is not None else None,
+        signal,
         _plain(value),
         _is_plain(value),
         test.error,

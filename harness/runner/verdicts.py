@@ -121,7 +121,7 @@ class VerdictMaker:
             return
         ended = fields_of(records[1][1]) if len(records) > 1 else {}
         # What the program says of its exit is known to be true where the kernel has seen none.
-        exit_code = run.status or _exit_status(ended)
+        exit_code = run.status or exit_status(ended)
         died = self._death(run, over=self._over(suite, cpu)) or self._full(run)
         error = error_of(ended) or ErrorInfo("SystemExit", f"exit status {run.status}", None)
         if died is None and exit_code != 0 and error.type != "SystemExit":
@@ -274,7 +274,7 @@ def _is_at_limit(test: TestOutcome) -> bool:
     return too_much or Status.TIMED_OUT in statuses or Status.OUTPUT_LIMIT in statuses
 
 
-def _exit_status(ended: Mapping[str, Any]) -> int:
+def exit_status(ended: Mapping[str, Any]) -> int:
     """What the program says of its end, where the kernel saw nothing; a forgery counts as a failure."""
     status = ended.get("exit", 0)
     return status if isinstance(status, int) and not isinstance(status, bool) else 1

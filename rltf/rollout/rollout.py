@@ -157,8 +157,7 @@ class Rollouts:
         return visits
 
     def _visit(self, number: int, problem: Problem, turn: int) -> _Visit:
-        suite = problem.suite  # once: prompts ask for it, and so does each program's job
-        problem = replace(problem, load_suite=lambda: suite)
+        problem = problem.loaded()  # prompts ask for its tests, and so does each program's job
         return _Visit(number, problem, make_prompt(self.prompt_format, problem), turn)
 
     def _programs(self, visits: Sequence[_Visit], sampler: Sampler) -> Iterator[Program]:
