@@ -13,12 +13,12 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
+from harness.targets import TargetError, load_target
 from harness.types import Benchmark, Problem
 
 ENTRY_POINT_GROUP = "rltf_harness.benchmarks"
@@ -132,10 +132,9 @@ def _resolve(name: str, target: str) -> Callable[..., Any]:
         InputError: If it can't be imported or is no function, and, for a name of ours, if the
             `benchmarks` package that Python finds is not ours.
     """
-    module_name, _, attribute = target.partition(":")
     try:
-        loader = getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        loader = load_target(target)
+    except TargetError as error:
         _check_owner(name)
         raise InputError(f"benchmark {name!r}: cannot load {target} ({error})") from error
     _check_owner(name)

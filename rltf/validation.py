@@ -6,10 +6,10 @@ Does not cover: bounds of numbers (`rltf.bounds`). Importing this costs nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, get_args
 
 from harness.errors import InputError
+from harness.targets import TargetError, load_target
 
 
 def check_choice(name: str, value: str, choices: Any) -> None:
@@ -36,8 +36,7 @@ def find_class(kind: str, name: str, table: Mapping[str, str]) -> Any:
     target = name if ":" in name else table.get(name)
     if target is None:
         raise InputError(f"unknown {kind} {name!r}; available: {', '.join(table)}, or 'module:attribute'")
-    module, _, attribute = target.partition(":")
     try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        return load_target(target)
+    except TargetError as error:
         raise InputError(f"{kind} {name!r}: cannot load {target} ({error})") from error

@@ -10,10 +10,10 @@ Covers: what a checker gets and gives, and how it is found. Does not cover: wher
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib import import_module
 from typing import Any, Protocol
 
 from harness.errors import InputError
+from harness.targets import TargetError, load_target
 from harness.types import Checker, Test
 
 
@@ -46,10 +46,9 @@ def find_check(checker: Checker) -> Check:
     Raises:
         InputError: If there is no such function.
     """
-    module, _, attribute = checker.path.partition(":")
     try:
-        found: Any = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = load_target(checker.path)
+    except TargetError as error:
         raise InputError(
             f"checker {checker.path!r} cannot be loaded ({error}); name it 'module:function'"
         ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from harness.compare import apps, strict
 from harness.compare.asserts import assert_matches
 from harness.compare.strict import RealPositions
 from harness.errors import InputError
+from harness.targets import TargetError, load_target
 
 
 class StdoutMatches(Protocol):
@@ -103,10 +103,9 @@ def _profile(name: str) -> Profile:
 
 
 def _load(target: str) -> Profile:
-    module, _, attribute = target.partition(":")
     try:
-        profile = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        profile = load_target(target)
+    except TargetError as error:
         raise InputError(
             f"profile {target!r} cannot be loaded ({error}); name it 'module:attribute'"
         ) from error

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from harness.errors import InputError
 from harness.prompts.chat import CHAT
+from harness.targets import TargetError, load_target
 from harness.types import Benchmark, PromptFormat
 
 
@@ -36,10 +35,9 @@ def find_format(benchmark: Benchmark, name: str | None = None) -> PromptFormat:
 def _resolve(benchmark: Benchmark, name: str, target: PromptFormat | str) -> PromptFormat:
     found: object = target
     if isinstance(target, str):
-        module, _, attribute = target.partition(":")
         try:
-            found = getattr(import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as error:
+            found = load_target(target)
+        except TargetError as error:
             raise InputError(
                 f"benchmark {benchmark.name!r}: no prompt format {name!r} at {target} ({error})"
             ) from error
