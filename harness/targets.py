@@ -1,4 +1,4 @@
-"""Objects named by text, `"module:attribute"`: benchmarks, formats, profiles, checkers, methods, reward terms.
+"""Objects named by text, `"module:attribute"`: benchmarks, formats, profiles, checkers, methods, rewards.
 
 Does not cover: which names exist, or whether what is found is of the right kind; callers say that.
 """

@@ -22,7 +22,7 @@ from typing import Any
 from harness.evaluate.coverage import CoverageRules, cover
 from harness.evaluate.generation import GenerationPlan
 from harness.evaluate.grader import Grader
-from harness.evaluate.grading_thread import BesideSampling, LiveGrader
+from harness.evaluate.grading_thread import BesideSampling
 from harness.evaluate.results import metrics_of, read_results, write_reports
 from harness.evaluate.sources import ExistingPrograms, ProgramSource
 from harness.models.distributed import Processes
@@ -75,7 +75,7 @@ class Plan:
 def evaluate(
     plan: Plan,
     folder: Path,
-    start_runner: Callable[[], AbstractContextManager[LiveGrader]],
+    start_runner: Callable[[], AbstractContextManager[Grader]],
     progress: Progress | None = None,
     *,
     processes: Processes = ALONE,
@@ -144,7 +144,7 @@ def _coverage_rules(plan: Plan) -> CoverageRules:
 def _sample_and_grade(
     plan: Plan,
     run: RunFolder,
-    start_runner: Callable[[], AbstractContextManager[LiveGrader]],
+    start_runner: Callable[[], AbstractContextManager[Grader]],
     progress: Progress,
     processes: Processes,
 ) -> Mapping[str, Any]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from harness.types import Job, Outcome
+from harness import service
 
 
-class Grader(Protocol):
-    """Runs programs and says how they ended."""
-
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Outcomes in any order, one for each job; jobs are taken as needed."""
+class Grader(service.Grader, Protocol):
+    """Runs programs, says how they ended, and what it is."""
 
     def describe(self) -> Mapping[str, Any]:
         """Layers of isolation and versions, as plain JSON values."""

@@ -9,27 +9,17 @@ Does not cover: sampling, or the order of the outcomes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from harness.evaluate.grader import Grader
 from harness.report.progress import Progress
 from harness.run_store.journal import OutcomeFile, RowFile
 from harness.run_store.records import Key
 from harness.service import GradingService
-from harness.types import Benchmark, Job, Outcome
-
-
-class LiveGrader(Grader, Protocol):
-    """What grading beside sampling needs of `harness.runner.Runner`."""
-
-    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
-        """As `Grader.run`; `None` says that there is no job for the moment."""
-
-    def cancel(self) -> None:
-        """End the run from another thread."""
+from harness.types import Benchmark, Job
 
 
 class BesideSampling:
@@ -41,13 +31,13 @@ class BesideSampling:
 
     def __init__(
         self,
-        start_runner: Callable[[], AbstractContextManager[LiveGrader]],
+        start_runner: Callable[[], AbstractContextManager[Grader]],
         rows: RowFile,
         outcomes: OutcomeFile,
         benchmark: Benchmark,
         *,
         wanted: Set[Key],
-        started: Callable[[LiveGrader], None],
+        started: Callable[[Grader], None],
         progress: Progress,
     ) -> None:
         """

@@ -139,7 +139,8 @@ class Objective:
 
     def rewards(self, group: Group) -> list[Mapping[str, float]]:
         """Named rewards of each rollout before anything is subtracted from them, for the log."""
-        return [{each.name: each(program).value for each in self.terms} for program in group.programs()]
+        values = group.values_of(self.terms)
+        return [{name: each.value for name, each in row.items()} for row in values]
 
     # --- loss ------------------------------------------------------------------------------------
 

@@ -80,7 +80,7 @@ class GRPO(Objective):
 
     def credit(self, group: Group) -> list[Credit]:
         """The advantage for all tokens, and for their own tokens the terms that name lines."""
-        values = [{each.name: each(program) for each in self.terms} for program in group.programs()]
+        values = group.values_of(self.terms)
         rewards = [sum(each.value for each in row.values() if each.spans is None) for row in values]
         spread = {name for row in values for name, each in row.items() if each.spans is not None}
         return [

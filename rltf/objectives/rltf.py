@@ -64,7 +64,6 @@ class RLTF(Objective):
     def credit(self, group: Group) -> list[Credit]:
         """The rewards of each program, baseline subtracted, and the chosen terms."""
         baseline = self._baseline(group)
-        chosen = [{each.name: each(program) for each in self.terms} for program in group.programs()]
         return [
             {
                 **_credit(rollout, rewards(rollout.feedback, self.options, baseline=baseline)),
@@ -75,7 +74,7 @@ class RLTF(Objective):
                     for name, found in values.items()
                 },
             }
-            for rollout, values in zip(group.rollouts, chosen, strict=True)
+            for rollout, values in zip(group.rollouts, group.values_of(self.terms), strict=True)
         ]
 
     def rewards(self, group: Group) -> list[Mapping[str, float]]:

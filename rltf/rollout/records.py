@@ -15,7 +15,7 @@ from harness.types import Outcome, Problem
 from rltf.rewards.alignment import text_spans
 from rltf.rewards.feedback import Feedback, Scope
 from rltf.rewards.line_tokens import feedback_mask, span_mask
-from rltf.rewards.terms import GradedProgram
+from rltf.rewards.terms import GradedProgram, TermValue, WeightedTerm
 
 _ROUNDING = 1e-9
 
@@ -104,10 +104,17 @@ class Group:
     rollouts: Sequence[Rollout]
     greedy: Rollout | None = None
     """The greedy one, where the objective asks for it and it could be graded; it is not trained on."""
+    _values: list[dict[str, TermValue]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def programs(self) -> list[GradedProgram]:
         """The rollouts as reward terms see them."""
         return [GradedProgram(each.code, each.outcome, each.feedback, self.problem) for each in self.rollouts]
+
+    def values_of(self, terms: Sequence[WeightedTerm]) -> list[dict[str, TermValue]]:
+        """What an objective's terms give each rollout, by name; each is called once, however often asked."""
+        if not self._values:
+            self._values.extend({each.name: each(program) for each in terms} for program in self.programs())
+        return self._values
 
 
 class CreditRule(Protocol):

@@ -1,9 +1,12 @@
 """Reward terms: their values, the options that choose them, and the tokens that their lines are."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from harness.errors import InputError
 from harness.types import Outcome, Problem, Status, StdinTest, TestKind, TestOutcome, TestSuite
+from rltf.objectives.rltf import RLTF
 from rltf.rewards.alignment import text_spans
 from rltf.rewards.feedback import Category, Feedback, Scope
 from rltf.rewards.rltf import PAPER, raw_rewards
@@ -15,11 +18,12 @@ from rltf.rewards.terms import (
     Passed,
     PassRate,
     TermValue,
+    WeightedTerm,
     find_term,
     make_terms,
     spans_of_lines,
 )
-from rltf.rollout.records import Rollout
+from rltf.rollout.records import Group, Rollout
 
 PROBLEM = Problem(
     "sums/train/0", "Add one.", load_suite=lambda: TestSuite.pack(TestKind.STDIN, [StdinTest("1\n", "2\n")])
@@ -155,3 +159,21 @@ def test_lines_that_the_prompt_holds_are_no_tokens_of_the_completion():
     made = rollout("return x\n", "def f(x):\nreturn x\n", -1)
     weights = made.tokens_of([(0, 9), (17, 18)])
     assert [c for c, weight in zip(made.text, weights, strict=True) if weight] == ["x"]
+
+
+def test_a_term_is_called_once_for_each_program_however_often_its_value_is_asked_for():
+    seen = []
+
+    class Counting:
+        def __call__(self, program):
+            seen.append(program.code)
+            return TermValue(1.0)
+
+    group = Group(PROBLEM, [rollout("x = y\n", "x = y\n", 0), rollout("z = 1\n", "z = 1\n", 0)])
+    training = SimpleNamespace(terms={}, term_options={}, samples_per_problem=2)
+    objective = RLTF(PAPER, training)
+    objective.terms = [WeightedTerm("counting", 0.5, Counting())]
+    credit = objective.credit(group)
+    assert [row["counting"].value for row in credit] == [0.5, 0.5]
+    assert [row["counting"] for row in objective.rewards(group)] == [0.5, 0.5]
+    assert seen == ["x = y\n", "z = 1\n"]

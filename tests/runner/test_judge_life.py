@@ -120,7 +120,6 @@ def test_a_child_that_the_host_forks_holds_no_pipe_of_a_worker():
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-
 def test_a_runner_started_in_a_thread_outlives_the_thread():
     runner = Runner(workers=1, limits=LIMITS)
     thread = threading.Thread(target=runner.__enter__)
