@@ -331,13 +331,16 @@ class GradingService:
         while True:
             with self._lock:
                 taken = self._queue.popleft() if self._queue else None
-                if taken is None:
+            if taken is None:
+                # Emptied before the last look: what is written after that look stays, and wakes.
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake, 1 << 16)
+                with self._lock:
+                    if self._queue:
+                        continue
                     if self._closed:
                         return
                     self._idle = True
-            if taken is None:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._wake, 1 << 16)
                 yield None
             elif (request := self._begun(*taken)) is not None:
                 yield request

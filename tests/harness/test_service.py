@@ -113,6 +113,23 @@ def test_programs_with_the_same_ids_get_each_its_own_outcome_from_any_grader():
         assert all(is_of(outcome, n) for n, outcome in enumerate(service.grade_all(map(job, range(30)))))
 
 
+def test_what_is_submitted_while_the_service_falls_asleep_wakes_it(monkeypatch):
+    runner, futures, read = Held(passed), [], os.read
+    runner.go.set()
+    with GradingService(runner=runner) as service:
+
+        def read_after_a_submission(descriptor, size):
+            if descriptor == service._wake and len(futures) < 3:
+                futures.append(service.submit(job(len(futures))))
+            return read(descriptor, size)
+
+        monkeypatch.setattr(os, "read", read_after_a_submission)
+        assert service.submit(job(9)).result(timeout=60)
+        while len(futures) < 3:
+            assert service.submit(job(10)).result(timeout=60)
+        assert all(future.result(timeout=60) for future in futures)
+
+
 def test_an_error_of_the_runner_reaches_all_who_wait_and_all_who_come():
     def broken(job):
         raise InfrastructureError("workers die")
