@@ -163,7 +163,7 @@ def _rollouts(
         sampling,
         objective,
         config.profile,
-        config.keep_neutral,
+        config.keep_zero_advantage,
         config.rewards.feedback,
     )
 

@@ -112,7 +112,7 @@ class RLTFConfig(TrainingArguments):
     """Programs made before the first step (both)."""
     buffer_rule: str = option("queue", choices=RULES)
     """`queue` (paper) or `released`; see `rltf.rollout.replay_buffer`."""
-    keep_neutral: bool = True
+    keep_zero_advantage: bool = True
     """Keep programs whose credit is zero (both), though they have no gradient. `false` (ours, for
     `group_mean`) spends the steps on the others."""
     refresh_every: int = option(50, at_least=1)

@@ -99,7 +99,7 @@ MINI: Mapping[str, Any] = {
     "top_p": 1.0,
     "max_prompt_tokens": 36,  # the operation comes first; what is cut are the formats and the example
     "max_new_tokens": 48,
-    "keep_neutral": False,
+    "keep_zero_advantage": False,
     "cpu_seconds": 1.0,
     "sampler": "overlapped",  # grades while it learns
     # Programs that pass are learned and nothing is unlearned: not the paper's rewards. Those, with a group's

@@ -223,10 +223,10 @@ class RLTFTrainer(Trainer):
             set_seed(self.args.seed)  # what was drawn since the trainer was made decides nothing
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Wait until no programs are being made."""
         if self._source is not None:
-            self._source.settle()
+            self._source.wait_idle()
 
     def close(self) -> None:
         """End what was started beside training."""

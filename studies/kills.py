@@ -3,8 +3,8 @@
     python studies/kills.py [--rounds N] [--seed N] [--out FILE]
 
 Each round scores the same programs (for each of some mini problems one that is right, one wrong, one raising,
-and for each kind of hostile program one) into a new run folder. At a random moment the host, a judge, a
-dispatcher or a template gets SIGKILL or SIGTERM, or a judge SIGSTOP. A host that ended is started
+and for each kind of hostile program one) into a new run folder. At a random moment the host, a worker, a
+dispatcher or a template gets SIGKILL or SIGTERM, or a worker SIGSTOP. A host that ended is started
 again with the same command. Every round must end with the `metrics.json` of an undisturbed run, all bytes,
 with one outcome for each program, and with no process left over: of a host that ended, two seconds after it.
 Exit status 1 if one does not.
@@ -32,8 +32,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "results" / "reports" / "kills.md"
 PROBLEMS = 4
 ENDING = (signal.SIGKILL, signal.SIGTERM)
-VICTIMS = [(victim, number) for number in ENDING for victim in ("host", "judge", "dispatcher", "template")]
-VICTIMS.append(("judge", signal.SIGSTOP))
+VICTIMS = [(victim, number) for number in ENDING for victim in ("host", "worker", "dispatcher", "template")]
+VICTIMS.append(("worker", signal.SIGSTOP))
 HOSTILE = (
     "while True:\n    print('x' * 65536)",
     "held = bytearray(1 << 36)",
@@ -131,11 +131,11 @@ def play(
 
 def kill(host: int, victim: str, number: signal.Signals, dice: random.Random) -> None:
     """Signal one of the processes; no one if it has not come up or has ended."""
-    judges = [pid for pid in children(host) if children(pid)]
-    dispatchers = [each for judge in judges for waiting in children(judge) for each in children(waiting)]
+    workers = [pid for pid in children(host) if children(pid)]
+    dispatchers = [each for worker in workers for waiting in children(worker) for each in children(waiting)]
     # The first child of a dispatcher's. The others are programs, whose verdict a signal changes.
     templates = [min(below) for dispatcher in dispatchers if (below := children(dispatcher))]
-    candidates = {"host": [host], "judge": judges, "dispatcher": dispatchers, "template": templates}[victim]
+    candidates = {"host": [host], "worker": workers, "dispatcher": dispatchers, "template": templates}[victim]
     with contextlib.suppress(ProcessLookupError, IndexError):
         os.kill(dice.choice(candidates), number)
 

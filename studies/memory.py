@@ -1,7 +1,7 @@
 """Resident memory of a training and of its graders, second by second, beside the step it was in.
 
 Covers: VmRSS of the process that samples and learns, and the sum of all processes below it, which are the
-runner's: judges, fork servers, programs. Does not cover: what these share, which the sum counts for each.
+runner's: workers, fork servers, programs. Does not cover: what these share, which the sum counts for each.
 """
 
 from __future__ import annotations

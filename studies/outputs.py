@@ -15,7 +15,7 @@ from harness.compare import Opaque
 from harness.runner.fork_server import ForkServer, ProgramRequest
 from harness.runner.sandbox.protocol import split_records
 from harness.runner.sandbox.values import decode
-from harness.runner.split_suite import Preload, PreparedSuite, prepare
+from harness.runner.split_suite import PreparedSuite, WarmImports, prepare
 from harness.runner.verdicts import ProcessResult
 from harness.types import Limits, TestKind, TestSuite
 
@@ -60,7 +60,7 @@ class Outputs:
 
     def _runs(self, code: str, suite: PreparedSuite) -> Iterator[ProcessResult]:
         if self._server is None:
-            self._server = ForkServer(self._limits, Preload.NUMPY, functions=True)
+            self._server = ForkServer(self._limits, WarmImports.NUMPY, functions=True)
         self._number += 1
         self._server.send([ProgramRequest(self._number, code, suite)])
         for result in self._server.results():

@@ -5,7 +5,7 @@
 Programs are unlike one another, limits are 0.2 s. Said at the end: infrastructure errors, programs lost with
 the grader's processes, wrong verdicts (an honest program that does not come out as it should, a hostile one
 that passes), and, first quarter against last, the programs graded in a second and the memory of the host and
-of the judges. Exit status 1 for an error, a lost program or a wrong verdict, for memory that grew by more
+of the workers. Exit status 1 for an error, a lost program or a wrong verdict, for memory that grew by more
 than a tenth and 8 MiB, or for a rate that fell by more than a fifth. Of the hostile ones a quarter are of
 kinds that use their whole limit: with more, a run of that many would be one of waiting.
 """
@@ -84,7 +84,7 @@ class Soak:
     wrong: list[str] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
     looks: list[tuple[float, int, float, float]] = field(default_factory=list)
-    """Seconds, outcomes, MiB of the host, MiB of the judges together."""
+    """Seconds, outcomes, MiB of the host, MiB of the workers together."""
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""
@@ -100,7 +100,7 @@ class Soak:
             self.wrong.append(f"{outcome.task_id}, {kind} {sample}: {verdict} {outcome.error}")
 
     def quarter(self, last: bool) -> tuple[float, float, float]:
-        """Programs in a second, MiB of the host and of the judges, in the first or last quarter."""
+        """Programs in a second, MiB of the host and of the workers, in the first or last quarter."""
         size = max(2, len(self.looks) // 4)
         part = self.looks[-size:] if last else self.looks[:size]
         (start, first, *_), (end, final, *_) = part[0], part[-1]
@@ -125,8 +125,8 @@ def main() -> int:
         for outcome in runner.run(jobs(args.programs, args.seed, started + args.seconds)):
             soak.add(outcome)
             if soak.outcomes % SAMPLE_EVERY == 0:
-                judges = sum(resident_mib(judge.worker.pid) for judge in runner._workers)
-                soak.looks.append((time.monotonic() - started, soak.outcomes, resident_mib("self"), judges))
+                workers = sum(resident_mib(handle.worker.pid) for handle in runner._workers)
+                soak.looks.append((time.monotonic() - started, soak.outcomes, resident_mib("self"), workers))
         workers = runner.workers
     if len(soak.looks) < 8:
         raise SystemExit(f"too few programs to compare quarters: at least {8 * SAMPLE_EVERY} are needed")
@@ -165,13 +165,13 @@ def resident_mib(pid: int | str) -> float:
 
 def verdict(soak: Soak) -> list[str]:
     """What did not hold; empty if all did."""
-    (rate, host, judges), (late_rate, late_host, late_judges) = (
+    (rate, host, workers), (late_rate, late_host, late_workers) = (
         soak.quarter(last=False),
         soak.quarter(last=True),
     )
     grew = [
         f"memory of the {name} grew from {before:.0f} to {after:.0f} MiB"
-        for name, before, after in (("host", host, late_host), ("judges", judges, late_judges))
+        for name, before, after in (("host", host, late_host), ("workers", workers, late_workers))
         if after > before * MOST_GROWTH and after > before + MOST_GROWTH_MIB
     ]
     found = {
@@ -207,7 +207,7 @@ def report(soak: Soak, failures: Sequence[str], seed: int, workers: int, seconds
         *(
             f"| {name} | {before:,.1f} | {after:,.1f} |"
             for name, before, after in zip(
-                ("programs/s", "host, MiB", "judges together, MiB"), first, last, strict=True
+                ("programs/s", "host, MiB", "workers together, MiB"), first, last, strict=True
             )
         ),
         "",

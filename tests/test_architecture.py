@@ -75,7 +75,7 @@ DANGEROUS_ON_PURPOSE = {
     "harness/runner/sandbox/child.py": {"marshal.loads"},
     # A preamble that a benchmark promises to all programs, in the confined template.
     "harness/runner/sandbox/template.py": {"exec"},
-    # Host and judge are both ours; what programs produce travels between them as JSON.
+    # Host and worker are both ours; what programs produce travels between them as JSON.
     "harness/runner/worker.py": {"pickle.loads"},
     "harness/runner/channels.py": {"pickle.loads"},
 }

@@ -98,7 +98,7 @@ def evaluate(
         _help_sampling(plan, folder, processes)
         return {}
     with ExitStack() as stack:
-        with processes.lead():
+        with processes.main_process_first():
             opened = open_or_resume(folder, identity_of(plan), plan.source, plan.benchmark)
             run = stack.enter_context(opened)
             coverage = cover(plan.benchmark, run.keys, _coverage_rules(plan))
@@ -151,7 +151,7 @@ def _sample_and_grade(
     """Make the samples that are missing and give every sample a verdict; returns the sampler's stats."""
     source, ungraded = plan.source, run.ungraded()
     requests = source.missing(plan.benchmark, run.keys, run.samples)
-    processes.meet()  # nobody writes before everybody has read what is there
+    processes.barrier()  # nobody writes before everybody has read what is there
     own = requests[:: processes.count]
     progress.start_sampling(sum(len(request.sample_ids) for request in own), processes.count)
     progress.start(len(run.keys), len(run.keys) - len(ungraded))
@@ -172,7 +172,7 @@ def _sample_and_grade(
     try:
         with grading if ungraded else nullcontext():
             source.sample(own, run.samples, sampled)
-            processes.meet()
+            processes.barrier()
         if processes.count > 1:
             run.samples.scan()
     finally:
@@ -182,17 +182,17 @@ def _sample_and_grade(
 
 def _help_sampling(plan: Plan, folder: Path, processes: Processes) -> None:
     """Be one of the processes that only sample."""
-    processes.follow()
+    processes.wait_for_main()
     source = plan.source
     files = SampleFiles(folder, processes.index)
     try:
         keys = source.wanted(plan.benchmark) or []
         requests = source.missing(plan.benchmark, keys, files)
-        processes.meet()
+        processes.barrier()
         source.sample(requests[processes.index :: processes.count], files, lambda: None)
     finally:
         files.close()
-    processes.meet()
+    processes.barrier()
 
 
 def _note_session(plan: Plan, run: RunFolder, runner: Grader) -> None:

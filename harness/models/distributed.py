@@ -33,7 +33,7 @@ class Processes:
         """Whether this is the one that owns the run folder and grades."""
         return self.index == 0
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait until all have come here."""
         if self.count > 1:
             from accelerate import PartialState  # noqa: PLC0415 - imports torch
@@ -41,25 +41,25 @@ class Processes:
             PartialState().wait_for_everyone()
 
     @contextmanager
-    def lead(self) -> Iterator[None]:
-        """What process 0 does first, while the others `follow`; if it fails, they end too."""
+    def main_process_first(self) -> Iterator[None]:
+        """What process 0 does first, while the others `wait_for_main`; if it fails, they end too."""
         try:
             yield
         except BaseException:
-            self._tell(False)
+            self._broadcast(False)
             raise
-        self._tell(True)
+        self._broadcast(True)
 
-    def follow(self) -> None:
+    def wait_for_main(self) -> None:
         """Wait until process 0 has done what it does first.
 
         Raises:
             InfrastructureError: If it failed; its own line says why.
         """
-        if not self._tell(False):
+        if not self._broadcast(False):
             raise InfrastructureError(f"process {self.index} ends because process 0 could not start")
 
-    def _tell(self, well: bool) -> bool:
+    def _broadcast(self, well: bool) -> bool:
         """Process 0's word, for all."""
         if self.count == 1:
             return well

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import IsolationError
-from harness.runner import readable_paths as readable
+from harness.runner import readable_paths
 from harness.runner.backend import PACKAGES
 from harness.runner.cgroup import Cgroup
 from harness.runner.sandbox import protocol, scratch
 from harness.runner.seccomp import Filters, build_filters
-from harness.runner.split_suite import Preload, PreparedSuite
+from harness.runner.split_suite import PreparedSuite, WarmImports
 from harness.runner.verdicts import ProcessResult
 from harness.types import Limits
 
@@ -116,12 +116,12 @@ class Result(NamedTuple):
 class ForkServer:
     """One running fork server."""
 
-    def __init__(self, limits: Limits, preload: Preload, *, functions: bool) -> None:
+    def __init__(self, limits: Limits, warm_imports: WarmImports, *, functions: bool) -> None:
         """Start one.
 
         Args:
             limits: What a program may use.
-            preload: What it imports before it forks.
+            warm_imports: What it imports before it forks.
             functions: Whether a script that compiles only as the body of a function is run as that.
 
         Raises:
@@ -157,7 +157,7 @@ class ForkServer:
                 os.close(fd)
         filters, self.layers = _seccomp_layer()
         try:
-            configuration = _configuration(limits, self._scratch, filters, preload)
+            configuration = _configuration(limits, self._scratch, filters, warm_imports)
             configuration |= {"functions": functions, "cgroups": self._cgroup.files}
             protocol.write_frame(self._out, configuration, [filters.server, filters.child])
             header, _ = self._receive()
@@ -327,17 +327,19 @@ def _seccomp_layer() -> tuple[Filters, dict[str, str]]:
         return Filters(b"", b"", ()), {"seccomp": str(error)}
 
 
-def _configuration(limits: Limits, scratch: str, filters: Filters, preload: Preload) -> protocol.Header:
+def _configuration(
+    limits: Limits, scratch: str, filters: Filters, warm_imports: WarmImports
+) -> protocol.Header:
     folders = package_folders()
     return {
         "scratch": scratch,
         "folder": _FOLDER,
-        "readable": readable.paths(folders),
+        "readable": readable_paths.paths(folders),
         "needed": [sys.base_prefix, *folders.values()],
         "pid_offsets": filters.pid_offsets,
         "packages": folders,
-        "library": preload is not Preload.NOTHING,
-        "preload": list(folders) if preload is Preload.NUMPY else [],
+        "library": warm_imports is not WarmImports.NONE,
+        "preload": list(folders) if warm_imports is WarmImports.NUMPY else [],
         "limits": asdict(limits),
         "cgroups": [],
         "without": [],

@@ -38,16 +38,16 @@ _LOOKING = frozenset(
 """Words of programs that may find a name which they do not spell."""
 
 
-class Preload(IntEnum):
+class WarmImports(IntEnum):
     """What a fork server has imported before it forks, each kind what those before it have, and more.
 
     It makes a program start sooner, and changes nothing else: what is not there is imported late. All that is
     there costs every fork.
     """
 
-    NOTHING = 0
+    NONE = 0
     """Only what the server itself needs."""
-    LIBRARY = 1
+    STDLIB = 1
     """What programs import most of the standard library."""
     NUMPY = 2
     """That and numpy."""
@@ -91,7 +91,7 @@ class PreparedSuite:
     wrapped: bool = False
     reals: RealPositions = field(default_factory=RealPositions)
     """`harness.compare.real_positions` of the expected outputs of a stdin problem."""
-    imports: Preload = Preload.NOTHING
+    imports: WarmImports = WarmImports.NONE
     """What the tests themselves import."""
     preamble: str | tuple[PreamblePart, ...] = ""
     words: frozenset[str] = frozenset()
@@ -125,20 +125,20 @@ class PreparedSuite:
                     words = words.union(_WORD.findall(part.text))
         return "".join(part.text for place, part in enumerate(self.preamble) if place in kept)
 
-    def preload(self, code: str) -> Preload:
+    def warm_imports(self, code: str) -> WarmImports:
         """The server that a program starts soonest in."""
         return max(self.imports, _imported(code, self.preamble_for(code)))
 
 
-def _imported(*sources: str) -> Preload:
+def _imported(*sources: str) -> WarmImports:
     if any(_NUMPY.search(source) for source in sources):
-        return Preload.NUMPY
-    return Preload.LIBRARY if any("import" in source for source in sources) else Preload.NOTHING
+        return WarmImports.NUMPY
+    return WarmImports.STDLIB if any("import" in source for source in sources) else WarmImports.NONE
 
 
 def prepare(suite: TestSuite) -> PreparedSuite:
     """Unpack and split a suite."""
-    brought = Preload.LIBRARY if suite.preamble else Preload.NOTHING
+    brought = WarmImports.STDLIB if suite.preamble else WarmImports.NONE
     tests = suite.tests()
     check = None if suite.checker is None else find_check(suite.checker)
     payload: dict[str, Any] = {

@@ -45,14 +45,14 @@ _REFUSALS = ("syntax_error", "outside_function")
 
 
 class VerdictMaker:
-    """Judges the runs of programs under some profiles."""
+    """Makes verdicts of what programs did, under some profiles."""
 
     def __init__(self, profiles: Sequence[Profile], limits: Limits) -> None:
         self._profiles = tuple(profiles)
         self._assert_matches = {profile.assert_matches for profile in self._profiles}
         self._limits = limits
 
-    def judge(self, suite: PreparedSuite, runs: Sequence[ProcessResult]) -> tuple[TestOutcome, ...]:
+    def outcomes(self, suite: PreparedSuite, runs: Sequence[ProcessResult]) -> tuple[TestOutcome, ...]:
         """One outcome for each test of the suite, in order."""
         tests: list[TestOutcome] = []
         for run in runs:
@@ -60,9 +60,9 @@ class VerdictMaker:
         return self.complete(tests, suite)
 
     def add(self, tests: list[TestOutcome], suite: PreparedSuite, run: ProcessResult) -> None:
-        """VerdictMaker the next run of a program, and put its outcomes behind those of the runs before it."""
-        judge = self._script if suite.kind is TestKind.STDIN else self._imported
-        found = judge(suite, run)
+        """Give verdicts on the next run of a program, and put its outcomes behind the earlier ones."""
+        verdicts_of = self._script if suite.kind is TestKind.STDIN else self._imported
+        found = verdicts_of(suite, run)
         # A failed load speaks for all tests, yet a forger may have had the rest run all the same.
         tests[run.first :] = [self._as_refused(test, run) for test in found] if run.refused else found
 

@@ -23,15 +23,13 @@ from typing import Any
 
 from harness.compare import get_profiles
 from harness.errors import IsolationError
-from harness.runner import borderline_retry as reruns
-from harness.runner import layer_check as outside
-from harness.runner import self_check as canary
+from harness.runner import borderline_retry, layer_check, self_check
 from harness.runner.backend import Chunk, Task, WorkerStart, info_here
 from harness.runner.execution import ANYTHING, Ending, Execution, make_execution
 from harness.runner.failed_costs import Costs
 from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError
 from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
-from harness.runner.split_suite import Preload, PreparedSuite, prepare
+from harness.runner.split_suite import PreparedSuite, WarmImports, prepare
 from harness.runner.verdicts import ProcessResult, VerdictMaker, make_outcome
 from harness.runner.worker_life import Heart, MemoryLimit, end_with_host
 from harness.types import Limits, Outcome, Status, TestOutcome, TestSuite
@@ -47,7 +45,7 @@ _START_ATTEMPTS = {IsolationError: 3, ServerLostError: 5, OSError: SHORTAGE_ATTE
 _MOST_OTHER_SERVERS = 3
 """Fork servers with limits of a job's own that are kept at a time."""
 _KEPT_MAKERS = 64
-_Kind = tuple[Preload, Limits | None]
+_Kind = tuple[WarmImports, Limits | None]
 """Of fork server: what it has imported; limits, where they are a job's own."""
 _MAX_LOSSES = 5
 """Servers that may be lost over one program. Not two: a server killed from outside, and its successor
@@ -69,7 +67,7 @@ of ours or met the worker's limit on memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class WorkerArguments:
     """What a worker is told when it is started."""
 
     start: WorkerStart
@@ -125,14 +123,14 @@ class _Pending:
         self.request = replace(self.request, first=0, cpu=0.0, idle=0.0)
 
 
-def worker_main(connection: Any, charge: Charge) -> None:
+def worker_main(connection: Any, arguments: WorkerArguments) -> None:
     """Entry point of the process, which ends when the host closes its end, whatever it is doing."""
-    end_with_host(charge.tie, charge.host, of_main_thread=charge.of_main_thread)
+    end_with_host(arguments.tie, arguments.host, of_main_thread=arguments.of_main_thread)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to handle
-    memory, heart = MemoryLimit(), Heart(charge.beats)
+    memory, heart = MemoryLimit(), Heart(arguments.beats)
     _allow_deep_stacks()
     inbox: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
-    worker = GraderWorker(connection, charge, memory, heart)
+    worker = GraderWorker(connection, arguments, memory, heart)
     heart.start()
     memory.set()
     threading.Thread(target=_read_chunks, args=(connection, inbox, worker), daemon=True).start()
@@ -178,10 +176,12 @@ def _allow_deep_stacks() -> None:
 class GraderWorker:
     """Grades chunks with up to three fork servers, by what programs import; each is started at first use."""
 
-    def __init__(self, connection: Any, charge: Charge, memory: MemoryLimit, heart: Heart) -> None:
+    def __init__(
+        self, connection: Any, arguments: WorkerArguments, memory: MemoryLimit, heart: Heart
+    ) -> None:
         self._connection = connection
         self._memory, self._heart = memory, heart
-        start = charge.start
+        start = arguments.start
         self._wanted, self._prove_all = dict(start.layers), start.prove_all
         self._proofs: list[Outcome] = []
         self._limits = start.limits
@@ -195,11 +195,11 @@ class GraderWorker:
 
     def start(self) -> None:
         """Start the first server and tell the host how it is isolated."""
-        server = self._server((Preload.NOTHING, None))
+        server = self._server((WarmImports.NONE, None))
         layers, shortcuts = dict(server.layers), server.shortcuts
         if self._prove_all:
-            for preload in Preload:
-                self._server((preload, None))
+            for warm_imports in WarmImports:
+                self._server((warm_imports, None))
         _send(self._connection, info_here(layers, shortcuts, server.cgroup))
 
     def close(self) -> None:
@@ -209,11 +209,11 @@ class GraderWorker:
 
     def grade(self, chunk: Chunk) -> None:
         """Grade every job of a chunk and send the outcomes."""
-        split: dict[_Kind, list[_Pending]] = {(preload, None): [] for preload in Preload}
+        split: dict[_Kind, list[_Pending]] = {(warm_imports, None): [] for warm_imports in WarmImports}
         for task in chunk.tasks:
             suite = self._prepared(chunk.suites[task.digest])
             request = ProgramRequest(task.number, task.code, suite, capture=task.execute, files=task.files)
-            kind = suite.preload(task.code), task.limits
+            kind = suite.warm_imports(task.code), task.limits
             split.setdefault(kind, []).append(self._pending(task, request))
         for kind, left in split.items():
             while left:
@@ -242,9 +242,9 @@ class GraderWorker:
 
     def _start_server(self, kind: _Kind) -> None:
         """Start one and have it prove itself."""
-        preload, limits = kind
+        warm_imports, limits = kind
         with self._memory.lifted():
-            server = ForkServer(limits or self._limits, preload, functions=self._functions)
+            server = ForkServer(limits or self._limits, warm_imports, functions=self._functions)
         self._servers[kind] = server
         try:
             self._check_layers(server)
@@ -255,8 +255,8 @@ class GraderWorker:
         self._wanted = self._wanted or dict(server.layers)
 
     def _check_layers(self, server: ForkServer) -> None:
-        fewer = outside.lacking(self._wanted, server.layers)
-        untrue = outside.not_in_effect(server.pid, server.layers)
+        fewer = layer_check.lacking(self._wanted, server.layers)
+        untrue = layer_check.not_in_effect(server.pid, server.layers)
         if fewer or untrue:
             found = [*(f"without {name}" for name in fewer), *(f"{name}, not as it says" for name in untrue)]
             raise IsolationError(
@@ -265,7 +265,7 @@ class GraderWorker:
             )
 
     def _check_canaries(self, server: ForkServer, kind: _Kind) -> None:
-        known = canary.canaries(server.layers, kind[1] or self._limits)
+        known = self_check.canaries(server.layers, kind[1] or self._limits)
         self._proofs = []
         pending = []
         for index, each in enumerate(known):
@@ -279,7 +279,7 @@ class GraderWorker:
         for each, outcome in zip(known, self._proofs, strict=True):
             if outcome.infrastructure_error is not None:
                 raise ServerLostError(outcome.infrastructure_error)
-            canary.check(each, outcome)
+            self_check.check(each, outcome)
 
     def _pending(self, task: Task, request: ProgramRequest) -> _Pending:
         limits = task.limits or self._limits
@@ -310,7 +310,7 @@ class GraderWorker:
                 if result.so_far:
                     server.answer(go_on=not self._too_costly_so_far(item, result))
                     continue
-                settled = reruns.settled(item.tries, result)
+                settled = borderline_retry.settled(item.tries, result)
                 if settled is not None:
                     item.take(settled)
                 done = settled is not None and (result.last or self._decided(item))

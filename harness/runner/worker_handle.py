@@ -21,7 +21,7 @@ import multiprocess
 from harness.errors import IsolationError
 from harness.runner.backend import Answer, Chunk, Task, Worker, WorkerInfo, WorkerLostError, WorkerStart
 from harness.runner.channels import Inbox, Outbox, Pulse
-from harness.runner.worker import Charge, Failed, worker_main
+from harness.runner.worker import Failed, WorkerArguments, worker_main
 from harness.types import TestKind, TestSuite
 
 _MAX_CHUNK = 128
@@ -63,8 +63,8 @@ class LocalWorker:
             tie, self._tie = pipe(duplex=False)
             self._beats, beats = pipe(duplex=False)
             of_main_thread = threading.get_native_id() == os.getpid()
-            charge = Charge(start, tie, beats, os.getpid(), of_main_thread)
-            self._process = context.Process(target=worker_main, args=(other, charge), daemon=True)
+            arguments = WorkerArguments(start, tie, beats, os.getpid(), of_main_thread)
+            self._process = context.Process(target=worker_main, args=(other, arguments), daemon=True)
             with _hidden_main():
                 self._process.start()
             self.pid: int = self._process.pid

@@ -75,7 +75,7 @@ class Stream:
     def _only_solutions(self) -> bool:
         """No program has anything to teach, since all rewards are equal, and solutions are learned anyway."""
         mixed = self._config.mixing == "alternate" or self._config.rl_rows < self._batch_size
-        return mixed and bool(self.buffer.neutral) and not len(self.buffer)
+        return mixed and bool(self.buffer.zero_advantage) and not len(self.buffer)
 
     @property
     def _batch_size(self) -> int:

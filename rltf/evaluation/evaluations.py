@@ -126,7 +126,7 @@ class EvaluateEvery(TrainerCallback):
         """Evaluate if it is time; the last step is evaluated after training, on all problems."""
         if state.global_step % self._every or state.global_step >= state.max_steps:
             return
-        self._trainer.settle()  # one grader for rewards and evaluations
+        self._trainer.wait_idle()  # one grader for rewards and evaluations
         meter = self._trainer.meter
         with meter.seconds("evaluating"):
             found = self._evaluations.run(model, processing_class, f"step-{state.global_step:06d}")

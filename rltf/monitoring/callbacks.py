@@ -62,11 +62,11 @@ class Refresh(TrainerCallback):
     def _take(self, step: int) -> None:
         with self._meter.seconds("waiting"):
             collected = self._source.collect()
-        self._buffer.add(collected.rollouts, neutral=collected.neutral)
-        if collected.neutral and not len(self._buffer):
+        self._buffer.add(collected.rollouts, zero_advantage=collected.zero_advantage)
+        if collected.zero_advantage and not len(self._buffer):
             warnings.warn(
-                f"after step {step} all {collected.neutral} new programs earned what they are compared with:"
-                " rewards are equal, and until some differ nothing is learned from programs",
+                f"after step {step} all {collected.zero_advantage} new programs earned what they are compared"
+                " with: rewards are equal, and until some differ nothing is learned from programs",
                 stacklevel=2,
             )
         self._meter.means("sampled", collected.metrics)

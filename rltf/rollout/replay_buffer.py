@@ -37,7 +37,7 @@ class OnlineBuffer:
         self._seed = seed
         self._refreshes: list[list[Rollout]] = []
         """Oldest first."""
-        self.neutral = 0
+        self.zero_advantage = 0
         """Programs so far that were left out, since their credit was zero."""
         self._shuffles = 0
         self._order: list[int] = []
@@ -46,14 +46,14 @@ class OnlineBuffer:
     def __len__(self) -> int:
         return len(self._view())
 
-    def add(self, new: Sequence[Rollout], *, neutral: int = 0) -> None:
+    def add(self, new: Sequence[Rollout], *, zero_advantage: int = 0) -> None:
         """Take in one refresh; whatever was left to be drawn is shuffled anew with it.
 
         Args:
             new: Programs.
-            neutral: How many more there were, of which nothing could be learned.
+            zero_advantage: How many more there were, of which nothing could be learned.
         """
-        self.neutral += neutral
+        self.zero_advantage += zero_advantage
         if not new:
             return
         if self.rule == "queue":
@@ -70,11 +70,11 @@ class OnlineBuffer:
             InputError: If the buffer is empty.
         """
         view = self._view()
-        if not view and self.neutral:
+        if not view and self.zero_advantage:
             raise InputError(
-                f"all {self.neutral} programs so far earned what they are compared with, so nothing can be"
-                " learned from them: all rewards are equal; take easier problems, more programs of each, a"
-                " better model (warm start), or rl_share below 1 to learn from solutions meanwhile"
+                f"all {self.zero_advantage} programs so far earned what they are compared with, so nothing"
+                " can be learned from them: all rewards are equal; take easier problems, more programs of each,"
+                " a better model (warm start), or rl_share below 1 to learn from solutions meanwhile"
             )
         if not view:
             raise InputError("no program could be graded, so nothing can be learned; see `rltf doctor`")
@@ -101,7 +101,7 @@ class OnlineBuffer:
         """All that `restore` needs, as plain JSON values."""
         return {
             "refreshes": [rows_of(refresh) for refresh in self._refreshes],
-            "neutral": self.neutral,
+            "zero_advantage": self.zero_advantage,
             "shuffles": self._shuffles,
             "left": len(self._order),
         }
@@ -109,7 +109,7 @@ class OnlineBuffer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Become the buffer whose `state` this is; capacity, rule and seed must be the same."""
         self._refreshes = [rollouts_of(refresh) for refresh in state["refreshes"]]
-        self.neutral = state["neutral"]
+        self.zero_advantage = state["zero_advantage"]
         self._order, self._shuffles = [], state["shuffles"]
         if state["left"]:
             self._shuffles -= 1

@@ -52,7 +52,7 @@ class Collected:
     """Means over the new programs."""
     seconds: dict[str, float]
     """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
-    neutral: int = 0
+    zero_advantage: int = 0
     """Programs that were graded and left out, since their credit is zero."""
 
     def row(self) -> dict[str, Any]:
@@ -66,14 +66,14 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Visit:
+class _Draw:
     """A prompt drawn."""
 
     number: int
     """Of the prompts drawn so far."""
     problem: Problem
     prompt: Prompt
-    turn: int
+    epoch: int
     """Pass over the problems, from 0; in the samples' numbers, so that no two passes share their noise."""
 
 
@@ -87,11 +87,11 @@ class Rollouts:
     sampling: Sampling
     objective: CreditRule
     profile: str = "strict"
-    keep_neutral: bool = True
+    keep_zero_advantage: bool = True
     """Hand out programs whose credit is zero, too."""
     feedback_variant: Compat = "paper"
     """Whose classes and scopes."""
-    visits: int = 0
+    prompts_drawn: int = 0
     """Prompts drawn so far."""
 
     def start(self, count: int, step: int, sampler: Sampler, grader: Grader) -> Callable[[], Collected]:
@@ -102,71 +102,74 @@ class Rollouts:
             where the grader itself failed: those are dropped and counted, and never rewarded.
         """
         seconds: dict[str, float] = {}
-        visits = self._next_visits(-(-count // self.sampling.samples_per_problem))
-        problems = {visit.problem.task_id: visit.problem for visit in visits}
-        verdicts = grade_beside(self._programs(visits, sampler), problems, grader, seconds)
+        draws = self._next_draws(-(-count // self.sampling.samples_per_problem))
+        problems = {draw.problem.task_id: draw.problem for draw in draws}
+        verdicts = grade_beside(self._programs(draws, sampler), problems, grader, seconds)
 
         def collect() -> Collected:
-            return self._collected(visits, verdicts(), step, seconds)
+            return self._collected(draws, verdicts(), step, seconds)
 
         return collect
 
     def _collected(
         self,
-        visits: Sequence[_Visit],
+        draws: Sequence[_Draw],
         graded: Sequence[tuple[Program, Outcome]],
         step: int,
         seconds: dict[str, float],
     ) -> Collected:
         sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
-        told = {program.key: (program, outcome, self._told(program, outcome)) for program, outcome in sound}
-        groups = [self._group(visit, told, step) for visit in visits]
+        programs = {
+            program.key: (program, outcome, self._feedback(program, outcome)) for program, outcome in sound
+        }
+        groups = [self._group(draw, programs, step) for draw in draws]
         made = [each for group in groups for each in self._credited(group)]
-        kept = [each for each in made if self.keep_neutral or not is_zero(each.credit)]
+        kept = [each for each in made if self.keep_zero_advantage or not is_zero(each.credit)]
         rewards = self._rewards(groups)
-        sampled = [(each, said) for each, _, said in told.values() if each.temperature is not None]
-        metrics = program_statistics("sampled", [(said, rewards[each.key]) for each, said in sampled]) | {
+        sampled = [(each, found) for each, _, found in programs.values() if each.temperature is not None]
+        metrics = program_statistics("sampled", [(found, rewards[each.key]) for each, found in sampled]) | {
             "sampled/programs": len(sampled),
             "sampled/tokens": _mean([each.completion.tokens for each, _ in sampled]),
             "sampled/truncated": _mean([each.completion.finish is Finish.LENGTH for each, _ in sampled]),
             "sampled/infrastructure_errors": len(graded) - len(sound),
-            "sampled/neutral": _mean([is_zero(each.credit) for each in made]),
+            "sampled/zero_advantage": _mean([is_zero(each.credit) for each in made]),
         }
-        return Collected(kept, metrics, seconds, neutral=len(made) - len(kept))
+        return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept))
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
-        return {"visits": self.visits}
+        return {"prompts_drawn": self.prompts_drawn}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where the rollouts were whose `state` this is; problems and seed must be the same."""
-        self.visits = state["visits"]
+        self.prompts_drawn = state["prompts_drawn"]
 
     # --- drawing and sampling --------------------------------------------------------------------
 
-    def _next_visits(self, count: int) -> list[_Visit]:
-        visits: list[_Visit] = []
-        while len(visits) < count:
-            turn, done = divmod(self.visits, len(self.problems))
-            order = shuffled(len(self.problems), f"{self.sampling.seed} prompts {turn}")
-            drawn = order[done : done + count - len(visits)]
-            visits += [
-                self._visit(self.visits + place, self.problems[i], turn) for place, i in enumerate(drawn)
+    def _next_draws(self, count: int) -> list[_Draw]:
+        draws: list[_Draw] = []
+        while len(draws) < count:
+            epoch, done = divmod(self.prompts_drawn, len(self.problems))
+            order = shuffled(len(self.problems), f"{self.sampling.seed} prompts {epoch}")
+            drawn = order[done : done + count - len(draws)]
+            draws += [
+                self._draw(self.prompts_drawn + place, self.problems[i], epoch)
+                for place, i in enumerate(drawn)
             ]
-            self.visits += len(drawn)
-        return visits
+            self.prompts_drawn += len(drawn)
+        return draws
 
-    def _visit(self, number: int, problem: Problem, turn: int) -> _Visit:
+    def _draw(self, number: int, problem: Problem, epoch: int) -> _Draw:
         problem = problem.loaded()  # prompts ask for its tests, and so does each program's job
-        return _Visit(number, problem, make_prompt(self.prompt_format, problem), turn)
+        return _Draw(number, problem, make_prompt(self.prompt_format, problem), epoch)
 
-    def _programs(self, visits: Sequence[_Visit], sampler: Sampler) -> Iterator[Program]:
+    def _programs(self, draws: Sequence[_Draw], sampler: Sampler) -> Iterator[Program]:
         """Have every prompt completed, one temperature after the other, the greedy programs last."""
         sampling, n = self.sampling, self.sampling.samples_per_problem
         temperatures = sampling.temperatures
         for place_in_list, temperature in enumerate(temperatures):
             numbers = range(place_in_list, n, len(temperatures))
-            requests = [Request(v.prompt, tuple(v.turn * n + i for i in numbers)) for v in visits]
+            requests = [Request(draw.prompt, tuple(draw.epoch * n + i for i in numbers)) for draw in draws]
             decoding = Decoding(
                 temperature=temperature,
                 top_p=sampling.top_p,
@@ -177,13 +180,13 @@ class Rollouts:
             if numbers:
                 yield from (read_program(each, temperature) for each in sampler.complete(requests, decoding))
         if "greedy" in self.objective.needs:
-            requests = [Request(v.prompt, (v.turn,)) for v in visits]
+            requests = [Request(draw.prompt, (draw.epoch,)) for draw in draws]
             decoding = Decoding(greedy=True, max_new_tokens=sampling.max_new_tokens)
             yield from (read_program(each, None) for each in sampler.complete(requests, decoding))
 
     # --- rewarding -------------------------------------------------------------------------------
 
-    def _told(self, program: Program, outcome: Outcome) -> Feedback:
+    def _feedback(self, program: Program, outcome: Outcome) -> Feedback:
         truncated = program.completion.finish is Finish.LENGTH
         return feedback(
             outcome,
@@ -208,14 +211,14 @@ class Rollouts:
     def _kinds(self) -> dict[str, TestKind]:
         return {}
 
-    def _group(self, visit: _Visit, told: Mapping[Key, _Told], step: int) -> Group:
-        """The visit's programs in the order of their numbers, without those that could not be graded."""
-        n, task = self.sampling.samples_per_problem, visit.prompt.task_id
-        keys = [(task, number, False) for number in range(visit.turn * n, (visit.turn + 1) * n)]
-        rollouts = [make_rollout(visit.number, *told[key], step) for key in keys if key in told]
-        found = told.get((task, visit.turn, True))
-        greedy = None if found is None else make_rollout(visit.number, *found, step)
-        return Group(visit.problem, rollouts, greedy)
+    def _group(self, draw: _Draw, programs: Mapping[Key, _GradedProgram], step: int) -> Group:
+        """The draw's programs in the order of their numbers, without those that could not be graded."""
+        n, task = self.sampling.samples_per_problem, draw.prompt.task_id
+        keys = [(task, number, False) for number in range(draw.epoch * n, (draw.epoch + 1) * n)]
+        rollouts = [make_rollout(draw.number, *programs[key], step) for key in keys if key in programs]
+        found = programs.get((task, draw.epoch, True))
+        greedy = None if found is None else make_rollout(draw.number, *found, step)
+        return Group(draw.problem, rollouts, greedy)
 
     def _credited(self, group: Group) -> list[Rollout]:
         credits_ = self.objective.credit(group)
@@ -229,7 +232,7 @@ class Rollouts:
         }
 
 
-_Told = tuple[Program, Outcome, Feedback]
+_GradedProgram = tuple[Program, Outcome, Feedback]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -29,7 +29,7 @@ class Source(Protocol):
     def collect(self) -> Collected:
         """What was requested; waits for it."""
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Wait until nothing is under way: the grader and the processors are free then."""
 
     def state(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Inline:
         """See `Source.collect`."""
         return self._rollouts.start(*self._wanted, self._sampler, self._grader)()
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """Nothing is ever under way between calls."""
 
     def state(self) -> dict[str, Any]:
@@ -106,14 +106,14 @@ class Overlapped:
         self._under_way = None
         return collected
 
-    def settle(self) -> None:
+    def wait_idle(self) -> None:
         """See `Source.settle`."""
         if self._under_way is not None:
             self._under_way.result()
 
     def state(self) -> dict[str, Any]:
         """See `Source.state`."""
-        self.settle()
+        self.wait_idle()
         ready = None if self._under_way is None else self._under_way.result().row()
         return {"rollouts": self._rollouts.state(), "ready": ready}
 

@@ -52,7 +52,7 @@ class _Grader:
         word, _, name = code.splitlines()[0].partition(" ")
         if word == "lost" or job.problem.suite.count == 0:
             verdicts = {"strict": Status.NOT_RUN, "apps": Status.NOT_RUN}
-            error = "judge lost" if word == "lost" else None
+            error = "worker lost" if word == "lost" else None
             return Outcome(job.task_id, job.sample_id, verdicts, infrastructure_error=error)
         error = ErrorInfo(name, "", 1) if name else None
         both = {"strict": Status(word), "apps": Status(word)}

@@ -95,7 +95,7 @@ class FakeRunner:
 
     def _grade(self, job: Job) -> Outcome:
         if self.fail_after is not None and len(self.graded) >= self.fail_after:
-            raise InfrastructureError("judges die")
+            raise InfrastructureError("workers die")
         self.graded.append((job.task_id, job.sample_id))
         status = Status.PASSED if job.code.startswith("pass") else Status.WRONG_ANSWER
         both = {"strict": status, "apps": status}
@@ -232,7 +232,7 @@ def test_a_model_that_goes_away_loses_nothing_of_what_it_gave(tmp_path):
 
 
 def test_a_runner_that_breaks_ends_sampling_and_loses_nothing(tmp_path):
-    with pytest.raises(InfrastructureError, match="judges die"):
+    with pytest.raises(InfrastructureError, match="workers die"):
         _run(tmp_path / "run", _plan(n=50), FakeRunner(fail_after=2))
     runner = FakeRunner()
     _run(tmp_path / "run", _plan(n=50), runner)
@@ -243,10 +243,10 @@ def test_a_runner_that_breaks_ends_sampling_and_loses_nothing(tmp_path):
 
 def test_a_runner_that_does_not_start_lets_nothing_be_sampled(tmp_path):
     def refuse():
-        raise InfrastructureError("no judges")
+        raise InfrastructureError("no workers")
 
     model = FakeModel()
-    with pytest.raises(InfrastructureError, match="no judges"):
+    with pytest.raises(InfrastructureError, match="no workers"):
         evaluate(_plan(model), tmp_path / "run", refuse)
     assert model.asked == []
 
@@ -396,7 +396,7 @@ def test_a_process_that_an_ended_launch_left_behind_is_named(tmp_path):
 
 def test_one_process_needs_nobody():
     alone = Processes()
-    alone.meet()
-    with alone.lead():
+    alone.barrier()
+    with alone.main_process_first():
         pass
     assert alone.leads

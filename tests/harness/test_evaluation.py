@@ -62,7 +62,7 @@ class FakeRunner:
     def _grade(self, job: Job) -> Outcome:
         self.graded.append((job.task_id, job.sample_id))
         if job.problem.suite.count == 0 or job.code in self.fail:
-            error = "judge lost" if job.code in self.fail else None
+            error = "worker lost" if job.code in self.fail else None
             verdicts = {"strict": Status.NOT_RUN, "apps": Status.NOT_RUN}
             return Outcome(job.task_id, job.sample_id, verdicts, infrastructure_error=error)
         passed = "pass" in job.code

@@ -43,7 +43,7 @@ FULL = Outcome(
     None,
     True,
 )
-BARE = Outcome("mbpp/1", 0, {"strict": Status.NOT_RUN}, infrastructure_error="judge lost")
+BARE = Outcome("mbpp/1", 0, {"strict": Status.NOT_RUN}, infrastructure_error="worker lost")
 SUITE = TestSuite.pack(TestKind.STDIN, [])
 
 
@@ -132,10 +132,10 @@ def test_the_final_file_is_in_order_and_the_journal_goes(tmp_path):
 def test_what_the_grader_failed_on_is_tried_again_and_replaced(tmp_path):
     keys = [("mbpp/1", 0), ("mbpp/1", 1)]
     first = OutcomeFile(tmp_path / "outcomes.jsonl")
-    first.append(_outcome(0, "judge lost"))
+    first.append(_outcome(0, "worker lost"))
     first.append(_outcome(1))
     first.finish(keys)
-    assert [outcome.infrastructure_error for outcome in read_outcomes(first.final)] == ["judge lost", None]
+    assert [outcome.infrastructure_error for outcome in read_outcomes(first.final)] == ["worker lost", None]
     second = OutcomeFile(first.final)
     assert [second.is_graded(key) for key in keys] == [False, True]
     second.append(_outcome(0))

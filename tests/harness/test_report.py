@@ -68,7 +68,7 @@ def test_what_was_graded_before_is_said_and_does_not_make_the_rate():
 def test_failures_of_the_grader_stand_out():
     progress, stream, _ = _progress()
     progress.start(total=1, graded=0)
-    progress.update(_outcome(Status.NOT_RUN, infrastructure_error="judge lost"))
+    progress.update(_outcome(Status.NOT_RUN, infrastructure_error="worker lost"))
     progress.stop()
     assert "GRADER FAILED 1" in stream.getvalue()
 

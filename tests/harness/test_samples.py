@@ -253,7 +253,7 @@ def test_a_line_beyond_all_bounds_is_refused_without_being_held(read, monkeypatc
 
 
 @pytest.mark.parametrize("code", ["a\0", "\ud800", "#" * (MAX_PROGRAM + 1)])
-def test_bad_programs_can_be_kept_for_the_runner_to_judge(read, code):
+def test_bad_programs_can_be_kept_for_the_runner_to_grade(read, code):
     assert read(_lines({"task_id": "3", "code": code}), refuse_bad=False) == [("apps/test/3", 0, code)]
 
 

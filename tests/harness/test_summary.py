@@ -113,7 +113,7 @@ def test_a_program_that_does_not_compile_is_failed_and_not_unscorable():
 
 
 def test_a_failure_of_the_grader_is_neither_right_nor_wrong():
-    lost = Outcome("a", 1, {"strict": N, "apps": N}, infrastructure_error="judge lost")
+    lost = Outcome("a", 1, {"strict": N, "apps": N}, infrastructure_error="worker lost")
     metrics = _metrics(TWO, [_outcome("a", 0, (P, P)), lost, *OUTCOMES[2:]], ks=(1, 2))
     overall = metrics["profiles"]["strict"]["overall"]
     assert overall["pass@1"]["value"] == 0.5
@@ -125,7 +125,7 @@ def test_a_failure_of_the_grader_is_neither_right_nor_wrong():
 
 
 def test_a_problem_that_lost_every_sample_to_the_grader_is_out_and_counted():
-    lost = Outcome("a", 0, {"strict": N, "apps": N}, infrastructure_error="judge lost")
+    lost = Outcome("a", 0, {"strict": N, "apps": N}, infrastructure_error="worker lost")
     metrics = _metrics(TWO, [lost, *OUTCOMES[2:]])
     assert metrics["profiles"]["strict"]["overall"]["problems"] == 1
     assert metrics["counts"]["problems_lost_to_infrastructure"] == 1

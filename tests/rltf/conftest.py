@@ -16,9 +16,9 @@ class LengthGrader:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         for job in jobs:
-            yield self.judge(job)
+            yield self.outcome(job)
 
-    def judge(self, job: Job) -> Outcome:
+    def outcome(self, job: Job) -> Outcome:
         status = (Status.PASSED, Status.WRONG_ANSWER, Status.RUNTIME_ERROR)[len(job.code) % 3]
         error = ErrorInfo("NameError", "x", 1) if status is Status.RUNTIME_ERROR else None
         tests = (TestOutcome({"strict": status}, error),)

@@ -19,12 +19,12 @@ class Counting:
     def run(self, jobs):
         for job in jobs:
             self.asked.append((job.task_id, job.code))
-            yield self.judge(job)
+            yield self.outcome(job)
 
-    def judge(self, job: Job) -> Outcome:
+    def outcome(self, job: Job) -> Outcome:
         if "broken" in job.code:
             status = {"strict": Status.NOT_RUN}
-            return Outcome(job.task_id, job.sample_id, status, infrastructure_error="judge lost")
+            return Outcome(job.task_id, job.sample_id, status, infrastructure_error="worker lost")
         status = Status.PASSED if "good" in job.code else Status.WRONG_ANSWER
         return Outcome(job.task_id, job.sample_id, {"strict": status}, (TestOutcome({"strict": status}),))
 

@@ -128,7 +128,7 @@ def test_an_empty_buffer_says_why_nothing_can_be_drawn():
 
 def test_programs_that_all_earned_the_same_are_no_failure_of_the_grader():
     buffer = OnlineBuffer(3)
-    buffer.add([], neutral=4)
+    buffer.add([], zero_advantage=4)
     restored = OnlineBuffer(3)
     restored.restore(json.loads(json.dumps(buffer.state())))
     for each in (buffer, restored):

@@ -170,8 +170,8 @@ def test_each_profile_is_told_by_its_own_error():
 @pytest.mark.parametrize(
     ("refused", "message"),
     [
-        (outcome("not_run", infrastructure_error="judge lost twice"), "grader failed.*judge lost twice"),
-        (outcome("passed", infrastructure_error="judge lost twice"), "grader failed"),
+        (outcome("not_run", infrastructure_error="worker lost twice"), "grader failed.*worker lost twice"),
+        (outcome("passed", infrastructure_error="worker lost twice"), "grader failed"),
         (Outcome("t", 0, {"strict": Status.NOT_RUN}), "no tests"),
         (outcome("not_run", "not_run"), "no test was run"),
     ],

@@ -139,9 +139,9 @@ def test_bad_options_are_refused_in_a_line(settings, message):
 
 def test_an_option_means_what_its_type_makes_of_the_word():
     found = config(
-        "paper", "bf16=False", "keep_neutral=no", "fine=off", "temperatures=0.6", "train_problems=none"
+        "paper", "bf16=False", "keep_zero_advantage=no", "fine=off", "temperatures=0.6", "train_problems=none"
     )
-    assert (found.bf16, found.keep_neutral, found.rewards.fine) == (False, False, False)
+    assert (found.bf16, found.keep_zero_advantage, found.rewards.fine) == (False, False, False)
     assert (found.temperatures, found.train_problems) == ((0.6,), None)
     assert config("paper", "bf16=True").bf16 is True
     assert config("paper", "report_to=none").report_to == []

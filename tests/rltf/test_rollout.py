@@ -66,12 +66,12 @@ class Lenient:
 
     def run(self, jobs):
         for job in jobs:
-            yield self.judge(job)
+            yield self.outcome(job)
 
-    def judge(self, job: Job) -> Outcome:
+    def outcome(self, job: Job) -> Outcome:
         if "broken" in job.code:
             lost = dict.fromkeys(("strict",), Status.NOT_RUN)
-            return Outcome(job.task_id, job.sample_id, lost, infrastructure_error="judge lost")
+            return Outcome(job.task_id, job.sample_id, lost, infrastructure_error="worker lost")
         status = Status.PASSED if "good" in job.code else Status.RUNTIME_ERROR
         error = None if "good" in job.code else ErrorInfo("NameError", "x", 1)
         tests = (TestOutcome({"strict": status}, error),)
@@ -137,9 +137,9 @@ def test_grading_goes_on_while_the_next_programs_are_sampled():
     graded = threading.Event()
 
     class Telling(Lenient):
-        def judge(self, job):
+        def outcome(self, job):
             graded.set()
-            return super().judge(job)
+            return super().outcome(job)
 
     class Waiting(Scripted):
         def complete(self, requests, decoding):
@@ -156,7 +156,7 @@ def test_grading_goes_on_while_the_next_programs_are_sampled():
 
 
 def rewards_of(baseline: str, *texts: tuple[str, ...], greedy: tuple[str, ...] = ()) -> list[list[float]]:
-    """Coarse rewards of the visits of one problem, whose programs are `texts`, visit by visit."""
+    """Coarse rewards of the draws of one problem, whose programs are `texts`, draw by draw."""
     config = RewardConfig(baseline=baseline)
     n = len(texts[0])
 
@@ -164,8 +164,8 @@ def rewards_of(baseline: str, *texts: tuple[str, ...], greedy: tuple[str, ...] =
         return greedy[number] if is_greedy else texts[number // n][number % n]
 
     made = rollouts(n, config, BENCHMARK.problems[:1])
-    visits = [made.start(n, 0, Scripted(write), Lenient())().rollouts for _ in texts]
-    return [[round(each.credit["coarse"].value, 6) for each in visit] for visit in visits]
+    draws = [made.start(n, 0, Scripted(write), Lenient())().rollouts for _ in texts]
+    return [[round(each.credit["coarse"].value, 6) for each in draw] for draw in draws]
 
 
 def test_the_historical_best_is_the_best_program_of_earlier_visits():
@@ -190,9 +190,9 @@ def test_the_group_mean_is_that_of_the_same_visit():
 
 def test_the_group_mean_counts_what_passed_where_only_failures_have_an_adaptive_reward():
     class Wrong(Lenient):
-        def judge(self, job):
+        def outcome(self, job):
             if "wrong" not in job.code:
-                return super().judge(job)
+                return super().outcome(job)
             status = {"strict": Status.WRONG_ANSWER}
             return Outcome(job.task_id, job.sample_id, status, (TestOutcome(status),))
 
@@ -209,11 +209,13 @@ def test_programs_that_all_got_the_same_teach_nothing_and_can_be_left_out():
     sampler = Scripted(lambda task, number, greedy: "good" if task.endswith("/0") or number == 0 else "bad")
     kept = []
     for keep in (True, False):
-        made = Rollouts(BENCHMARK.problems[:2], FORMAT, Sampling(3), objective(config), keep_neutral=keep)
+        made = Rollouts(
+            BENCHMARK.problems[:2], FORMAT, Sampling(3), objective(config), keep_zero_advantage=keep
+        )
         collected = made.start(6, 0, sampler, Lenient())()
         kept.append([each.task_id for each in collected.rollouts])
-    assert collected.neutral == 3
-    assert collected.metrics["sampled/neutral"] == 0.5
+    assert collected.zero_advantage == 3
+    assert collected.metrics["sampled/zero_advantage"] == 0.5
     assert sorted(kept[0]) == ["mini/train/0"] * 3 + ["mini/train/1"] * 3
     assert kept[1] == ["mini/train/1"] * 3
 

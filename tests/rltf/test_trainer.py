@@ -262,7 +262,7 @@ class SameForAll:
         return {}
 
 
-EQUAL = ("baseline=group_mean", "fine=false", "keep_neutral=false")
+EQUAL = ("baseline=group_mean", "fine=false", "keep_zero_advantage=false")
 
 
 @pytest.mark.parametrize("mixing", ["together", "alternate"])
@@ -273,7 +273,7 @@ def test_where_all_rewards_are_equal_solutions_go_on_being_learned_and_it_is_sai
     rows = [row for row in rows_of(trainer) if "loss" in row]
     assert [row["step"] for row in rows] == [1, 2, 3]
     assert all("loss/supervised" in row and "loss/coarse" not in row for row in rows)
-    assert rows[0]["sampled/neutral"] == 1.0
+    assert rows[0]["sampled/zero_advantage"] == 1.0
     assert rows[0]["sampled/infrastructure_errors"] == 0
     assert all(row["buffer/programs"] == 0 for row in rows)
 

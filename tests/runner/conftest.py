@@ -124,18 +124,18 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def judge_pids(runner: Runner) -> list[int]:
-    """Processes of the judges."""
+def worker_pids(runner: Runner) -> list[int]:
+    """Processes of the workers."""
     found = []
-    for judge in runner._workers:
+    for handle in runner._workers:
         with contextlib.suppress(ValueError):  # one that is being replaced at this moment is closed
-            found.append(judge.worker.pid)
+            found.append(handle.worker.pid)
     return found
 
 
 def server_pids(runner: Runner) -> list[int]:
     """Processes of the dispatchers: within their pid namespace, or without one."""
-    servers = [child for judge in judge_pids(runner) for child in children(judge)]
+    servers = [child for worker in worker_pids(runner) for child in children(worker)]
     if runner.layers["pid namespace"] == "on":
         servers = [child for waiting in servers for child in children(waiting)]
     return servers
@@ -155,7 +155,7 @@ class Processes:
     """The look at the processes, as a fixture: tests can't import this file."""
 
     children = staticmethod(children)
-    judges = staticmethod(judge_pids)
+    workers = staticmethod(worker_pids)
     servers = staticmethod(server_pids)
     templates = staticmethod(template_pids)
     programs = staticmethod(programs_alive)

@@ -218,8 +218,8 @@ COSTLY = {
 
 
 @pytest.mark.parametrize("name", COSTLY)
-def test_a_forged_value_that_is_costly_to_read_does_not_keep_the_judge(grader, name):
-    """Ends at all: read carelessly, each of these takes the judge minutes that no limit of the program's counts."""
+def test_a_forged_value_that_is_costly_to_read_does_not_keep_the_worker(grader, name):
+    """Ends at all: read carelessly, each of these takes the worker minutes that no limit of the program's counts."""
     code = f"import json, os, struct\ndef f(x):\n    data = json.dumps({COSTLY[name]}).encode()\n    os.write(3, struct.pack('<Id', len(data), 0.0) + data)\n    os._exit(0)"
     outcome = grader.asserts(code, "assert f(1) == {7}", "assert f(2) == {7}")
     first, second = grader.statuses(outcome)
@@ -321,7 +321,7 @@ def test_nothing_of_the_system_can_be_read(sealed, path):
 
 
 def test_other_processes_cannot_be_looked_at(sealed, processes):
-    pids = [os.getpid(), *processes.judges(sealed.runner), *processes.servers(sealed.runner)]
+    pids = [os.getpid(), *processes.workers(sealed.runner), *processes.servers(sealed.runner)]
     attempts = [
         f"open('/proc/{pid}/{name}', 'rb').read(1)"
         for pid in pids
@@ -339,7 +339,7 @@ def test_the_harness_and_the_data_cannot_be_read(sealed, tmp_path):
     package = Path(harness.__file__)
     attempts = [
         f"open({str(path)!r}).read()"
-        for path in (data, package, package.parent / "runner" / "judge.py", __file__)
+        for path in (data, package, package.parent / "runner" / "worker.py", __file__)
     ]
     attempts += [f"os.listdir({str(folder)!r})" for folder in (package.parent, tmp_path, package.parents[1])]
     refused(sealed, "", *attempts)
@@ -520,7 +520,7 @@ def test_others_cannot_be_signalled(sealed, processes):
     pids = {
         os.getpid(),
         os.getppid(),
-        *processes.judges(sealed.runner),
+        *processes.workers(sealed.runner),
         *processes.servers(sealed.runner),
         1,
         2,
@@ -547,7 +547,7 @@ def test_others_cannot_be_signalled(sealed, processes):
 
 
 def test_others_cannot_be_traced_limited_or_read(sealed, processes):
-    pids = {os.getpid(), *processes.judges(sealed.runner), *processes.servers(sealed.runner), 1}
+    pids = {os.getpid(), *processes.workers(sealed.runner), *processes.servers(sealed.runner), 1}
     attempts = [f"libc.ptrace({request}, {pid}, 0, 0)" for pid in pids for request in (16, 0x4206, 8)] + [
         "libc.ptrace(0, 0, 0, 0)"
     ]

@@ -11,8 +11,7 @@ from harness.runner.sandbox.dispatcher import Run
 from harness.runner.sandbox.protocol import record
 from harness.runner.sandbox.watchdog import Ended
 from harness.runner.split_suite import prepare
-from harness.runner.verdicts import ProcessResult as JudgedRun
-from harness.runner.verdicts import VerdictMaker
+from harness.runner.verdicts import ProcessResult, VerdictMaker
 from harness.types import CallTest, TestKind, TestSuite
 
 
@@ -63,11 +62,11 @@ def test_compiling_and_loading_count_for_nothing():
 
 @pytest.mark.parametrize(("stop", "third"), [(True, "not_run"), (False, "passed")])
 def test_tests_behind_one_that_ended_too_late_are_not_run_either(stop, third):
-    judge = VerdictMaker(get_profiles(["strict"]), Limits(cpu_seconds=2.0, stop_at_first_timeout=stop))
+    verdicts = VerdictMaker(get_profiles(["strict"]), Limits(cpu_seconds=2.0, stop_at_first_timeout=stop))
     suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([n], n) for n in range(3)], entry_point="f"))
     values = [record(cpu, b'{"kind":"value","value":%d}' % n) for n, cpu in enumerate((0.1, 2.4, 2.5))]
     report = b"".join([record(0.0, b""), record(0.0, b'{"kind":"loaded"}'), *values])
-    tests = judge.judge(suite, [JudgedRun(0, None, 0, 2.5, 0, report, b"")])
+    tests = verdicts.outcomes(suite, [ProcessResult(0, None, 0, 2.5, 0, report, b"")])
     assert [test.statuses["strict"].value for test in tests] == ["passed", "timed_out", third]
 
 

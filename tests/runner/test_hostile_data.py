@@ -1,4 +1,4 @@
-"""What a program made, read and compared by the judge: whatever it is, there is an answer, in bounds.
+"""What a program made, read and compared by the worker: whatever it is, there is an answer, in bounds.
 
 No test here measures time: what used to take minutes or gigabytes either ends, or the test does not.
 """
@@ -42,11 +42,11 @@ TEXTS = {
 @pytest.mark.parametrize("expected", ["2.5", "1\n2\n3", "a\nb", ""])
 def test_sixteen_mebibytes_of_output_are_judged(name, expected):
     suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", expected)]))
-    judge = VerdictMaker(get_profiles(PROFILES), Limits())
+    verdicts = VerdictMaker(get_profiles(PROFILES), Limits())
     run = ProcessResult(
         0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), TEXTS[name].encode()
     )
-    (test,) = judge.judge(suite, [run])
+    (test,) = verdicts.outcomes(suite, [run])
     assert test.statuses["strict"] in (
         "wrong_answer",
         "output_limit",
@@ -97,11 +97,11 @@ EXPECTED = [2.5, 7, [1, 2], [[1], [0, 1]], [[[1], [0, 1, 2]]], {"a": 1}, "text",
 
 @pytest.mark.parametrize("name", VALUES)
 def test_sixteen_mebibytes_of_a_forged_value_are_judged(name):
-    judge = VerdictMaker(get_profiles(PROFILES), Limits())
+    verdicts = VerdictMaker(get_profiles(PROFILES), Limits())
     for expected in EXPECTED[3:6]:
         suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([], expected)], entry_point="f"))
         report = record(0.0, b"") + record(0.0, b'{"kind":"loaded"}') + record(0.1, VALUES[name])
-        (test,) = judge.judge(suite, [ProcessResult(0, None, 0, 0.1, 0, report, b"")])
+        (test,) = verdicts.outcomes(suite, [ProcessResult(0, None, 0, 0.1, 0, report, b"")])
         assert "passed" not in test.statuses.values()
 
 
@@ -134,7 +134,7 @@ def test_over_its_budget_a_comparison_is_a_wrong_answer_with_the_reason(monkeypa
         run = ProcessResult(
             0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), b"1"
         )
-        tests = VerdictMaker([slow], Limits()).judge(suite, [run])
+        tests = VerdictMaker([slow], Limits()).outcomes(suite, [run])
     finally:
         from harness.compare import strict
 
@@ -143,7 +143,7 @@ def test_over_its_budget_a_comparison_is_a_wrong_answer_with_the_reason(monkeypa
     assert tests[0].error.type == "ComparisonBudget"
 
 
-def test_what_needs_more_memory_than_the_judge_has_is_a_wrong_answer(monkeypatch):
+def test_what_needs_more_memory_than_the_worker_has_is_a_wrong_answer(monkeypatch):
     def greedy(*_args, **_keywords):
         raise MemoryError
 
@@ -154,7 +154,7 @@ def test_what_needs_more_memory_than_the_judge_has_is_a_wrong_answer(monkeypatch
         run = ProcessResult(
             0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), b"1"
         )
-        (test,) = VerdictMaker([profile], Limits()).judge(suite, [run])
+        (test,) = VerdictMaker([profile], Limits()).outcomes(suite, [run])
     finally:
         from harness.compare import apps
 
@@ -240,5 +240,5 @@ FALSE, ZERO, TEXT = (b'{"kind":"ended","exit":%s}' % each for each in (b"false",
 def test_a_forged_exit_hides_nothing(said, status):
     suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")]))
     run = ProcessResult(0, None, status, 0.1, 0, record(0.0, b"") + record(0.1, said), b"1")
-    (test,) = VerdictMaker(get_profiles(["strict"]), Limits()).judge(suite, [run])
+    (test,) = VerdictMaker(get_profiles(["strict"]), Limits()).outcomes(suite, [run])
     assert test.statuses["strict"] == "runtime_error"

@@ -26,7 +26,7 @@ RUN = {
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_apps_judges_what_it_prints_and_strict_does_not(grader, name):
+def test_apps_grades_what_it_prints_and_strict_does_not(grader, name):
     outcome = grader.script(RUN[name], ("2\n", "3\n" if name.startswith("return where") else "2\n"))
     assert outcome.verdicts == {"strict": "syntax_error", "apps": "passed"}, outcome
     assert outcome.error.type == "SyntaxError"

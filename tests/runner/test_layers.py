@@ -13,7 +13,7 @@ from harness import Limits, TestSuite
 from harness.runner import fork_server as module
 from harness.runner.fork_server import ForkServer, ProgramRequest, ServerLostError
 from harness.runner.seccomp import Filters
-from harness.runner.split_suite import Preload, prepare
+from harness.runner.split_suite import WarmImports, prepare
 from harness.types import StdinTest, TestKind
 
 LIMITS = Limits(cpu_seconds=5.0)
@@ -37,7 +37,7 @@ def server(request, monkeypatch):
         monkeypatch.setattr(module, "_configuration", lambda *args: configuration(*args) | without)
     if request.param != "no namespaces":
         monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
-    server = ForkServer(LIMITS, Preload.LIBRARY, functions=False)
+    server = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
     yield server
     server.close()
 

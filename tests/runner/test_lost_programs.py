@@ -36,23 +36,23 @@ def right(number):
 
 @contextlib.contextmanager
 def killing(runner, processes, victim):
-    """While the block runs, the server or judge of a program that sleeps for a moment is killed."""
+    """While the block runs, the server or worker of a program that sleeps for a moment is killed."""
     done = threading.Event()
 
     def kill():
         running = set()  # looked at twice: what is tried when a server starts is over by then
         while not done.wait(0.08):
             before, running = running, set()
-            for judge in processes.judges(runner):
-                for server in below(processes, judge):
+            for worker in processes.workers(runner):
+                for server in below(processes, worker):
                     programs = set(processes.children(server))
                     if any(is_asleep(pid) for pid in programs & before):
                         with contextlib.suppress(ProcessLookupError):
-                            os.kill(judge if victim == "judge" else server, signal.SIGKILL)
+                            os.kill(worker if victim == "worker" else server, signal.SIGKILL)
                     running |= programs
 
-    def below(processes, judge):
-        servers = processes.children(judge)
+    def below(processes, worker):
+        servers = processes.children(worker)
         return [child for server in servers for child in processes.children(server)]
 
     killer = threading.Thread(target=kill)
@@ -71,7 +71,7 @@ def is_asleep(pid):
     return False
 
 
-@pytest.mark.parametrize("victim", ["judge", "server"])
+@pytest.mark.parametrize("victim", ["worker", "server"])
 def test_a_program_that_is_lost_alone_too_has_failed_and_costs_nobody_else(processes, victim):
     # No program can do that, so the test does it for one: whenever it runs.
     with Runner(workers=1, limits=LIMITS) as runner:
@@ -116,16 +116,16 @@ def test_a_canary_that_fails_after_the_loss_leaves_an_infrastructure_error(proce
         replace = runner._pool.replace
         trials = []
 
-        def failing(judge, *, prove_all=False):
+        def failing(worker, *, prove_all=False):
             trials.append(prove_all)
             if trials.count(True) > 1:
                 raise IsolationError("the start-up check failed")
-            return replace(judge, prove_all=prove_all)
+            return replace(worker, prove_all=prove_all)
 
         monkeypatch.setattr(runner._pool, "replace", failing)
         outcomes = []
         with (
-            killing(runner, processes, "judge"),
+            killing(runner, processes, "worker"),
             pytest.raises(IsolationError, match="start-up check failed"),
         ):
             outcomes.extend(runner.run([DEADLY]))  # which keeps what came before the error
@@ -220,10 +220,10 @@ def test_a_lasting_shortage_is_one_line_and_closing_raises_nothing(monkeypatch):
 
 def test_closing_raises_nothing_whatever_has_gone_before():
     with Runner(workers=1, limits=LIMITS) as runner:
-        (judge,) = runner._workers
-        os.kill(judge.worker.pid, signal.SIGKILL)
-        judge.worker.close(at_once=True)
-        judge.worker.close()
+        (handle,) = runner._workers
+        os.kill(handle.worker.pid, signal.SIGKILL)
+        handle.worker.close(at_once=True)
+        handle.worker.close()
 
 
 def test_what_is_retried_is_given_up_at_last_and_what_is_not_named_at_once(monkeypatch):

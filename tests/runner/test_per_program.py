@@ -181,7 +181,7 @@ def test_a_tree_of_any_depth_is_taken_apart_without_recursion(tmp_path):
 DEEP = "import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\nprint(1)"
 
 
-def test_a_deep_tree_costs_no_judge_and_stays_nowhere(grader):
+def test_a_deep_tree_costs_no_worker_and_stays_nowhere(grader):
     assert grader.script(DEEP, ("", "1")).verdicts["strict"] in ("passed", "runtime_error")
     grader.still_sane()
 
@@ -209,7 +209,7 @@ def test_a_cgroup_limits_processes_where_one_can_be_had():
     assert not folder.exists()
 
 
-def test_groups_of_judges_that_are_gone_are_swept_and_others_are_not(tmp_path, monkeypatch):
+def test_groups_of_workers_that_are_gone_are_swept_and_others_are_not(tmp_path, monkeypatch):
     gone, ours, other = tmp_path / "rltf-99999999-1", tmp_path / f"rltf-{os.getpid()}-1", tmp_path / "other"
     for folder in (gone, ours, other):
         folder.mkdir()

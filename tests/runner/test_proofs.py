@@ -1,4 +1,4 @@
-"""Every server of every judge proves its layers before it grades: each layer is taken away, and is missed.
+"""Every server of every worker proves its layers before it grades: each layer is taken away, and is missed.
 
 A layer that is away and says so is found beside the first server's; one that is away and says it is on, by
 the look from outside or by the canary's escape.
@@ -18,14 +18,13 @@ import pytest
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.errors import IsolationError
 from harness.runner import fork_server as server
-from harness.runner import layer_check as outside
+from harness.runner import layer_check, self_check
 from harness.runner import retry as retrying
-from harness.runner import self_check as canary
-from harness.runner import worker as judge
+from harness.runner import worker as worker_module
 from harness.runner.backend import WorkerStart
 from harness.runner.fork_server import ForkServer
 from harness.runner.seccomp import Filters
-from harness.runner.split_suite import Preload
+from harness.runner.split_suite import WarmImports
 from harness.runner.worker_handle import LocalWorker
 from harness.runner.worker_life import Heart
 from harness.types import Status, StdinTest, TestKind
@@ -37,14 +36,14 @@ PROBLEM = Problem("echo", "", load_suite=lambda: SUITE)
 
 @pytest.fixture
 def worker(monkeypatch):
-    """The inside of a judge, in this process, without its limits on itself."""
+    """The inside of a worker, in this process, without its limits on itself."""
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
     host, connection = multiprocessing.Pipe()
     beats = multiprocessing.Pipe(duplex=False)
     start = WorkerStart(LIMITS, ["strict", "apps"])
-    charge = judge.Charge(start, None, None, os.getpid(), of_main_thread=False)
+    arguments = worker_module.WorkerArguments(start, None, None, os.getpid(), of_main_thread=False)
     memory = SimpleNamespace(lifted=contextlib.nullcontext)
-    worker = judge.GraderWorker(connection, charge, memory, Heart(beats[1]))
+    worker = worker_module.GraderWorker(connection, arguments, memory, Heart(beats[1]))
     worker.host = host
     yield worker
     worker.close()
@@ -62,13 +61,13 @@ def layers():
 def answered(worker):
     """What the host was told."""
     data = os.read(worker.host.fileno(), 1 << 20)
-    return pickle.loads(data[struct.calcsize(judge.FRAME) :])
+    return pickle.loads(data[struct.calcsize(worker_module.FRAME) :])
 
 
 def test_with_all_its_layers_a_server_of_each_kind_is_let_in(worker):
     worker._prove_all = True
     worker.start()
-    assert set(worker._servers) == {(preload, None) for preload in Preload}
+    assert set(worker._servers) == {(warm_imports, None) for warm_imports in WarmImports}
     assert answered(worker).layers == worker._wanted
 
 
@@ -103,14 +102,14 @@ UNLIMITED = {"memory_mib": 1 << 20}
     [("seccomp", without_seccomp), ("landlock", without_landlock), (None, without_memory_limit)],
     ids=["seccomp", "landlock", "memory"],
 )
-@pytest.mark.parametrize("kind", [Preload.NOTHING, Preload.NUMPY])
+@pytest.mark.parametrize("kind", [WarmImports.NONE, WarmImports.NUMPY])
 def test_a_layer_that_says_it_is_on_and_is_not_lets_nothing_be_graded(
     worker, layers, monkeypatch, taken, kind
 ):
     layer, take_away = taken
     if layer is not None and layers[layer] != "on":
         pytest.skip(f"{layer}: {layers[layer]}")
-    if kind is not Preload.NOTHING:
+    if kind is not WarmImports.NONE:
         worker.start()  # the first server holds; the one that starts later does not
     take_away(monkeypatch)
     with pytest.raises(IsolationError, match=r"start-up check failed|with less isolation"):
@@ -121,33 +120,33 @@ def test_a_layer_that_says_it_is_on_and_is_not_lets_nothing_be_graded(
 def test_what_the_look_from_outside_finds_is_also_found_by_the_canary_alone(worker, layers, monkeypatch):
     if layers["seccomp"] != "on":
         pytest.skip(layers["seccomp"])
-    monkeypatch.setattr(outside, "not_in_effect", lambda *_: [])
+    monkeypatch.setattr(layer_check, "not_in_effect", lambda *_: [])
     without_seccomp(monkeypatch)
     with pytest.raises(IsolationError, match="an escape was graded wrong_answer"):
-        worker._server((Preload.NOTHING, None))
+        worker._server((WarmImports.NONE, None))
 
 
-@pytest.mark.parametrize("layer", outside._NAMESPACES)
+@pytest.mark.parametrize("layer", layer_check._NAMESPACES)
 def test_a_namespace_that_is_said_to_be_on_and_is_ours_is_found_from_outside(layers, layer):
     if layers[layer] != "on":
         pytest.skip(f"{layer}: {layers[layer]}")
-    fork_server = ForkServer(LIMITS, Preload.NOTHING, functions=False)
+    fork_server = ForkServer(LIMITS, WarmImports.NONE, functions=False)
     try:
-        assert outside.not_in_effect(fork_server._process.pid, fork_server.layers) == []
+        assert layer_check.not_in_effect(fork_server._process.pid, fork_server.layers) == []
     finally:
         fork_server.close()
     # This very process has none of them, nor has what it starts.
     sleeper = multiprocessing.get_context("fork").Process(target=threading.Event().wait)
     sleeper.start()
     try:
-        found = outside.not_in_effect(sleeper.pid, {layer: "on"})
+        found = layer_check.not_in_effect(sleeper.pid, {layer: "on"})
     finally:
         sleeper.kill()
         sleeper.join()
     assert layer in found
 
 
-@pytest.mark.parametrize("layer", ["seccomp", "landlock", *outside._NAMESPACES])
+@pytest.mark.parametrize("layer", ["seccomp", "landlock", *layer_check._NAMESPACES])
 def test_a_server_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(
     worker, layers, monkeypatch, layer
 ):
@@ -163,14 +162,14 @@ def test_a_server_with_fewer_layers_than_the_first_is_replaced_and_at_last_refus
             fork_server.layers[layer] = "refused by the kernel"
         return fork_server
 
-    monkeypatch.setattr(judge, "ForkServer", lacking)
+    monkeypatch.setattr(worker_module, "ForkServer", lacking)
     failures = 1
-    worker._server((Preload.LIBRARY, None))
+    worker._server((WarmImports.STDLIB, None))
     assert len(started) == 2
-    worker._drop_server((Preload.LIBRARY, None))
+    worker._drop_server((WarmImports.STDLIB, None))
     failures = 100
     with pytest.raises(IsolationError, match=f"without {layer} \\(refused by the kernel\\)"):
-        worker._server((Preload.LIBRARY, None))
+        worker._server((WarmImports.STDLIB, None))
     assert len(started) == 5
 
 
@@ -182,22 +181,22 @@ def test_a_server_that_can_not_be_started_for_a_moment_is_waited_for(worker, mon
             raise error
         return ForkServer(*args, **options)
 
-    monkeypatch.setattr(judge, "ForkServer", scarce)
+    monkeypatch.setattr(worker_module, "ForkServer", scarce)
     worker.start()
     assert next(errors, None) is None
 
 
 @pytest.mark.parametrize("name", ["a right script", "a wrong script", "a right function", "an escape"])
-def test_any_canary_that_comes_out_wrong_stops_the_judge(worker, monkeypatch, name):
-    known = canary.canaries
+def test_any_canary_that_comes_out_wrong_stops_the_worker(worker, monkeypatch, name):
+    known = self_check.canaries
 
     def changed(*args):
         return [
-            each if each.name != name else canary.Canary(name, each.suite, each.code, Status.TIMED_OUT)
+            each if each.name != name else self_check.Canary(name, each.suite, each.code, Status.TIMED_OUT)
             for each in known(*args)
         ]
 
-    monkeypatch.setattr(canary, "canaries", changed)
+    monkeypatch.setattr(self_check, "canaries", changed)
     with pytest.raises(IsolationError, match=rf"{name} was graded \w+ under .* nothing was graded"):
         worker.start()
 
@@ -215,28 +214,28 @@ def test_a_cache_full_of_sound_verdicts_has_no_part_in_the_check(tmp_path, monke
         Runner(workers=1, limits=LIMITS, cache=tmp_path).__enter__()
 
 
-def test_a_judge_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(monkeypatch, processes):
+def test_a_worker_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(monkeypatch, processes):
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.0)
-    ready, judges = LocalWorker.wait_ready, []
+    ready, workers = LocalWorker.wait_ready, []
 
     def fewer(self):
         ready(self)
-        judges.append(self)
-        if len(judges) > 1:
+        workers.append(self)
+        if len(workers) > 1:
             self._info = replace(self._info, layers=self._info.layers | {"landlock": "refused"})
 
     monkeypatch.setattr(LocalWorker, "wait_ready", fewer)
     runner = Runner(workers=2, limits=LIMITS)
     with pytest.raises(IsolationError, match=r"without landlock \(refused\)"):
         runner.__enter__()
-    assert len(judges) == 4
-    assert not processes.judges(runner)
+    assert len(workers) == 4
+    assert not processes.workers(runner)
 
 
 def test_a_program_knows_no_way_around_the_memory_limit_of_the_check():
     # So that the check means something: the same program under a limit that it keeps to is no such failure.
-    (over,) = [each for each in canary.canaries({}, LIMITS) if each.name == "too much memory"]
-    small = over.code.replace(str(LIMITS.memory_mib + canary._BEYOND_MIB), "16")
+    (over,) = [each for each in self_check.canaries({}, LIMITS) if each.name == "too much memory"]
+    small = over.code.replace(str(LIMITS.memory_mib + self_check._BEYOND_MIB), "16")
     with Runner(workers=1, limits=LIMITS) as runner:
         problem = Problem("held", "", load_suite=lambda: over.suite)
         outcomes = {

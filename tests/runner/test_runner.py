@@ -71,8 +71,8 @@ def gone(pid):
 
 
 def all_processes(runner, processes):
-    """Judges, servers, and whatever waits between or runs below them."""
-    found = set(processes.judges(runner))
+    """Workers, servers, and whatever waits between or runs below them."""
+    found = set(processes.workers(runner))
     while True:
         more = found | {child for pid in found for child in processes.children(pid)}
         if more == found:
@@ -185,21 +185,21 @@ def test_a_run_after_an_abandoned_one_is_whole(runner):
 
 
 def test_what_was_answered_in_one_message_is_counted_though_the_consumer_stops_within_it():
-    # Once, the rest of such a message was lost, its judge taken for busy for ever, and the next run hung.
+    # Once, the rest of such a message was lost, its worker taken for busy for ever, and the next run hung.
     outcome = Outcome("echo", 0, {"strict": Status.PASSED, "apps": Status.PASSED})
     with Runner(workers=1, limits=LIMITS) as runner:
-        (judge,) = runner._workers
-        judge.outstanding.update(
+        (handle,) = runner._workers
+        handle.outstanding.update(
             {number: Task(number, "echo", number, "", SUITE.digest) for number in range(8)}
         )
-        judge._chunks.append(8)
-        poll = judge.worker.poll
-        judge.worker.poll = lambda: [(number, outcome) for number in range(8)]
-        for _ in judge.outcomes():
+        handle._chunks.append(8)
+        poll = handle.worker.poll
+        handle.worker.poll = lambda: [(number, outcome) for number in range(8)]
+        for _ in handle.outcomes():
             break
-        judge.worker.poll = poll
-        assert not judge.outstanding
-        assert judge.has_room()
+        handle.worker.poll = poll
+        assert not handle.outstanding
+        assert handle.has_room()
         check_mixed(list(runner.run(mixed(30))), 30)
 
 
@@ -213,14 +213,14 @@ def test_large_inputs_and_large_outputs_at_once_block_nobody():
         return Job(problem.task_id, number, code, problem)
 
     with Runner(workers=1, limits=LIMITS) as runner:
-        list(runner.run(mixed(300)))  # so that many programs are handed to the judge at once
+        list(runner.run(mixed(300)))  # so that many programs are handed to the worker at once
         runner._workers[0]._chunk_size = 12
         outcomes = list(runner.run(map(job, range(12))))
     assert sorted(outcome.sample_id for outcome in outcomes) == list(range(12))
     assert {outcome.verdicts["strict"] for outcome in outcomes} == {Status.WRONG_ANSWER}
 
 
-def test_a_run_after_one_abandoned_while_all_judges_were_busy_is_whole(runner):
+def test_a_run_after_one_abandoned_while_all_workers_were_busy_is_whole(runner):
     slow = (
         Job("echo", n, f"import time; time.sleep(0.1); print(input())  # {n}", PROBLEM) for n in range(40)
     )
@@ -299,7 +299,7 @@ def test_it_works_in_a_thread_and_two_at_once():
 # --- deaths ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("victim", ["judge", "server"])
+@pytest.mark.parametrize("victim", ["worker", "server"])
 def test_killed_processes_of_ours_cost_no_outcome(processes, victim):
     dice = random.Random(victim)
     with Runner(workers=2, limits=LIMITS) as runner:
@@ -311,9 +311,9 @@ def test_killed_processes_of_ours_cost_no_outcome(processes, victim):
                 if done.wait(dice.uniform(0.05, 0.3)):
                     return
                 started.update(all_processes(runner, processes))
-                if not all(judge.worker._info for judge in list(runner._workers)):
+                if not all(handle.worker._info for handle in list(runner._workers)):
                     continue  # one is still starting; killed five times at that, it would be given up
-                alive = processes.judges(runner) if victim == "judge" else processes.servers(runner)
+                alive = processes.workers(runner) if victim == "worker" else processes.servers(runner)
                 with contextlib.suppress(ProcessLookupError, IndexError):
                     os.kill(dice.choice(alive), signal.SIGKILL)
 
@@ -356,7 +356,7 @@ with Runner(workers=2) as runner:
                 break
             found = more
         tree.update(found)
-        return len(found) >= 7  # host, two judges, two servers, two programs; more with pid namespaces
+        return len(found) >= 7  # host, two workers, two servers, two programs; more with pid namespaces
 
     assert eventually(programs_run)
     process.kill()
@@ -382,7 +382,7 @@ from harness.types import StdinTest, TestKind
 suite = TestSuite.pack(TestKind.STDIN, [StdinTest("1\\n", "1\\n")])
 problem = Problem("echo", "", load_suite=lambda: suite)
 with Runner(workers=2) as runner:
-    print(*[judge.worker.pid for judge in runner._workers], flush=True)
+    print(*[handle.worker.pid for handle in runner._workers], flush=True)
     for outcome in runner.run(Job("echo", n, f"print(input()) # {n}", problem) for n in itertools.count()):
         pass
 """
@@ -391,14 +391,14 @@ with Runner(workers=2) as runner:
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
         text=True, start_new_session=True,
     )  # fmt: skip
-    judges = [int(pid) for pid in process.stdout.readline().split()]
-    servers = [child for judge in judges for child in _children(judge)]
-    os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the judges as well
+    workers = [int(pid) for pid in process.stdout.readline().split()]
+    servers = [child for worker in workers for child in _children(worker)]
+    os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the workers as well
     _, errors = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == -signal.SIGINT
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert errors.count("Traceback") == 1
-    assert eventually(lambda: all(map(gone, judges + servers)))
+    assert eventually(lambda: all(map(gone, workers + servers)))
 
 
 def test_a_script_without_a_main_guard_can_use_it(tmp_path):
@@ -434,7 +434,7 @@ def test_no_folder_is_left_behind(tmp_path, monkeypatch):
     with Runner(workers=1, limits=LIMITS):
         pass
     left = [path.name for path in tmp_path.iterdir()]
-    assert len(left) <= 1, left  # of a judge that was ended just now: swept by the next
+    assert len(left) <= 1, left  # of a worker that was ended just now: swept by the next
 
 
 # --- starting -------------------------------------------------------------------------------------

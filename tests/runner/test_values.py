@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a case a line reads better than a wrapped one
-"""Values on their way from the program's process to the judge: what goes in comes out, and nothing else does."""
+"""Values on their way from the program's process to the worker: what goes in comes out, and nothing else does."""
 
 import collections
 import contextlib
@@ -53,7 +53,7 @@ tagged = st.recursive(
 
 
 def through(value):
-    """As the judge gets it."""
+    """As the worker gets it."""
     return decode(json.loads(json.dumps(encode(value))), Opaque)
 
 
@@ -76,7 +76,7 @@ def test_plain_data_goes_through_with_its_types(value):
 
 @settings(deadline=None)
 @given(tagged)
-def test_forged_data_is_refused_by_the_errors_that_the_judge_expects_or_is_plain(data):
+def test_forged_data_is_refused_by_the_errors_that_the_worker_expects_or_is_plain(data):
     expected = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, AttributeError)
     with contextlib.suppress(*expected):
         typed(decode(data, Opaque))

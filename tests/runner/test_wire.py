@@ -1,4 +1,4 @@
-"""Frames between judge and fork server, read as they come."""
+"""Frames between worker and fork server, read as they come."""
 
 import os
 

@@ -12,7 +12,7 @@ from harness.runner.verdicts import ProcessResult, VerdictMaker, make_outcome, s
 from harness.types import AssertTest, CallTest, Limits, StdinTest, TestKind, TestSuite
 
 PROFILES = get_profiles(("strict", "apps"))
-JUDGE = VerdictMaker(PROFILES, Limits(cpu_seconds=2.0, output_mib=1, memory_mib=100))
+VERDICTS = VerdictMaker(PROFILES, Limits(cpu_seconds=2.0, output_mib=1, memory_mib=100))
 COMPILED = record(0.5, b"")
 LOADED = record(0.6, b'{"kind":"loaded"}')
 ENDED = record(0.7, b'{"kind":"ended","exit":0,"error":null}')
@@ -37,8 +37,8 @@ def fields(cpu=0.8, **fields):
     return record(cpu, json.dumps(fields).encode())
 
 
-def judged(suite, *runs, profile="strict"):
-    return [test.statuses[profile].value for test in JUDGE.judge(suite, runs)]
+def statuses_of(suite, *runs, profile="strict"):
+    return [test.statuses[profile].value for test in VERDICTS.outcomes(suite, runs)]
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def judged(suite, *runs, profile="strict"):
     ],
 )  # fmt: skip
 def test_a_script(one, strict, apps):
-    assert judged(STDIN, one)[0] == strict
-    assert judged(STDIN, one, profile="apps")[0] == apps
+    assert statuses_of(STDIN, one)[0] == strict
+    assert statuses_of(STDIN, one, profile="apps")[0] == apps
 
 
 def test_scripts_in_their_order_and_what_was_not_run():
     right, wrong = run(COMPILED, ENDED, stdout=b"1"), run(COMPILED, ENDED, first=1, stdout=b"1")
-    assert judged(STDIN, right, wrong) == ["passed", "wrong_answer"]
-    assert judged(STDIN, run(COMPILED, killed="cpu", status=-9)) == ["timed_out", "not_run"]
-    assert judged(STDIN, run(fields(kind="syntax_error"))) == ["syntax_error"] * 2
-    assert judged(STDIN) == ["not_run"] * 2
+    assert statuses_of(STDIN, right, wrong) == ["passed", "wrong_answer"]
+    assert statuses_of(STDIN, run(COMPILED, killed="cpu", status=-9)) == ["timed_out", "not_run"]
+    assert statuses_of(STDIN, run(fields(kind="syntax_error"))) == ["syntax_error"] * 2
+    assert statuses_of(STDIN) == ["not_run"] * 2
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_scripts_in_their_order_and_what_was_not_run():
     ],
 )  # fmt: skip
 def test_calls(one, statuses):
-    assert judged(CALLS, one) == statuses
+    assert statuses_of(CALLS, one) == statuses
 
 
 def test_calls_that_go_on_in_a_new_process():
     first = run(COMPILED, LOADED, value(1), status=-11)
-    assert judged(CALLS, first, run(COMPILED, LOADED, value(3), first=2)) == [
+    assert statuses_of(CALLS, first, run(COMPILED, LOADED, value(3), first=2)) == [
         "passed",
         "runtime_error",
         "passed",
@@ -125,7 +125,7 @@ def test_runs_beyond_a_failed_load_add_no_tests():
     failed = run(COMPILED, fields(kind="load_error"))
     again = run(COMPILED, LOADED, value(2), value(3), first=1)
     for runs in ([failed, again], [failed, run(COMPILED, fields(kind="load_error"), first=1)]):
-        tests = JUDGE.judge(CALLS, runs)
+        tests = VERDICTS.outcomes(CALLS, runs)
         assert len(tests) == 3
         assert tests[0].statuses["strict"] == "runtime_error"
 
@@ -134,19 +134,19 @@ def test_an_assert_inside_needs_its_own_nonce():
     inside = ASSERTS.expected[1]
     assert isinstance(inside, UnsplitAssert)
     held = fields(kind="held", nonce=inside.nonce)
-    assert judged(ASSERTS, run(COMPILED, LOADED, value(1), held)) == ["passed", "passed"]
+    assert statuses_of(ASSERTS, run(COMPILED, LOADED, value(1), held)) == ["passed", "passed"]
     for forged in (fields(kind="held"), fields(kind="held", nonce="x"), fields(kind="refused"), value(True)):
-        assert judged(ASSERTS, run(COMPILED, LOADED, value(1), forged)) == ["passed", "wrong_answer"]
-    assert judged(ASSERTS, run(COMPILED, LOADED, held, held))[0] == "runtime_error"
+        assert statuses_of(ASSERTS, run(COMPILED, LOADED, value(1), forged)) == ["passed", "wrong_answer"]
+    assert statuses_of(ASSERTS, run(COMPILED, LOADED, held, held))[0] == "runtime_error"
     other = prepare(TestSuite.pack(TestKind.ASSERTS, [AssertTest("assert f(1) > 0")])).expected[0]
     assert other.nonce != inside.nonce
 
 
 def test_errors_are_data_whatever_a_program_calls_them():
     for error in ([1, 2, 3], "x", None, {}, ["E"], ["E", "m", "1"], ["E", "m", 1.5]):
-        (test, *_) = JUDGE.judge(CALLS, [run(COMPILED, LOADED, fields(kind="raised", error=error))])
+        (test, *_) = VERDICTS.outcomes(CALLS, [run(COMPILED, LOADED, fields(kind="raised", error=error))])
         assert (test.statuses["strict"], test.error) == ("runtime_error", None)
-    (test, *_) = JUDGE.judge(
+    (test, *_) = VERDICTS.outcomes(
         CALLS, [run(COMPILED, LOADED, fields(kind="raised", error=["E" * 500, "\ud800" * 500, 7]))]
     )
     assert len(test.error.type) == 100
@@ -155,7 +155,7 @@ def test_errors_are_data_whatever_a_program_calls_them():
 
 
 def test_the_verdict_is_that_of_the_first_test_that_failed():
-    tests = JUDGE.judge(
+    tests = VERDICTS.outcomes(
         CALLS, [run(COMPILED, LOADED, value(1), value(0), fields(kind="raised", error=["E", "m", 1]))]
     )
     assert summarise(tests, PROFILES) == {"strict": "wrong_answer", "apps": "wrong_answer"}

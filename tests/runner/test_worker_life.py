@@ -1,4 +1,4 @@
-"""A judge ends with its host whatever either is doing, keeps to its memory, is replaced when it is stuck."""
+"""A worker ends with its host whatever either is doing, keeps to its memory, is replaced when it is stuck."""
 
 import contextlib
 import multiprocessing
@@ -24,7 +24,7 @@ LIMITS = Limits(cpu_seconds=1.0, wall_factor=2.0)
 SUITE = TestSuite.pack(TestKind.STDIN, [StdinTest("1\n", "1\n")])
 PROBLEM = Problem("echo", "", load_suite=lambda: SUITE)
 END_SECONDS = 2
-"""How long a judge may outlive its host."""
+"""How long a worker may outlive its host."""
 BUSY = {
     "in C code, with the interpreter's lock": "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
     "in Python": "while True: pass",
@@ -94,7 +94,7 @@ def child_of_killed_host(*args):
 
 @pytest.mark.parametrize("thread", ["main", "another"])
 @pytest.mark.parametrize("busy", BUSY)
-def test_the_end_of_the_host_ends_a_judge_whatever_it_is_doing(busy, thread):
+def test_the_end_of_the_host_ends_a_worker_whatever_it_is_doing(busy, thread):
     assert gone(child_of_killed_host("tied", thread, BUSY[busy]))
 
 
@@ -126,9 +126,9 @@ def test_a_runner_started_in_a_thread_outlives_the_thread():
     thread.start()
     thread.join()
     try:
-        judge = runner._workers[0].worker.pid
+        worker = runner._workers[0].worker.pid
         all_pass(list(runner.run(jobs(5))), 5)
-        assert runner._workers[0].worker.pid == judge
+        assert runner._workers[0].worker.pid == worker
     finally:
         runner.close()
 
@@ -136,7 +136,7 @@ def test_a_runner_started_in_a_thread_outlives_the_thread():
 # --- memory ---------------------------------------------------------------------------------------
 
 
-def test_what_a_program_returns_does_not_take_more_memory_than_a_judge_may_have(processes):
+def test_what_a_program_returns_does_not_take_more_memory_than_a_worker_may_have(processes):
     suite = TestSuite.pack(TestKind.CALL, [CallTest([1], 7)], entry_point="f")
     problem = Problem("huge", "", load_suite=lambda: suite)
     codes = [
@@ -147,8 +147,8 @@ def test_what_a_program_returns_does_not_take_more_memory_than_a_judge_may_have(
         outcomes = {
             o.sample_id: o for o in runner.run([Job("huge", n, c, problem) for n, c in enumerate(codes)])
         }
-        (judge,) = processes.judges(runner)
-        status = Path(f"/proc/{judge}/status").read_text()
+        (worker,) = processes.workers(runner)
+        status = Path(f"/proc/{worker}/status").read_text()
     peak = int(status.partition("VmHWM:")[2].split()[0])
     assert outcomes[0].infrastructure_error is None
     assert outcomes[0].verdicts["strict"] is not Status.PASSED
@@ -156,12 +156,12 @@ def test_what_a_program_returns_does_not_take_more_memory_than_a_judge_may_have(
     assert peak < life.DATA_MIB << 10
 
 
-def test_a_server_does_not_inherit_the_judges_limit(processes):
+def test_a_server_does_not_inherit_the_workers_limit(processes):
     with Runner(workers=1, limits=LIMITS) as runner:
-        (judge,) = processes.judges(runner)
-        own = resource.prlimit(judge, resource.RLIMIT_AS)[0]
+        (worker,) = processes.workers(runner)
+        own = resource.prlimit(worker, resource.RLIMIT_AS)[0]
         assert 0 < own < 2 * life.DATA_MIB << 20
-        below = processes.children(judge)
+        below = processes.children(worker)
         assert below
         assert own not in [resource.prlimit(pid, resource.RLIMIT_AS)[0] for pid in below]
 
@@ -171,39 +171,39 @@ def test_a_server_does_not_inherit_the_judges_limit(processes):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """A host that takes a judge for lost after two seconds."""
+    """A host that takes a worker for lost after two seconds."""
     monkeypatch.setattr(workers, "_SILENT_SECONDS", 2.0)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_judge_that_is_stopped_is_replaced_and_no_verdict_is_lost():
+def test_a_worker_that_is_stopped_is_replaced_and_no_verdict_is_lost():
     with Runner(workers=2, limits=LIMITS) as runner:
         run = runner.run(jobs(400))
         outcomes = [next(run)]
         stopped = runner._workers[0].worker.pid
         os.kill(stopped, signal.SIGSTOP)
         outcomes += run
-        assert stopped not in [judge.worker.pid for judge in runner._workers]
+        assert stopped not in [handle.worker.pid for handle in runner._workers]
     all_pass(outcomes, 400)
     assert gone(stopped)
 
 
 @pytest.mark.usefixtures("impatient")
-def test_neither_a_long_program_nor_a_slow_consumer_costs_a_judge():
+def test_neither_a_long_program_nor_a_slow_consumer_costs_a_worker():
     with Runner(workers=1, limits=Limits(cpu_seconds=1.0, wall_factor=6.0)) as runner:
-        judge = runner._workers[0].worker.pid
+        worker = runner._workers[0].worker.pid
         outcomes = []
         slow = Job("echo", 0, "import time\ntime.sleep(4)\nprint(input())", PROBLEM)
         for outcome in runner.run([slow, *jobs(30)[1:]]):
             outcomes.append(outcome)
             if len(outcomes) in {2, 20}:
                 time.sleep(4)
-        assert runner._workers[0].worker.pid == judge
+        assert runner._workers[0].worker.pid == worker
     all_pass(outcomes, 30)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_judge_that_is_ended_from_outside_is_replaced(number):
+def test_a_worker_that_is_ended_from_outside_is_replaced(number):
     with Runner(workers=2, limits=LIMITS) as runner:
         run = runner.run(jobs(200))
         outcomes = [next(run)]
@@ -215,7 +215,7 @@ def test_a_judge_that_is_ended_from_outside_is_replaced(number):
 def test_silence_is_counted_by_looks_and_not_by_the_clock(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(channels.time, "monotonic", lambda: now[0])
-    beats, judge = multiprocessing.Pipe(duplex=False)
+    beats, worker = multiprocessing.Pipe(duplex=False)
     pulse = channels.Pulse(beats)
     now[0] = 600.0  # the host was stopped, or the machine asleep
     assert pulse.silence() <= 0.5
@@ -223,14 +223,14 @@ def test_silence_is_counted_by_looks_and_not_by_the_clock(monkeypatch):
         now[0] += 0.2
         silence = pulse.silence()
     assert silence == pytest.approx(2.5)
-    os.write(judge.fileno(), b"...")
+    os.write(worker.fileno(), b"...")
     assert pulse.silence() == 0
-    for end in (beats, judge):
+    for end in (beats, worker):
         end.close()
 
 
 @pytest.mark.parametrize("busy", [True, False])
-def test_a_heart_beats_while_the_judge_waits_and_not_while_it_gets_nowhere(monkeypatch, busy):
+def test_a_heart_beats_while_the_worker_waits_and_not_while_it_gets_nowhere(monkeypatch, busy):
     monkeypatch.setattr(life, "_STUCK_CPU_SECONDS", 0.2)
     monkeypatch.setattr(life, "BEAT_SECONDS", 0.05)
     host, beats = multiprocessing.Pipe(duplex=False)

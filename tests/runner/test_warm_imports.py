@@ -3,7 +3,7 @@
 import pytest
 
 from harness import TestSuite
-from harness.runner.split_suite import Preload, prepare
+from harness.runner.split_suite import WarmImports, prepare
 from harness.types import AssertTest, CallTest, PreamblePart, StdinTest, TestKind
 
 
@@ -14,23 +14,27 @@ def _asserts(source, **options):
 @pytest.mark.parametrize(
     ("suite", "code", "expected"),
     [
-        (_asserts("assert f(1) == 2"), "def f(x): return x + 1", Preload.NOTHING),
-        (_asserts("assert f(1) == 2"), "import math\ndef f(x): return x + 1", Preload.LIBRARY),
-        (_asserts("assert f(1) == 2"), "def f(x): return __import__('math').ceil(x)", Preload.LIBRARY),
-        (_asserts("assert f(1) == 2"), "import numpy\ndef f(x): return x", Preload.NUMPY),
-        (_asserts("assert f(1) == 2"), "def f(x): return np.abs(x)", Preload.NUMPY),
-        (_asserts("assert f(1) == 2", setup="import math"), "def f(x): return 2", Preload.LIBRARY),
-        (_asserts("assert np.all(f(1) == 2)"), "def f(x): return 2", Preload.NUMPY),
-        (_asserts("assert f(1) == 2", preamble="import heapq\nimport numpy as np"), "x = 1", Preload.NUMPY),
+        (_asserts("assert f(1) == 2"), "def f(x): return x + 1", WarmImports.NONE),
+        (_asserts("assert f(1) == 2"), "import math\ndef f(x): return x + 1", WarmImports.STDLIB),
+        (_asserts("assert f(1) == 2"), "def f(x): return __import__('math').ceil(x)", WarmImports.STDLIB),
+        (_asserts("assert f(1) == 2"), "import numpy\ndef f(x): return x", WarmImports.NUMPY),
+        (_asserts("assert f(1) == 2"), "def f(x): return np.abs(x)", WarmImports.NUMPY),
+        (_asserts("assert f(1) == 2", setup="import math"), "def f(x): return 2", WarmImports.STDLIB),
+        (_asserts("assert np.all(f(1) == 2)"), "def f(x): return 2", WarmImports.NUMPY),
+        (
+            _asserts("assert f(1) == 2", preamble="import heapq\nimport numpy as np"),
+            "x = 1",
+            WarmImports.NUMPY,
+        ),
         (
             prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], preamble="import re")),
             "print(np)",
-            Preload.NUMPY,
+            WarmImports.NUMPY,
         ),
     ],
 )
 def test_the_server_is_chosen_by_what_program_and_tests_import(suite, code, expected):
-    assert suite.preload(code) is expected
+    assert suite.warm_imports(code) is expected
 
 
 @pytest.mark.parametrize("module", ["fractions", "decimal", "random", "dataclasses", "ast", "numpy"])
@@ -75,7 +79,7 @@ def test_a_part_is_left_out_only_for_a_program_that_can_not_tell():
     assert suite.preamble_for("print(1)") == ""
     assert suite.preamble_for("random = 1") == PARTS[1].text
     assert suite.preamble_for("exec(x)") == PARTS[0].text + PARTS[1].text
-    assert suite.preload("print(1)") < suite.preload("np = 1")
+    assert suite.warm_imports("print(1)") < suite.warm_imports("np = 1")
     whole = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], preamble="x = 1")
     assert prepare(whole).preamble_for("print(1)") == "x = 1"
     parts = (PreamblePart("x = 1", ("x",)),)
