@@ -73,7 +73,7 @@ class OnlineBuffer:
         if not view and self.zero_advantage:
             raise InputError(
                 f"all {self.zero_advantage} programs so far earned what they are compared with, so nothing"
-                " can be learned from them: all rewards are equal; take easier problems, more programs of each,"
+                " can be learned from them: all rewards are equal; take easier problems, more of each,"
                 " a better model (warm start), or rl_share below 1 to learn from solutions meanwhile"
             )
         if not view:
