@@ -30,6 +30,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast
 
+from harness.errors import InfrastructureError
 from harness.runner import Runner, VerdictCache
 from harness.runner.backend import WorkerFactory
 from harness.runner.execution import Execution, check_files
@@ -385,7 +386,12 @@ class GradingService:
             waiting = later
             if batch:
                 for outcome in runner.run([request.job for request in batch.values()]):
-                    yield batch[outcome.task_id, outcome.sample_id], outcome
+                    yield batch.pop((outcome.task_id, outcome.sample_id)), outcome
+                if batch and not self._closed:  # nobody would ever answer them
+                    task_id, sample_id = next(iter(batch))
+                    raise InfrastructureError(
+                        f"the grader left out {task_id} sample {sample_id} and {len(batch) - 1} more"
+                    )
             elif self._closed:
                 return
             else:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,13 @@ import pytest
 # Before torch is imported: tiny models gain nothing from threads, and with two of them on two busy processors
 # the same tests take twice as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse ids that differ between processes: `make check` runs the tests in several."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: an address in a test's id; give the parameters `ids`")
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +36,8 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
     """
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    # By file: test folders are no packages, and nothing of theirs is on the path.
-    spec = spec_from_file_location("checkpoints", Path(__file__).with_name("checkpoints.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    checkpoints = module_from_spec(spec)
-    spec.loader.exec_module(checkpoints)
+    import checkpoints
+
     made: dict[str, Path] = {}
 
     def make(kind: str, seed: int = 0, **changes: object) -> Path:

@@ -4,11 +4,13 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes import NO_TESTS, ONE_TEST, FakeGrader, lost, not_run, outcome_of
 
 from harness.evaluate.evaluation import Plan, evaluate
 from harness.programs.source import ProgramFile
@@ -20,43 +22,23 @@ from harness.types import (
     Outcome,
     Problem,
     Status,
-    StdinTest,
-    TestKind,
-    TestOutcome,
-    TestSuite,
 )
 
-ONE_TEST = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")])
-NO_TESTS = TestSuite.pack(TestKind.STDIN, [])
 
-
-class _Grader:
+def _says(overrides: Mapping[str, str]) -> Callable[[Job], Outcome]:
     """A program says how it ends: `passed`, `wrong_answer`, `runtime_error TypeName`, `lost`, …"""
 
-    def __init__(self, overrides: Mapping[str, str]) -> None:
-        self._overrides = overrides
-
-    def describe(self) -> dict[str, str]:
-        return {}
-
-    def cancel(self) -> None:
-        pass
-
-    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
-        for job in jobs:
-            if job is None:  # none for the moment
-                continue
-            yield self._grade(job, self._overrides.get(job.code.splitlines()[0], job.code))
-
-    def _grade(self, job: Job, code: str) -> Outcome:
-        word, _, name = code.splitlines()[0].partition(" ")
-        if word == "lost" or job.problem.suite.count == 0:
-            verdicts = {"strict": Status.NOT_RUN, "apps": Status.NOT_RUN}
-            error = "worker lost" if word == "lost" else None
-            return Outcome(job.task_id, job.sample_id, verdicts, infrastructure_error=error)
+    def grade(job: Job) -> Outcome:
+        first = job.code.splitlines()[0]
+        word, _, name = overrides.get(first, first).partition(" ")
+        if word == "lost":
+            return lost(job)
+        if job.problem.suite.count == 0:
+            return not_run(job)
         error = ErrorInfo(name, "", 1) if name else None
-        both = {"strict": Status(word), "apps": Status(word)}
-        return Outcome(job.task_id, job.sample_id, both, (TestOutcome(both, error),), error, 0.1)
+        return replace(outcome_of(job, Status(word), error), cpu_seconds=0.1)
+
+    return grade
 
 
 MakeRun = Callable[..., Path]
@@ -97,7 +79,11 @@ def make_run(tmp_path: Path) -> MakeRun:
         options = {"limits": Limits(), "profiles": {"strict": "1", "apps": "1"}} | changes
         plan = Plan(benchmark=made, programs=ProgramFile(source), **options)
         folder = tmp_path / name
-        evaluate(plan, folder, lambda: nullcontext(_Grader(verdicts or {})))
+        evaluate(
+            plan,
+            folder,
+            lambda: nullcontext(FakeGrader(_says(verdicts or {}))),
+        )
         return folder
 
     return make

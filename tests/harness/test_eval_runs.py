@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from fakes import NO_TESTS, ONE_TEST, FakeGrader, made_benchmark
 
 from harness.errors import InfrastructureError, InputError
 from harness.evaluate.evaluation import Plan, evaluate
@@ -19,23 +20,13 @@ from harness.models import Completion, Decoding, Finish, Request
 from harness.models.distributed import Processes
 from harness.run_store.sample_files import SampleFiles
 from harness.types import (
-    Benchmark,
-    Job,
     Limits,
-    Outcome,
     Piece,
-    Problem,
     PromptFormat,
-    Status,
-    StdinTest,
-    TestKind,
-    TestOutcome,
-    TestSuite,
 )
 
-ONE_TEST = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")])
-NO_TESTS = TestSuite.pack(TestKind.STDIN, [])
 RESULTS = ("samples.jsonl", "prompts.jsonl", "outcomes.jsonl", "metrics.json")
+BENCHMARK = made_benchmark(ONE_TEST, ONE_TEST, NO_TESTS, ONE_TEST)
 FORM = PromptFormat(
     "plain", "1", lambda problem: (Piece(problem.question, cut=True),), "here", extraction="answer"
 )
@@ -72,54 +63,22 @@ class FakeModel:
         return Completion(prompt, number, "" if number == 4 else text, finish, 3)
 
 
-class FakeRunner:
-    """Passes programs that say so, two at a time."""
-
-    def __init__(self, fail_after: int | None = None) -> None:
-        self.graded: list[tuple[str, int]] = []
-        self.fail_after = fail_after
-        self.cancelled = threading.Event()
-
-    def describe(self) -> dict[str, str]:
-        return {"isolation": "none, a fake"}
-
-    def cancel(self) -> None:
-        self.cancelled.set()
-
-    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
-        for job in jobs:
-            if self.cancelled.wait(0.001 if job is None else 0):
-                return
-            if job is not None:
-                yield self._grade(job)
-
-    def _grade(self, job: Job) -> Outcome:
-        if self.fail_after is not None and len(self.graded) >= self.fail_after:
-            raise InfrastructureError("workers die")
-        self.graded.append((job.task_id, job.sample_id))
-        status = Status.PASSED if job.code.startswith("pass") else Status.WRONG_ANSWER
-        both = {"strict": status, "apps": status}
-        return Outcome(job.task_id, job.sample_id, both, (TestOutcome(both),))
-
-
-def _benchmark() -> Benchmark:
-    problems = [
-        Problem(f"made/{number}", f"Question {number}?", lambda suite=suite: suite)
-        for number, suite in enumerate([ONE_TEST, ONE_TEST, NO_TESTS, ONE_TEST])
-    ]
-    return Benchmark("made", "test", "1", problems, "hash", "made here")
-
-
 def _plan(model: FakeModel | None = None, n: int = 3, **changes: object) -> Plan:
     decoding = Decoding(**{name: changes.pop(name) for name in ("temperature", "seed") if name in changes})
     form = changes.pop("prompt", FORM)
     sampling = GenerationPlan("org/fake", model or FakeModel(), form, decoding, n)
-    plan = Plan(_benchmark(), sampling, Limits(), {"strict": "1", "apps": "1"}, command="rltf eval x")
+    plan = Plan(
+        BENCHMARK,
+        sampling,
+        Limits(),
+        {"strict": "1", "apps": "1"},
+        command="rltf eval x",
+    )
     return replace(plan, **changes)
 
 
-def _run(folder: Path, plan: Plan, runner: FakeRunner | None = None, **options):
-    return evaluate(plan, folder, lambda: nullcontext(runner or FakeRunner()), **options)
+def _run(folder: Path, plan: Plan, runner: FakeGrader | None = None, **options):
+    return evaluate(plan, folder, lambda: nullcontext(runner or FakeGrader()), **options)
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -169,7 +128,7 @@ def test_the_manifest_says_how_programs_were_sampled(tmp_path):
 
 def test_nothing_is_sampled_or_graded_twice(tmp_path):
     first = _run(tmp_path / "run", _plan())
-    model, runner = FakeModel(), FakeRunner()
+    model, runner = FakeModel(), FakeGrader()
     assert _run(tmp_path / "run", _plan(model), runner) == first
     assert (model.asked, runner.graded) == ([], [])
 
@@ -177,7 +136,7 @@ def test_nothing_is_sampled_or_graded_twice(tmp_path):
 def test_more_samples_later_equal_as_many_at_once(tmp_path):
     _run(tmp_path / "once", _plan(n=20))
     _run(tmp_path / "run", _plan(FakeModel(order=1), n=5))
-    model, runner = FakeModel(order=2), FakeRunner()
+    model, runner = FakeModel(order=2), FakeGrader()
     _run(tmp_path / "run", _plan(model, n=20), runner)
     assert len(model.asked) == len(runner.graded) == 3 * 15
     assert min(number for _, number in model.asked) == 5
@@ -220,7 +179,7 @@ def test_a_k_beyond_the_samples_is_refused_before_the_model_is_asked(tmp_path):
 
 
 def test_a_model_that_goes_away_loses_nothing_of_what_it_gave(tmp_path):
-    model, runner = FakeModel(fail_after=5), FakeRunner()
+    model, runner = FakeModel(fail_after=5), FakeGrader()
     with pytest.raises(InputError, match="went away"):
         _run(tmp_path / "run", _plan(model), runner)
     assert model.closed
@@ -233,8 +192,8 @@ def test_a_model_that_goes_away_loses_nothing_of_what_it_gave(tmp_path):
 
 def test_a_runner_that_breaks_ends_sampling_and_loses_nothing(tmp_path):
     with pytest.raises(InfrastructureError, match="workers die"):
-        _run(tmp_path / "run", _plan(n=50), FakeRunner(fail_after=2))
-    runner = FakeRunner()
+        _run(tmp_path / "run", _plan(n=50), FakeGrader(fail_after=2))
+    runner = FakeGrader()
     _run(tmp_path / "run", _plan(n=50), runner)
     assert len(runner.graded) == 150 - 2
     _run(tmp_path / "straight", _plan(n=50))
@@ -258,10 +217,10 @@ def test_an_interrupt_ends_both_sides_and_loses_nothing(tmp_path):
                 raise KeyboardInterrupt
             return super()._answer(prompt, number)
 
-    class Stuck(FakeRunner):
-        def _grade(self, job):
+    class Stuck(FakeGrader):
+        def _graded(self, job):
             assert self.cancelled.wait(60)  # a program that takes for ever
-            return super()._grade(job)
+            return super()._graded(job)
 
     with pytest.raises(KeyboardInterrupt):
         _run(tmp_path / "run", _plan(Interrupted()), Stuck())
@@ -272,7 +231,7 @@ def test_an_interrupt_ends_both_sides_and_loses_nothing(tmp_path):
 
 
 def test_a_program_is_graded_while_the_model_is_at_work(tmp_path):
-    runner = FakeRunner()
+    runner = FakeGrader()
 
     class Waits(FakeModel):
         def _answer(self, prompt, number):
@@ -303,7 +262,7 @@ def test_a_verdict_on_a_sample_that_was_lost_is_not_kept(tmp_path):
     samples.write_bytes(b"".join(samples.read_bytes().splitlines(keepends=True)[:-1]))
     manifest = tmp_path / "run" / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"samples_sha256": None}))
-    model, runner = FakeModel(), FakeRunner()
+    model, runner = FakeModel(), FakeGrader()
     _run(tmp_path / "run", _plan(model), runner)
     assert model.asked == runner.graded == [("made/3", 2)]
 
@@ -368,12 +327,16 @@ def test_what_other_processes_sampled_is_merged_and_graded(tmp_path):
         _run(folder, _plan(FakeModel(fail_after=0)))
     other = SampleFiles(folder, shard=1)
     sampling = _plan().programs
-    requests = sampling.missing(_benchmark(), sampling.wanted(_benchmark()), other)
+    requests = sampling.missing(
+        BENCHMARK,
+        sampling.wanted(BENCHMARK),
+        other,
+    )
     sampling.sample(requests[1::2], other, lambda: None)
     other.close()
     with (folder / "samples.journal-1.jsonl").open("ab") as stream:
         stream.write(b'{"task_id": "made/3", "sam')
-    model, runner = FakeModel(), FakeRunner()
+    model, runner = FakeModel(), FakeGrader()
     _run(folder, _plan(model), runner)
     assert len(model.asked) == 6
     assert len(runner.graded) == 9

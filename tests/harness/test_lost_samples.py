@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 
 import pytest
+from fakes import ONE_TEST, FakeGrader, made_benchmark
 
 from harness.errors import InputError
 from harness.evaluate.evaluation import Plan, evaluate
@@ -15,20 +16,11 @@ from harness.models.unanswered import Loss, Unanswered
 from harness.run_store.finished_run import read_run
 from harness.run_store.sample_files import SampleFiles
 from harness.types import (
-    Benchmark,
     Limits,
-    Outcome,
     Piece,
-    Problem,
     PromptFormat,
-    Status,
-    StdinTest,
-    TestKind,
-    TestOutcome,
-    TestSuite,
 )
 
-TEST = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")])
 FORM = PromptFormat("plain", "1", lambda p: (Piece(p.question, cut=True),), "here", extraction="answer")
 RESULTS = ("samples.jsonl", "prompts.jsonl", "outcomes.jsonl", "metrics.json")
 
@@ -58,36 +50,14 @@ class LossyModel:
                     yield Completion(request.prompt, number, text, Finish.STOP, 1)
 
 
-class Runner:
-    """Passes programs that say so."""
-
-    def __init__(self):
-        self.graded = []
-
-    def describe(self):
-        return {}
-
-    def cancel(self):
-        pass
-
-    def run(self, jobs):
-        for job in jobs:
-            if job is not None:
-                self.graded.append((job.task_id, job.sample_id))
-                status = Status.PASSED if job.code.startswith("pass") else Status.WRONG_ANSWER
-                both = {"strict": status, "apps": status}
-                yield Outcome(job.task_id, job.sample_id, both, (TestOutcome(both),))
-
-
 def plan(model, n=2, **changes):
-    problems = [Problem(f"made/{number}", "Q?", lambda: TEST) for number in range(4)]
-    benchmark = Benchmark("made", "test", "1", problems, "hash", "made here")
+    benchmark = made_benchmark(*[ONE_TEST] * 4)
     sampling = GenerationPlan("m", model, FORM, Decoding(**changes), n)
     return Plan(benchmark, sampling, Limits(), {"strict": "1", "apps": "1"})
 
 
 def run(folder, model, runner=None, **options):
-    return evaluate(plan(model, **options), folder, lambda: nullcontext(runner or Runner()))
+    return evaluate(plan(model, **options), folder, lambda: nullcontext(runner or FakeGrader()))
 
 
 def contents(folder):
@@ -98,7 +68,7 @@ LOST = {("made/0", 1): Loss.SERVER, ("made/2", 0): Loss.TOO_LONG, ("made/2", 1):
 
 
 def test_lost_samples_are_counted_apart_and_neither_recorded_nor_graded(tmp_path):
-    runner = Runner()
+    runner = FakeGrader()
     metrics = run(tmp_path / "run", LossyModel(LOST), runner)
     assert not set(runner.graded) & set(LOST)
     rows = [json.loads(line) for line in (tmp_path / "run" / "samples.jsonl").read_text().splitlines()]
@@ -121,7 +91,7 @@ def test_a_second_session_asks_for_the_lost_samples_and_leaves_no_trace_of_them(
     run(tmp_path / "straight", LossyModel())
     run(tmp_path / "run", LossyModel(LOST))
     again = LossyModel()
-    runner = Runner()
+    runner = FakeGrader()
     metrics = run(tmp_path / "run", again, runner)
     assert set(again.asked) == set(runner.graded) == set(LOST)
     assert contents(tmp_path / "run") == contents(tmp_path / "straight")

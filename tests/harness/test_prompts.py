@@ -70,7 +70,6 @@ def benchmark(**prompts) -> Benchmark:
         {"build": lambda problem: tuple(replace(piece, cut=False) for piece in framed(problem))},
         {"build": lambda problem: (replace(framed(problem)[0], role="system"), *framed(problem)[1:])},
     ],
-    ids=str,
 )
 def test_a_hash_changes_with_all_that_a_format_decides(change):
     assert format_hash(replace(FRAMED, **change)) != format_hash(FRAMED)

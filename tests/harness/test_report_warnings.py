@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+from fakes import FakeGrader, outcome_of
 
 from harness.evaluate.evaluation import Plan, evaluate
 from harness.metrics.unusable import UnusableCounts
@@ -17,12 +18,10 @@ from harness.types import (
     AssertTest,
     Benchmark,
     Limits,
-    Outcome,
     Problem,
     Status,
     StdinTest,
     TestKind,
-    TestOutcome,
     TestSuite,
 )
 from rltf import cli
@@ -94,21 +93,6 @@ def test_every_report_says_it_before_its_numbers(prose, capsys):
     assert "MOST PROGRAMS" in capsys.readouterr().out
 
 
-class _Fails:
-    """Finds every program wrong."""
-
-    def describe(self) -> dict[str, str]:
-        return {}
-
-    def cancel(self) -> None:
-        pass
-
-    def run(self, jobs):
-        for job in filter(None, jobs):
-            verdicts = {"strict": Status.RUNTIME_ERROR}
-            yield Outcome(job.task_id, job.sample_id, verdicts, (TestOutcome(verdicts),))
-
-
 def test_a_run_of_programs_without_the_function_says_so_on_top_of_its_report(tmp_path):
     file = tmp_path / "words.jsonl"
     codes = ["Sorry", "x = add\n", GOOD]
@@ -121,7 +105,8 @@ def test_a_run_of_programs_without_the_function_says_so_on_top_of_its_report(tmp
     plan = Plan(
         replace(BENCHMARK, problems=BENCHMARK.problems[:1]), ProgramFile(file), Limits(), {"strict": "1"}
     )
-    metrics = evaluate(plan, tmp_path / "run", lambda: nullcontext(_Fails()))
+    grader = FakeGrader(lambda job: outcome_of(job, Status.RUNTIME_ERROR, profiles=["strict"]))
+    metrics = evaluate(plan, tmp_path / "run", lambda: nullcontext(grader))
     assert metrics["programs"] == {"lacking": 2, "empty": 0, "cut": 0, "unusable": 2, "of": 3}
     text = (tmp_path / "run" / "report.md").read_text()
     assert 0 < text.index("MOST PROGRAMS ARE NO ANSWERS") < text.index("## Scores")

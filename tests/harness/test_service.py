@@ -146,6 +146,18 @@ def test_an_error_of_the_runner_reaches_all_who_wait_and_all_who_come():
             service.submit(job(9)).result()
 
 
+def test_a_grader_that_leaves_a_program_out_is_an_error_and_no_endless_wait():
+    class Forgetful:
+        def run(self, jobs):
+            yield from ()
+
+    with (
+        GradingService(runner=Forgetful()) as service,
+        pytest.raises(InfrastructureError, match="left out echo sample 0 and 0 more"),
+    ):
+        service.submit(job(2)).result(timeout=60)
+
+
 def test_an_error_of_one_problem_is_its_askers_alone(service):
     def missing():
         raise KeyError("no tests")

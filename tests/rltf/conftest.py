@@ -1,37 +1,22 @@
 """What several tests of the trainer share: a grader that needs no processes, and a small configuration."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
 import pytest
+from fakes import FakeGrader, outcome_of
 
-from harness.types import ErrorInfo, Job, Limits, Outcome, Status, TestOutcome
+from harness.types import ErrorInfo, Job, Outcome, Status
 
 
-class LengthGrader:
-    """Passes a third of all programs, fails a third, blames the first line of a third: by their length."""
-
-    limits = Limits()
-    profiles = ("strict",)
-
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        for job in jobs:
-            yield self.outcome(job)
-
-    def outcome(self, job: Job) -> Outcome:
-        status = (Status.PASSED, Status.WRONG_ANSWER, Status.RUNTIME_ERROR)[len(job.code) % 3]
-        error = ErrorInfo("NameError", "x", 1) if status is Status.RUNTIME_ERROR else None
-        tests = (TestOutcome({"strict": status}, error),)
-        return Outcome(job.task_id, job.sample_id, {"strict": status}, tests, error)
-
-    def describe(self) -> Mapping[str, Any]:
-        return {"grader_version": "length"}
+def _by_length(job: Job) -> Outcome:
+    """Right for a third of all programs, wrong for a third, an error in its first line for a third."""
+    status = (Status.PASSED, Status.WRONG_ANSWER, Status.RUNTIME_ERROR)[len(job.code) % 3]
+    error = ErrorInfo("NameError", "x", 1) if status is Status.RUNTIME_ERROR else None
+    return outcome_of(job, status, error, ("strict",))
 
 
 @pytest.fixture
-def length_grader() -> LengthGrader:
+def length_grader() -> FakeGrader:
     """A grader whose verdicts depend on a program's length alone."""
-    return LengthGrader()
+    return FakeGrader(_by_length, profiles=("strict",), description={"grader_version": "length"})
 
 
 SMALL = (

@@ -4,15 +4,17 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from fakes import FakeGrader, lost, outcome_of
 
 from benchmarks.mini import load
 from harness import Job, Limits, Outcome, Runner
 from harness.models import Completion, Decoding, Finish, Request, Trace
 from harness.prompts import find_format
-from harness.types import ErrorInfo, Status, TestOutcome
+from harness.types import ErrorInfo, Status
 from rltf.cli import main
 from rltf.objectives.rltf import RLTF
 from rltf.rewards.feedback import Category, Scope, feedback
@@ -61,24 +63,16 @@ class Scripted:
         return {}
 
 
-class Lenient:
-    """A grader that passes what holds `good`, and fails itself on what holds `broken`."""
+def good_or_broken(job: Job) -> Outcome:
+    """Right if the program holds `good`; the grader itself fails on what holds `broken`."""
+    if "broken" in job.code:
+        return lost(job, ("strict",))
+    if "good" in job.code:
+        return outcome_of(job, Status.PASSED, profiles=("strict",))
+    return outcome_of(job, Status.RUNTIME_ERROR, ErrorInfo("NameError", "x", 1), ("strict",))
 
-    def run(self, jobs):
-        for job in jobs:
-            yield self.outcome(job)
 
-    def outcome(self, job: Job) -> Outcome:
-        if "broken" in job.code:
-            lost = dict.fromkeys(("strict",), Status.NOT_RUN)
-            return Outcome(job.task_id, job.sample_id, lost, infrastructure_error="worker lost")
-        status = Status.PASSED if "good" in job.code else Status.RUNTIME_ERROR
-        error = None if "good" in job.code else ErrorInfo("NameError", "x", 1)
-        tests = (TestOutcome({"strict": status}, error),)
-        return Outcome(job.task_id, job.sample_id, {"strict": status}, tests, error)
-
-    def describe(self):
-        return {}
+Lenient = partial(FakeGrader, good_or_broken)
 
 
 def objective(config: RewardConfig = PAPER, n: int = 2) -> RLTF:
@@ -136,10 +130,9 @@ def test_what_the_grader_failed_on_is_dropped_and_counted_and_never_rewarded():
 def test_grading_goes_on_while_the_next_programs_are_sampled():
     graded = threading.Event()
 
-    class Telling(Lenient):
-        def outcome(self, job):
-            graded.set()
-            return super().outcome(job)
+    def telling(job):
+        graded.set()
+        return good_or_broken(job)
 
     class Waiting(Scripted):
         def complete(self, requests, decoding):
@@ -148,7 +141,7 @@ def test_grading_goes_on_while_the_next_programs_are_sampled():
                     assert graded.wait(20), "nothing was graded before sampling ended"
                 yield each
 
-    collected = rollouts(10).start(60, 0, Waiting(), Telling())()
+    collected = rollouts(10).start(60, 0, Waiting(), FakeGrader(telling))()
     assert len(collected.rollouts) == 60
 
 
@@ -189,17 +182,15 @@ def test_the_group_mean_is_that_of_the_same_visit():
 
 
 def test_the_group_mean_counts_what_passed_where_only_failures_have_an_adaptive_reward():
-    class Wrong(Lenient):
-        def outcome(self, job):
-            if "wrong" not in job.code:
-                return super().outcome(job)
-            status = {"strict": Status.WRONG_ANSWER}
-            return Outcome(job.task_id, job.sample_id, status, (TestOutcome(status),))
+    def wrong(job):
+        if "wrong" not in job.code:
+            return good_or_broken(job)
+        return outcome_of(job, Status.WRONG_ANSWER, profiles=("strict",))
 
     config = RewardConfig(baseline="group_mean", adaptive_for="failure")
     made = rollouts(2, config, BENCHMARK.problems[:1])
     sampler = Scripted(lambda task, number, greedy: ("good", "wrong")[number])
-    good, wrong = made.start(2, 0, sampler, Wrong())().rollouts
+    good, wrong = made.start(2, 0, sampler, FakeGrader(wrong))().rollouts
     # Mean of 1 for all tests passed and -0.3 for none: 0.35.
     assert (good.credit["adaptive"].value, wrong.credit["adaptive"].value) == pytest.approx((0.0, -0.65))
 

@@ -10,13 +10,15 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from fakes import FakeGrader, outcome_of  # noqa: E402
+
 from benchmarks.mini import load as load_mini  # noqa: E402
 from harness.errors import InfrastructureError, InputError  # noqa: E402
 from harness.models import Finish  # noqa: E402
 from harness.models.hf.loading import load  # noqa: E402
 from harness.models.hf.stopping import StopCriteria  # noqa: E402
 from harness.prompts import find_format  # noqa: E402
-from harness.types import Limits, Outcome, Status, TestOutcome  # noqa: E402
+from harness.types import Status  # noqa: E402
 from rltf.build import make_trainer, with_adapters  # noqa: E402
 from rltf.data.batch import collate, rollout_row  # noqa: E402
 from rltf.monitoring.finite import are_finite  # noqa: E402
@@ -248,18 +250,9 @@ def test_the_buffer_is_refreshed_between_steps_and_never_after_the_last(make):
     assert rows[2]["buffer/staleness"] == (12 * 3 + 4 * 1) / 16
 
 
-class SameForAll:
+def same_for_all() -> FakeGrader:
     """Passes every program."""
-
-    limits, profiles = Limits(), ("strict",)
-
-    def run(self, jobs):
-        for job in jobs:
-            passed = {"strict": Status.PASSED}
-            yield Outcome(job.task_id, job.sample_id, passed, (TestOutcome(passed),))
-
-    def describe(self):
-        return {}
+    return FakeGrader(lambda job: outcome_of(job, Status.PASSED, profiles=("strict",)), profiles=("strict",))
 
 
 EQUAL = ("baseline=group_mean", "fine=false", "keep_zero_advantage=false")
@@ -267,7 +260,7 @@ EQUAL = ("baseline=group_mean", "fine=false", "keep_zero_advantage=false")
 
 @pytest.mark.parametrize("mixing", ["together", "alternate"])
 def test_where_all_rewards_are_equal_solutions_go_on_being_learned_and_it_is_said(make, mixing):
-    trainer = make("gpt2", *EQUAL, f"mixing={mixing}", grader=SameForAll(), max_steps=3)
+    trainer = make("gpt2", *EQUAL, f"mixing={mixing}", grader=same_for_all(), max_steps=3)
     with pytest.warns(UserWarning, match="rewards are equal"):
         trainer.train()
     rows = [row for row in rows_of(trainer) if "loss" in row]
@@ -280,7 +273,7 @@ def test_where_all_rewards_are_equal_solutions_go_on_being_learned_and_it_is_sai
 
 @pytest.mark.slow
 def test_where_all_rewards_are_equal_and_no_solutions_are_learned_the_message_says_so(make):
-    trainer = make("gpt2", *EQUAL, "rl_share=1.0", grader=SameForAll())
+    trainer = make("gpt2", *EQUAL, "rl_share=1.0", grader=same_for_all())
     with (
         pytest.warns(UserWarning, match="rewards are equal"),
         pytest.raises(InputError, match=r"all 12 programs so far .* all rewards are equal"),
