@@ -90,7 +90,7 @@ class GradingService:
         self._answers: dict[Request, Future[Any]] = {}
         self._packed: dict[Problem, Problem] = {}
         self._thread: threading.Thread | None = None
-        self._ready = threading.Event()
+        self._ready, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None
         self._idle = self._closed = False
         self._wake, self._waker = -1, -1
@@ -175,7 +175,7 @@ class GradingService:
                 cancel()
         self._notify()
         if thread is not threading.current_thread():
-            thread.join()
+            self._ended.wait()  # not `join`: interrupted by Ctrl-C, it takes a thread for ended (until 3.13)
 
     def _start(self) -> None:
         with self._lock:
@@ -323,6 +323,7 @@ class GradingService:
                     os.close(fd)
                 self._wake = self._waker = -1
             self._ready.set()
+            self._ended.set()
 
     def _opened(self) -> AbstractContextManager[Runner | Grader]:
         return Runner(**self._options) if self._given is None else nullcontext(self._given)

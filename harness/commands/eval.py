@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.options import (
     ENDINGS,
-    add_budgets,
+    add_metrics,
     add_running,
     add_selection,
     default_folder,
@@ -83,7 +83,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_local(parser)
     _add_server(parser)
     add_running(parser)
-    add_budgets(parser)
+    add_metrics(parser)
     parser.set_defaults(run=run)
 
 

@@ -90,14 +90,17 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     cache.add_argument("--no-cache", action="store_true", help="grade everything anew")
 
 
-def add_budgets(parser: argparse.ArgumentParser) -> None:
+def add_metrics(parser: argparse.ArgumentParser) -> None:
     """What is computed from the outcomes."""
     parser.add_argument(
         "--k",
         nargs="+",
         type=positive_int,
         metavar="K",
-        help="budgets for pass@k (default: those of 1, 5, 10 and 100 that every problem has samples for)",
+        help="k values of pass@k (default: those of 1, 5, 10 and 100 that every problem has samples for)",
+    )
+    parser.add_argument(
+        "--bootstrap-seed", type=int, metavar="N", default=0, help="of the intervals (default: 0)"
     )
 
 
@@ -125,7 +128,12 @@ def grading_options(args: argparse.Namespace, benchmark: Benchmark) -> dict[str,
     """The part of a `Plan` that says how programs are graded."""
     from harness.runner.cache_key import grading_versions  # noqa: PLC0415 - nothing heavy before a command runs
 
-    return {"limits": limits_of(args, benchmark), **grading_versions(benchmark.profiles), "ks": args.k}
+    return {
+        "limits": limits_of(args, benchmark),
+        **grading_versions(benchmark.profiles),
+        "ks": args.k,
+        "seed": args.bootstrap_seed,
+    }
 
 
 def runner_start(

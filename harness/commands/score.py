@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.commands.options import (
     ENDINGS,
     INCOMPLETE,
-    add_budgets,
+    add_metrics,
     add_running,
     add_selection,
     default_folder,
@@ -67,15 +67,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     _add_input(parser)
     add_running(parser)
-    add_budgets(parser)
-    parser.add_argument(
-        "--bootstrap-seed",
-        dest="seed",
-        type=int,
-        metavar="N",
-        default=0,
-        help="of the intervals (default: 0)",
-    )
+    add_metrics(parser)
     parser.set_defaults(run=run)
 
 
@@ -125,7 +117,6 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
         benchmark=benchmark,
         programs=programs,
         **grading_options(args, benchmark),
-        seed=args.seed,
         allow_missing=args.allow_missing,
         ignore_missing=args.covered_only or args.file == "gold",
         command=shlex.join(["rltf", *command]),

@@ -1,10 +1,13 @@
 """The path of `rltf eval`, model and runner of twenty lines: what is sampled, kept, refused and resumed."""
 
 import json
+import os
 import random
+import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -228,6 +231,30 @@ def test_an_interrupt_ends_both_sides_and_loses_nothing(tmp_path):
     model = FakeModel()
     _run(tmp_path / "run", _plan(model))
     assert len(model.asked) == 9 - 4
+
+
+def test_ctrl_c_while_the_last_verdicts_are_awaited_waits_for_the_end_of_the_runner(tmp_path):
+    ends = []
+
+    class Endless(FakeGrader):
+        def _graded(self, job):
+            while not model.closed:
+                time.sleep(0.01)
+            time.sleep(0.2)  # until the main thread waits for this one
+            os.kill(os.getpid(), signal.SIGINT)
+            assert self.cancelled.wait(60)
+            return super()._graded(job)
+
+    @contextmanager
+    def start():
+        yield Endless()
+        time.sleep(0.2)  # ending processes takes its time
+        ends.append("runner")
+
+    model = FakeModel()
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(_plan(model), tmp_path / "run", start)
+    assert ends == ["runner"]
 
 
 def test_a_program_is_graded_while_the_model_is_at_work(tmp_path):
