@@ -247,9 +247,11 @@ def test_ctrl_c_while_the_last_verdicts_are_awaited_waits_for_the_end_of_the_run
 
     @contextmanager
     def start():
-        yield Endless()
-        time.sleep(0.2)  # ending processes takes its time
-        ends.append("runner")
+        try:
+            yield Endless()
+        finally:
+            time.sleep(0.2)  # ending processes takes its time
+            ends.append("runner")
 
     model = FakeModel()
     with pytest.raises(KeyboardInterrupt):
