@@ -58,8 +58,8 @@ class BesideSampling:
         self._service: GradingService | None = None
         self._error: BaseException | None = None
         self._ready, self._no_more, self._stop = threading.Event(), threading.Event(), threading.Event()
-        # Waited for in place of `Thread.join`: until Python 3.13 a join that Ctrl-C interrupts takes the thread
-        # for ended, and the next join returns at once.
+        # Waited for in place of `Thread.join`: until Python 3.13 a join that Ctrl-C interrupts takes the
+        # thread for ended, and the next join returns at once.
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
