@@ -105,21 +105,21 @@ def check_suite(test: str, entry_point: str) -> TestSuite:
         raise InputError(f"entry_point {entry_point!r:.60} is no name")
     if tree is None:
         raise InputError(f"test is no Python: {test[:60]!r}")
-    checks = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
-    if len(checks) != 1 or len(checks[0].args.args) != 1:
+    check = _check_of(tree)
+    if check is None:
         raise InputError("test defines no check(candidate)")
-    check = checks[0]
     if not any(isinstance(node, ast.Assert) for node in ast.walk(check)) and not _calls(check):
         raise InputError("its check(candidate) asserts nothing")
     setup = ast.unparse(ast.Module([node for node in tree.body if not _calls_check(node)], []))
+    return _suite(_tests_of_check(check, entry_point), setup, entry_point=entry_point)
+
+
+def _tests_of_check(check: ast.FunctionDef, entry_point: str) -> list[AssertTest | ValueTest]:
     asserts = _plain_asserts(check.body)
     if asserts is None or check.args.args[0].arg != _CANDIDATE:
-        whole = ValueTest(f"{_RUN}(lambda: check({entry_point}))", "True", ran_inside=True)
-        return TestSuite.pack(TestKind.ASSERTS, [whole], entry_point=entry_point, setup=f"{setup}\n{_RUNNER}")
+        return [ValueTest(f"{_RUN}(lambda: check({entry_point}))", "True", ran_inside=True)]
     rename = _Rename(entry_point)
-    tests = [AssertTest(ast.unparse(rename.visit(node))) for node in asserts]
-    before = ast.unparse(ast.Module([n for n in tree.body if n is not check and not _calls_check(n)], []))
-    return TestSuite.pack(TestKind.ASSERTS, tests, entry_point=entry_point, setup=before)
+    return [AssertTest(ast.unparse(rename.visit(node))) for node in asserts]
 
 
 def module_suite(text: str, entry_point: str | None = None) -> TestSuite:
@@ -131,6 +131,7 @@ def module_suite(text: str, entry_point: str | None = None) -> TestSuite:
     tree = _parse(_without_pytest(text))
     if tree is None:
         raise InputError(f"tests are no Python: {text[:60]!r}")
+    check = _check_of(tree)
     setup, tests, functions = list[ast.stmt](), list[AssertTest | ValueTest](), list[str]()
     for node in tree.body:
         if isinstance(node, ast.Assert):
@@ -138,8 +139,10 @@ def module_suite(text: str, entry_point: str | None = None) -> TestSuite:
         elif _is_test(node):
             tests += _tests_of(node)
             setup.append(node)
-        elif _is_main(node):
+        elif _is_main(node) or _imports_program(node):
             continue
+        elif check is not None and _calls_check(node):
+            tests += _tests_of_check(check, _checked(node))
         elif any(isinstance(each, ast.Assert) for each in ast.walk(node)) and not _defines(node):
             tests.append(_block([node], functions))
         else:
@@ -249,12 +252,35 @@ def _calls(node: ast.AST) -> bool:
     return any(isinstance(each, ast.Call) for each in ast.walk(node))
 
 
+def _check_of(tree: ast.Module) -> ast.FunctionDef | None:
+    """The function `check(candidate)` of a module, if there is one."""
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    return found[0] if len(found) == 1 and len(found[0].args.args) == 1 else None
+
+
 def _calls_check(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and ast.unparse(node).startswith("check(")
+    return bool(_checked(node))
+
+
+def _checked(node: ast.stmt) -> str:
+    """The function that a statement `check(function)` is about; empty for another statement."""
+    match node:
+        case ast.Expr(ast.Call(ast.Name("check"), [ast.Name(name)], [])):
+            return name
+    return ""
 
 
 def _is_main(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+
+
+def _imports_program(node: ast.stmt) -> bool:
+    """`from solution import f`: the tests run among the program's names, which have to count as its own."""
+    return (
+        isinstance(node, ast.ImportFrom)
+        and node.module == "solution"
+        and all(alias.asname is None for alias in node.names)
+    )
 
 
 def _defines(node: ast.stmt) -> bool:

@@ -7,7 +7,7 @@
 - PrimeIntellect: `{"language", "test_cases": [{"type", "fn_name", "input", "output"}, …]}`, alone or under
   `verification_info`;
 - ScaleBox: `{"type", "fn_name", "input": […], "output": […][, "json_input"]}`, alone or under `test_cases`;
-- CodeContests: `{"input": […], "output": […]}`, or rows with `public_tests`, `private_tests`, `generated_tests`;
+- CodeContests: `{"input": […], "output": […]}`, or rows with `public_tests`, `private_tests`, …;
 - open-instruct, MBPP: a list of asserts; `test_list` with `test_setup_code` or `test_imports`;
 - HumanEval, EvalPlus: `test` with `entry_point`; `base_input` and `plus_input` with `canonical_solution`;
 - code-r1, KodCode: `{"functional": program}`, or the text of a pytest module.
