@@ -9,7 +9,7 @@ Does not cover: tolerances, which no such value needs, and objects that are no p
 
 from __future__ import annotations
 
-MOST_TEXT = 1 << 20
+MOST_TEXT = 1 << 16
 """Characters of an answer as text, from which its digest is compared."""
 NAME = "_rltf_digest"
 SETUP = f"""\
@@ -19,6 +19,8 @@ def {NAME}(value):
     def feed(value, update):
         if isinstance(value, (list, tuple)):
             update(b"[" if isinstance(value, list) else b"(")
+            if set(map(type, value)) <= {{str}}:
+                return update(repr(tuple(value)).encode(errors="surrogatepass") + b"]")
             for item in value:
                 feed(item, update)
             update(b"]")
@@ -27,7 +29,7 @@ def {NAME}(value):
         elif isinstance(value, (set, frozenset)):
             update(b"set" + repr(sorted(map(of, value))).encode())
         elif isinstance(value, (bool, int)) or isinstance(value, float) and value == value // 1:
-            update(b"%x;" % int(value) if abs(value) < 1 << 1023 else repr(value).encode() + b";")
+            update(b"%x;" % int(value))
         elif isinstance(value, (str, bytes)):
             data = value.encode(errors="surrogatepass") if isinstance(value, str) else value
             update((type(value) is str and b"s%d:" or b"b%d:") % len(data) + data)

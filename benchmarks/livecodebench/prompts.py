@@ -29,8 +29,8 @@ _WITHOUT_STARTER = (
 def _last_block(text: str, _: object) -> str:
     """What stands between the last two lines with three backticks; nothing where there is one.
 
-    Its own rule has nothing either where there is none. Here that is the whole answer: a rule is applied to its
-    own output, which has none.
+    Its own rule has nothing either where there is none. Here that is the whole answer: a rule is applied to
+    its own output, which has none.
     """
     lines = text.split("\n")
     fences = [number for number, line in enumerate(lines) if "```" in line]

@@ -27,7 +27,7 @@ from harness.types import Job, Limits, Problem, TestKind, TestSuite, ValueTest
 FORMAT = 1
 """Of the kept file; part of its name."""
 LIMITS = Limits(
-    cpu_seconds=60.0,
+    cpu_seconds=120.0,
     load_cpu_seconds=60.0,
     memory_mib=8192,
     output_mib=256,
@@ -90,6 +90,8 @@ def reference_outputs(
         IsolationError: If programs can't be run here.
         InfrastructureError: If the runner failed, and not a reference.
     """
+    if not any(each.expressions for each in references):
+        return {each.task_id: [] for each in references}
     path = (folder or _default_folder()) / f"{name}-{_digest(dataset_hash, references)}.json.gz"
     kept = _read(path, references)
     if kept is not None:
@@ -134,10 +136,11 @@ def _read(path: Path, references: Sequence[Reference]) -> dict[str, list[Output]
 
 def _run(references: Sequence[Reference]) -> dict[str, list[Output]]:
     from harness.runner import Runner  # noqa: PLC0415 - only where nothing is kept yet
+    from harness.runner.processors import available_processors  # noqa: PLC0415 - the same
 
     jobs = [_job(each) for each in references if each.expressions]
     found: dict[str, list[Output]] = {each.task_id: [] for each in references}
-    with Runner(limits=LIMITS) as runner:
+    with Runner(workers=min(len(jobs), available_processors()), limits=LIMITS) as runner:
         for execution in runner.execute(jobs):
             if execution.infrastructure_error is not None:
                 raise InfrastructureError(
