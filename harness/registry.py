@@ -12,12 +12,13 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
+from harness.suites import jsonl
 from harness.targets import TargetError, load_target
 from harness.types import Benchmark, Problem
 
@@ -44,8 +45,9 @@ def load_benchmark(
     """Load a benchmark, or part of it.
 
     Args:
-        name: one of `benchmark_names()`, or `"module:attribute"` naming a function that takes the
-            keyword arguments `split` and `data_dir` and returns a `Benchmark`.
+        name: one of `benchmark_names()`, `"jsonl:PATH"` for a file of rows that have tests
+            (`harness.suites`), or `"module:attribute"` naming a function that takes the keyword arguments
+            `split` and `data_dir` and returns a `Benchmark`.
         split: one of the benchmark's splits; `None` takes its default.
         data_dir: where its data lies; `None` leaves the search to the benchmark.
         ids: task ids to keep: full (`apps/test/65`), short (`65`), ranges (`0-99`, both ends included,
@@ -110,12 +112,15 @@ def _declared() -> dict[str, str]:
 
 
 def _find(name: str) -> Callable[..., Any]:
+    if name.startswith(jsonl.PREFIX):
+        return partial(jsonl.load, name.removeprefix(jsonl.PREFIX))
     if ":" in name:
         return _resolve(name, name)
     targets = _targets()
     if name not in targets:
         raise InputError(
-            f"unknown benchmark {name!r}; available: {', '.join(sorted(targets))}, or 'module:attribute'"
+            f"unknown benchmark {name!r}; available: {', '.join(sorted(targets))}, jsonl:PATH or"
+            " 'module:attribute'"
         )
     found = sorted(targets[name])
     if len(found) > 1:

@@ -23,6 +23,7 @@ OPEN_TO_BENCHMARKS = {
     "harness.datasource",
     "harness.compare",
     "harness.extraction",
+    "harness.suites",
 }
 MOST_LOOSE_FILES = 12
 """In a package beside its folders."""

@@ -1,7 +1,7 @@
 """HumanEval (Chen et al. 2021, arXiv:2107.03374): 164 Python functions to complete, each with a check.
 
 Covers: reading rows from a file or the hub, tests taken out of each row's `check(candidate)`, errata.
-Does not cover: HumanEval+ (README.md beside this file says why).
+Does not cover: HumanEval+ (`benchmarks.evalplus`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """MBPP (Austin et al. 2021, arXiv:2108.07732): short Python functions, each with a few asserts.
 
 Covers: the full data (974 tasks) and its sanitized part (427), splits by id, challenge tests, errata.
-Does not cover: extraction of programs from answers; MBPP+ (README.md beside this file says why).
+Does not cover: extraction of programs from answers; MBPP+ (`benchmarks.evalplus`).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from harness.compare.asserts import assert_matches
 from harness.compare.strict import RealPositions
 from harness.errors import InputError
 from harness.targets import TargetError, load_target
+from harness.types import Test
 
 
 class StdoutMatches(Protocol):
@@ -44,6 +45,9 @@ class Profile:
     runs_in_function: bool
     """Whether a stdin program with `return` or `nonlocal` at module level, a syntax error in a script, is
     run as the body of a function, where it is none, and judged by its output."""
+    counts: Callable[[Test], bool] | None = None
+    """Which tests it looks at, of a suite with a checker; `None` for all. The others pass under it where
+    those pass that count, and else are not run."""
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(

@@ -89,9 +89,22 @@ class VerdictMaker:
         end = next((number for number, test in enumerate(tests) if self._ends(test)), len(tests))
         tests = tests[: end + 1]
         missing = len(suite.expected) - len(tests)
-        if not missing:
-            return tuple(tests)
-        return (*tests, *[_after(tests[-1]) if tests else self._all(Ending(Status.NOT_RUN))] * missing)
+        rest = [_after(tests[-1]) if tests else self._all(Ending(Status.NOT_RUN))] * missing
+        return self._counted((*tests, *rest), suite)
+
+    def _counted(self, tests: tuple[TestOutcome, ...], suite: PreparedSuite) -> tuple[TestOutcome, ...]:
+        """The tests, those that a profile does not count with a status that decides nothing under it."""
+        for profile in self._profiles:
+            if profile.counts is None:
+                continue
+            counts = [not isinstance(each, Checked) or profile.counts(each.test) for each in suite.expected]
+            statuses = {test.statuses[profile.name] for test, its in zip(tests, counts, strict=True) if its}
+            idle = Status.PASSED if statuses == {Status.PASSED} else Status.NOT_RUN
+            tests = tuple(
+                test if its else replace(test, statuses={**test.statuses, profile.name: idle})
+                for test, its in zip(tests, counts, strict=True)
+            )
+        return tests
 
     def _as_refused(self, test: TestOutcome, run: ProcessResult) -> TestOutcome:
         """The outcome of a run as the body of a function: a syntax error where the profile wants a script."""
