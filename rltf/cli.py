@@ -25,6 +25,7 @@ COMMANDS = (
     "harness.commands.prompt",
     "harness.commands.report",
     "harness.commands.doctor",
+    "harness.commands.serve",
 )
 """Modules with `register(commands)`; it sets the parser's `run(args, command) -> exit status`."""
 
