@@ -26,6 +26,7 @@ COMMANDS = (
     "harness.commands.report",
     "harness.commands.doctor",
     "harness.commands.serve",
+    "harness.commands.grader_test",
 )
 """Modules with `register(commands)`; it sets the parser's `run(args, command) -> exit status`."""
 
