@@ -22,6 +22,7 @@ from harness.errors import InputError
 Post = Callable[[str, Mapping[str, Any]], Any]
 _AGAIN = (502, 503, 504)
 _TRIES = 4
+_LIMITS = {"cpu_seconds": 2.0}
 
 
 class Server:
@@ -77,7 +78,9 @@ class Server:
 
 
 def _grade(post: Post, case: Case) -> bool | None:
-    (row,) = post("/v1/grade", {"programs": [case.program], "tests": case.tests})["outcomes"]
+    (row,) = post("/v1/grade", {"programs": [case.program], "tests": case.tests, "limits": _LIMITS})[
+        "outcomes"
+    ]
     return bool(next(iter(row["verdicts"].values())) == "passed")
 
 
@@ -86,8 +89,8 @@ def _run_code(post: Post, case: Case) -> bool | None:
         return None
     for given, expected in zip(case.tests["inputs"], case.tests["outputs"], strict=True):
         body = {
-            "code": case.program, "stdin": given, "language": "python", "run_timeout": 2, "compile_timeout": 2,
-            "memory_limit_MB": 1024, "files": {}, "fetch_files": [],
+            "code": case.program, "stdin": given, "language": "python", "memory_limit_MB": 1024,
+            "run_timeout": 2, "compile_timeout": 2, "files": {}, "fetch_files": [],
         }  # fmt: skip
         answer = post("/run_code", body)
         if answer["status"] == "SandboxError":

@@ -223,7 +223,7 @@ def _traceback(done: TestExecution) -> str:
     error = done.error
     if done.status is Ending.OUT_OF_MEMORY and (error is None or "Memory" not in error.type):
         error = ErrorInfo("MemoryError", _MEMORY, error.line if error else None)
-    if error is None or error.type.startswith("SIG"):
+    if error is None or error.type.startswith("SIG") or error.type == "SystemExit":
         return ""
     where = f'  File "main.py", line {error.line}\n' if error.line is not None else ""
     text = f"{error.type}: {error.message}" if error.message else error.type

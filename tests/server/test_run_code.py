@@ -36,7 +36,7 @@ def test_no_input_is_an_empty_one(client):
     [
         ("print(1)\n1 / 0", 1, "ZeroDivisionError: division by zero"),
         ("def f(:", 1, "SyntaxError"),
-        ("import sys\nsys.exit(3)", 3, ""),
+        ("import sys\nprint('w', file=sys.stderr)\nsys.exit(3)", 3, "w"),
         ("import os\nos.abort()", -6, ""),
         ("x = bytearray(2 << 30)", 1, "MemoryError"),
         ("while True: print('x' * 100000)", 1, "output limit"),
@@ -48,6 +48,7 @@ def test_a_program_that_ends_badly_has_failed(client, code, return_code, stderr)
     result = answer["run_result"]
     assert (result["status"], result["return_code"]) == ("Finished", return_code)
     assert stderr in result["stderr"]
+    assert "SystemExit" not in result["stderr"]
 
 
 @pytest.mark.parametrize("code", ["while True: pass", "import time\ntime.sleep(100)"])
