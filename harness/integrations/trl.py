@@ -10,6 +10,7 @@ TRL. `rltf.integrations.trl` has a trainer with line-level feedback. Does not co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,10 @@ class CodeReward:
         """
         if benchmark is None and tests_column is None:
             raise InputError("CodeReward needs a benchmark, or tests_column, to know the tests")
+        _check_version()
         self.__name__ = name
+        self.last: tuple[Scored, ...] = ()
+        """Of the last batch, for a trainer that wants more than numbers."""
         self.column = tests_column or column
         self.scorer = Scorer(
             benchmark, split=split, data_dir=data_dir, reward=reward, profile=profile, extraction=extraction,
@@ -102,11 +106,8 @@ class CodeReward:
         if log_metric is not None:
             for share in _SHARES:
                 log_metric(f"harness/{share}", verdicts.count(share) / max(1, len(verdicts)))
-        self._hold(scored)
+        self.last = tuple(scored)
         return [each.reward for each in scored]
-
-    def _hold(self, scored: Sequence[Scored]) -> None:
-        """For a trainer that wants more than a number; see `rltf.integrations.trl`."""
 
 
 class AsyncCodeReward(CodeReward):
@@ -124,6 +125,20 @@ class AsyncCodeReward(CodeReward):
         """As of `CodeReward`."""
         scored = await self.scorer.score_all_async(self._answers(completions, columns))
         return self._told(scored, log_extra, log_metric)
+
+
+def _check_version() -> None:
+    """Refuse a TRL that would take `None` for 0; none at all is fine, it is not imported here.
+
+    Raises:
+        InputError: If it is too old.
+    """
+    try:
+        found = version("trl")
+    except PackageNotFoundError:
+        return
+    if tuple(int(part) for part in found.split(".")[:2] if part.isdecimal()) < (1, 6):
+        raise InputError(f"trl {found} takes no reward for a reward of 0; pip install 'trl>=1.6'")
 
 
 def answer_of(completion: Any) -> str | None:
