@@ -121,6 +121,8 @@ def _scalebox(post: Post, case: Case) -> bool | None:
 
 
 def _open_instruct(post: Post, case: Case) -> bool | None:
+    if "class Solution" in case.program:
+        return None  # its asserts call functions
     pairs = list(zip(case.tests["inputs"], case.tests["outputs"], strict=True))
     if case.is_call:
         name = case.tests["fn_name"]

@@ -90,7 +90,7 @@ def _pairs(inputs: Sequence[Any], outputs: Sequence[Any], name: str | None) -> T
     pairs = list(zip(inputs, outputs, strict=True))
     if not name:
         return TestSuite.pack(TestKind.STDIN, [StdinTest(_text(i), _text(o)) for i, o in pairs])
-    tests = [CallTest(_arguments(i), _value(o)) for i, o in pairs]
+    tests = [CallTest(_arguments(i), _value(o) if isinstance(i, str) else o) for i, o in pairs]
     return TestSuite.pack(TestKind.CALL, tests, entry_point=name)
 
 
@@ -107,6 +107,7 @@ def _arguments(value: Any) -> list[Any]:
 
 
 def _value(value: Any) -> Any:
+    """JSON text, where the arguments are."""
     if not isinstance(value, str):
         return value
     try:

@@ -51,6 +51,7 @@ def create_app(service: GradingService, settings: Settings, *, workers: int) -> 
         lifespan=lifespan,
         default_response_class=Json,
     )
+    app.state.service = service
     for module in (native, sandbox_fusion, scalebox, open_instruct, rewards):
         app.include_router(module.routes(engine))
     _add_own(app, engine, meters)
