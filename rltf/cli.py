@@ -25,6 +25,8 @@ COMMANDS = (
     "harness.commands.prompt",
     "harness.commands.report",
     "harness.commands.doctor",
+    "harness.commands.serve",
+    "harness.commands.grader_test",
 )
 """Modules with `register(commands)`; it sets the parser's `run(args, command) -> exit status`."""
 

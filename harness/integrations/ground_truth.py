@@ -1,0 +1,68 @@
+"""The problem that a trainer's ground truth stands for: a task id of a benchmark, or tests that it brings.
+
+Covers: our own form, `{"kind", "tests"[, "entry_point", "setup"]}`, and whatever `read` reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import InputError
+from harness.integrations.plain_tests import read
+from harness.types import AssertTest, CallTest, Problem, StdinTest, Test, TestKind, TestSuite
+
+
+def problem_of(
+    ground_truth: object, problems: Mapping[str, Problem], *, entry_point: str | None = None
+) -> Problem:
+    """The problem of a ground truth.
+
+    Args:
+        ground_truth: A task id, or tests in one of the forms above.
+        problems: By task id.
+        entry_point: Of tests that call a function and do not name it.
+
+    Raises:
+        InputError: If it is nothing of the kind; says what was seen.
+    """
+    if isinstance(ground_truth, str) and ground_truth in problems:
+        return problems[ground_truth]
+    if isinstance(ground_truth, Mapping) and set(ground_truth) == {"task_id"}:
+        task_id = ground_truth["task_id"]
+        if not isinstance(task_id, str) or task_id not in problems:
+            raise InputError(f"no problem {task_id!r:.100} here; load its benchmark, or send its tests")
+        return problems[task_id]
+    suite = read_tests(ground_truth, entry_point=entry_point)
+    return Problem("tests", "", load_suite=lambda: suite)
+
+
+def read_tests(value: object, *, entry_point: str | None = None) -> TestSuite:
+    """The tests that a value holds.
+
+    Raises:
+        InputError: If it is nothing of the kind.
+    """
+    if not (isinstance(value, Mapping) and "kind" in value):
+        return read(value, fn_name=entry_point)
+    try:
+        return _native(value)
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"tests of kind {value['kind']!r:.40}: {type(error).__name__} {error}"[:300]
+        ) from None
+
+
+def _native(value: Mapping[str, Any]) -> TestSuite:
+    kind = TestKind(value["kind"])
+    tests: list[Test] = [_native_test(kind, row) for row in value["tests"]]
+    setup = str(value.get("setup") or "")
+    return TestSuite.pack(kind, tests, entry_point=value.get("entry_point"), setup=setup)
+
+
+def _native_test(kind: TestKind, row: Any) -> Test:
+    if kind is TestKind.STDIN:
+        return StdinTest(str(row["input"]), str(row["output"]))
+    if kind is TestKind.CALL:
+        return CallTest(list(row["args"]), row["expected"])
+    return AssertTest(str(row))

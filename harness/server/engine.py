@@ -1,0 +1,133 @@
+"""What all routes stand on: programs into the queue, outcomes out, failures as statuses of HTTP.
+
+A failure of the grader is status 504, which verl's, SandboxFusion's and ROLL's clients take for a reason to
+ask again; it never is a verdict. A full queue is 503. Does not cover: what requests and answers look like.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeVar
+
+from starlette.responses import Response
+
+from harness.errors import InputError
+from harness.integrations.ground_truth import problem_of
+from harness.runner.execution import Execution
+from harness.runner.split_suite import prepare
+from harness.server.fair_queue import FairQueue, QueueFullError
+from harness.server.guard import Refusal, busy
+from harness.server.meters import Meters
+from harness.server.settings import Settings
+from harness.service import GradingService
+from harness.types import Job, Limits, Outcome, Problem, StdinTest, TestKind, TestSuite
+
+_PER_WORKER = 16
+"""Programs that the service has for each worker: enough that none waits for the queue's next."""
+_Answer = TypeVar("_Answer", Outcome, Execution)
+
+
+class Json(Response):
+    """A body that is JSON already made of plain data; text of any kind in it is escaped."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _check(suite: TestSuite) -> None:
+    """Tests of a client's may be anything: here they fail a request, in a grader worker they would end it.
+
+    Raises:
+        Refusal: With status 400, if they can't be prepared.
+    """
+    try:
+        prepare(suite)
+    except Exception as error:
+        raise Refusal(400, f"tests that can't be run ({type(error).__name__})") from None
+
+
+class Engine:
+    """Grades for all routes."""
+
+    def __init__(self, service: GradingService, settings: Settings, meters: Meters, workers: int) -> None:
+        """
+        Args:
+            service: Whose profiles and limits are those of the settings; ended by whoever made it.
+            settings: Of the server.
+            meters: Told of every program.
+            workers: How many programs are graded at a time.
+        """
+        self.settings, self._service, self._meters = settings, service, meters
+        self.queue = FairQueue(settings.most_waiting, max(64, workers * _PER_WORKER))
+        self.problems: dict[str, Problem] = {}
+        for benchmark in settings.benchmarks:
+            self.problems |= benchmark.by_id()
+        self.profile = settings.profiles[0]
+        self.broken: str | None = None
+        meters.watch("rltf_waiting_programs", "In the queue", lambda: self.queue.waiting)
+        meters.watch("rltf_running_programs", "With the grader workers", lambda: self.queue.running)
+
+    def problem(self, ground_truth: object, preferred: str | None = None) -> Problem:
+        """The problem that a client names, or the one that its tests make.
+
+        Raises:
+            Refusal: With status 400, if there is none, or it has no tests.
+        """
+        try:
+            problem = problem_of(ground_truth, self.problems, entry_point=preferred)
+        except InputError as error:
+            raise Refusal(400, str(error)) from None
+        suite = problem.suite
+        if suite.count == 0:
+            raise Refusal(400, "no tests: nothing can be said of a program")
+        if problem.task_id not in self.problems:
+            _check(suite)
+        return problem
+
+    async def grade(self, client: str, jobs: Sequence[Job]) -> list[Outcome]:
+        """Outcomes in order.
+
+        Raises:
+            Refusal: 503 if the queue has no room; 504 if the grader failed on one of them, or is broken; 413
+                if there are more than will ever fit.
+        """
+        return await self._run(client, [partial(self._service.submit, job) for job in jobs])
+
+    async def execute(
+        self, client: str, code: str, stdin: str, files: Mapping[str, bytes], limits: Limits
+    ) -> Execution:
+        """What a program does; not cached.
+
+        Raises:
+            Refusal: As of `grade`; 400 for files that can't be there.
+        """
+
+        _check(TestSuite.pack(TestKind.STDIN, [StdinTest(stdin, "")]))
+
+        def start() -> Future[Execution]:
+            return self._service.execute(code, stdin, files=files, limits=limits)
+
+        (done,) = await self._run(client, [start])
+        return done
+
+    async def _run(self, client: str, starts: Sequence[Callable[[], Future[_Answer]]]) -> list[_Answer]:
+        if len(starts) > self.queue.most_waiting:
+            raise Refusal(413, f"a request may have {self.queue.most_waiting} programs")
+        try:
+            answers = await self.queue.run(client, starts)
+        except QueueFullError:
+            raise busy("the queue is full") from None
+        except InputError as error:
+            raise Refusal(400, str(error)) from None
+        except Exception as error:  # the service has ended; its text is ours
+            self.broken = type(error).__name__
+            raise Refusal(504, f"the grader failed: {self.broken}") from None
+        self._meters.count(answers)
+        if any(answer.infrastructure_error is not None for answer in answers):
+            raise Refusal(504, "the grader failed; ask again")
+        return answers

@@ -1,0 +1,248 @@
+"""What stands before every route: who may ask, how much, and how often; and what a client that left gets.
+
+Covers: Host, Origin, content type, token, sizes of bodies as they arrive and decompressed, requests at a
+time, cancelling what a client that hung up has asked. An ASGI application around another.
+Does not cover: the queue of programs (`fair_queue`), or what a body says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import json
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from harness.server.bodies import TooLargeError, inflate
+from harness.server.meters import Meters
+from harness.server.settings import Settings
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+RETRY_SECONDS = 1
+OPEN = frozenset({"/health", "/v1/ping"})
+"""Routes that need no token: they say that the server is there."""
+_BEARER = "bearer "
+
+
+class Refusal(Exception):
+    """An answer other than what was asked for."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers or {}
+
+
+def busy(detail: str) -> Refusal:
+    """Status 503, with when to come again."""
+    return Refusal(503, detail, {"retry-after": str(RETRY_SECONDS)})
+
+
+class _LeftError(Exception):
+    """The client hung up before its request was whole."""
+
+
+class Guard:
+    """Calls `app` for requests that may pass."""
+
+    def __init__(self, app: App, settings: Settings, meters: Meters, routes: frozenset[str]) -> None:
+        """
+        Args:
+            app: What answers.
+            settings: Bounds, token, host names.
+            meters: Told of every answer.
+            routes: Paths that meters may name.
+        """
+        self._app, self._settings, self._meters, self._routes = app, settings, meters, routes
+        self._hosts = {"localhost", socket.gethostname().lower()}
+        self._hosts |= {name.lower() for name in settings.hosts}
+        self._requests = self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._measured(scope, receive, send)
+
+    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = scope["path"] if scope["path"] in self._routes else "other"
+        started, status = time.monotonic(), "hung up"
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        self._requests += 1
+        held = _Held(self)
+        try:
+            await self._guarded(scope, receive, sending, held)
+        except Refusal as refusal:
+            await _answer(sending, refusal)
+        except _LeftError:
+            return
+        finally:
+            self._requests -= 1
+            held.release()
+            self._meters.requests.labels(route, status).inc()
+            self._meters.seconds.labels(route).observe(time.monotonic() - started)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, held: _Held) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self._check_origin(headers)
+        self._check_token(scope["path"], headers)
+        if scope["method"] not in ("POST", "PUT", "PATCH"):
+            await self._app(scope, receive, send)
+            return
+        if self._requests > self._settings.most_requests:
+            raise busy("too many requests at a time")
+        _check_type(headers)
+        body = self._plain(await self._body(receive, headers, held), headers, held)
+        await _while_connected(self._app, scope, receive, send, body)
+
+    # --- headers ---------------------------------------------------------------------------------
+
+    def _check_origin(self, headers: Mapping[str, str]) -> None:
+        """A web page must not reach a server on its reader's machine, by a name of its own or otherwise."""
+        host = headers.get("host", "")
+        if not self._is_ours(_host_name(host)):
+            raise Refusal(403, "this host name is not served; start the server with --allow-host")
+        origin = headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != host:
+            raise Refusal(403, "requests from web pages of other origins are not answered")
+
+    def _is_ours(self, name: str) -> bool:
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name.lower() in self._hosts
+        return True  # a name that leads elsewhere tomorrow is what is to be feared, and this is none
+
+    def _check_token(self, path: str, headers: Mapping[str, str]) -> None:
+        token = self._settings.token
+        if token is None or path in OPEN:
+            return
+        sent = headers.get("authorization", "")
+        given = sent[len(_BEARER) :] if sent.lower().startswith(_BEARER) else ""
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            raise Refusal(401, "a token is needed: Authorization: Bearer …", {"www-authenticate": "Bearer"})
+
+    # --- bodies ----------------------------------------------------------------------------------
+
+    async def _body(self, receive: Receive, headers: Mapping[str, str], held: _Held) -> bytes:
+        most = self._settings.most_body_mib << 20
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > most:
+            raise Refusal(413, f"a request may have {self._settings.most_body_mib} MiB")
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _LeftError
+            part = message.get("body", b"")
+            size, more = size + len(part), message.get("more_body", False)
+            if size > most:
+                raise Refusal(413, f"a request may have {self._settings.most_body_mib} MiB")
+            held.take(len(part))
+            parts.append(part)
+        return b"".join(parts)
+
+    def _plain(self, body: bytes, headers: Mapping[str, str], held: _Held) -> bytes:
+        coding = headers.get("content-encoding", "identity").lower()
+        if coding == "identity":
+            return body
+        if coding not in ("gzip", "deflate"):
+            raise Refusal(415, "a body may be compressed by gzip or deflate")
+        try:
+            plain = inflate(body, self._settings.most_body_mib << 20)
+        except TooLargeError:
+            raise Refusal(
+                413, f"a request may have {self._settings.most_body_mib} MiB, decompressed"
+            ) from None
+        except ValueError as error:
+            raise Refusal(400, f"the body: {error}") from None
+        held.take(len(plain))
+        return plain
+
+    def hold(self, size: int) -> None:
+        """Count bytes that are in memory; negative when they are let go.
+
+        Raises:
+            Refusal: If there would be too many.
+        """
+        if size > 0 and self._held + size > self._settings.most_held_mib << 20:
+            raise busy("too much to hold at a time")
+        self._held += size
+
+
+class _Held:
+    """Bytes that one request has in memory."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard, self._size = guard, 0
+
+    def take(self, size: int) -> None:
+        self._guard.hold(size)
+        self._size += size
+
+    def release(self) -> None:
+        self._guard.hold(-self._size)
+
+
+def _host_name(host: str) -> str:
+    """Without port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _check_type(headers: Mapping[str, str]) -> None:
+    """Web pages may send forms and plain text anywhere without asking; JSON they may not."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refusal(415, "the body must be JSON, with content-type application/json")
+
+
+async def _while_connected(app: App, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+    """Let `app` answer; when the client hangs up, what it does is cancelled."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            await asyncio.Event().wait()  # cancelled with the answer
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def hang_up() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    answer = asyncio.ensure_future(app(scope, replay, send))
+    left = asyncio.ensure_future(hang_up())
+    try:
+        await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise _LeftError
+        await answer
+    finally:
+        for task in (answer, left):
+            task.cancel()
+        await asyncio.gather(answer, left, return_exceptions=True)
+
+
+async def _answer(send: Send, refusal: Refusal) -> None:
+    body = json.dumps({"detail": refusal.detail}).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **refusal.headers}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,93 @@
+"""Ground truths of trainers as tests: each form, and what is none."""
+
+import base64
+import json
+import zlib
+
+import pytest
+
+from harness import load_benchmark
+from harness.errors import InputError
+from harness.integrations.ground_truth import problem_of, read_tests
+from harness.types import AssertTest, CallTest, StdinTest, TestKind
+
+STDIN = [StdinTest("1", "2"), StdinTest("3", "4")]
+CALLS = [CallTest([1, "2"], "3"), CallTest([4, [5]], {"a": 1})]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"inputs": ["1", "3"], "outputs": ["2", "4"]},
+        {"input": ["1", "3"], "output": ["2", "4"]},
+        [{"input": "1", "output": "2"}, {"input": "3", "output": "4", "testtype": "stdin"}],
+        {"test_cases": {"type": "stdin_stdout", "fn_name": None, "input": ["1", "3"], "output": ["2", "4"]}},
+        {"kind": "stdin", "tests": [{"input": "1", "output": "2"}, {"input": "3", "output": "4"}]},
+    ],
+)
+def test_tests_on_standard_input_are_read(value):
+    assert read_tests(value).tests() == STDIN
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps, lambda each: base64.b64encode(zlib.compress(json.dumps(each).encode())).decode()]
+)
+def test_tests_in_text_are_read(text):
+    assert read_tests(text({"inputs": ["1", "3"], "outputs": ["2", "4"]})).tests() == STDIN
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"inputs": [[1, "2"], [4, [5]]], "outputs": ["3", {"a": 1}], "fn_name": "f"},
+        {"inputs": ['1\n"2"', "4\n[5]"], "outputs": ['"3"', '{"a": 1}'], "fn_name": "f"},
+        {
+            "kind": "call",
+            "entry_point": "f",
+            "tests": [{"args": t.args, "expected": t.expected} for t in CALLS],
+        },
+    ],
+)
+def test_tests_that_call_are_read(value):
+    suite = read_tests(value)
+    assert (suite.kind, suite.entry_point) == (TestKind.CALL, "f")
+    assert [(list(test.args), test.expected) for test in suite.tests()] == [
+        (list(test.args), test.expected) for test in CALLS
+    ]
+
+
+def test_asserts_are_read():
+    for value in (
+        ["assert f(1) == 2"],
+        {"inputs": [""], "outputs": [None], "assert_case": ["assert f(1) == 2"]},
+    ):
+        assert read_tests(value).tests() == [AssertTest("assert f(1) == 2")]
+
+
+def test_a_task_id_names_a_problem():
+    problems = load_benchmark("mini", ids=["0"]).by_id()
+    (task_id,) = problems
+    assert problem_of(task_id, problems) is problems[task_id]
+    assert problem_of({"task_id": task_id}, problems) is problems[task_id]
+    with pytest.raises(InputError, match="no problem 'x'"):
+        problem_of({"task_id": "x"}, problems)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        5,
+        "text",
+        "eJwDAAAAAAE=",
+        {},
+        {"a": 1},
+        [5],
+        {"inputs": ["1"], "outputs": []},
+        {"kind": "x", "tests": []},
+    ],
+)
+def test_what_is_no_ground_truth_is_refused_in_a_line(value):
+    with pytest.raises(InputError) as refusal:
+        read_tests(value)
+    assert "\n" not in str(refusal.value)
