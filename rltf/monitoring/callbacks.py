@@ -77,6 +77,8 @@ class Refresh(TrainerCallback):
                 stacklevel=2,
             )
         self._meter.means("sampled", collected.metrics)
+        for name, value in collected.notes.items():
+            self._meter.mean(name, value)
         for name, value in collected.seconds.items():
             self._meter.add(f"seconds/{name}", value)
 

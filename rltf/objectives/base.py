@@ -132,6 +132,13 @@ class Objective:
 
     # --- credit ----------------------------------------------------------------------------------
 
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
+        """See all groups that are new before `credit` is asked for each of them; numbers for the log.
+
+        Where a model is to judge them all in batches, or to be trained on them. Runs where `credit` does.
+        """
+        return {}
+
     def credit(self, group: Group) -> list[Credit]:
         """What each token of each rollout earns, by named term; decided once, when the group is new.
 
@@ -141,17 +148,13 @@ class Objective:
         raise NotImplementedError(f"{type(self).__name__} needs rollouts and gives them no credit")
 
     def credit_groups(self, groups: Sequence[Group]) -> list[list[Credit]]:
-        """The credit of all groups that are new together; for methods that compare groups with each other."""
+        """The credit of all groups that are new; for methods that compare groups with each other."""
         return [self.credit(group) for group in groups]
 
     @property
     def resampling_rounds(self) -> int:
         """How many times the next prompts are drawn in place of groups whose credit is all zero."""
         return 0
-
-    def group_statistics(self, groups: Sequence[Group]) -> Mapping[str, float]:
-        """What else is logged of new groups, as `sampled/NAME`; called after their credit is decided."""
-        return {}
 
     def rewards(self, group: Group) -> list[Mapping[str, float]]:
         """Named rewards of each rollout before anything is subtracted from them, for the log."""

@@ -143,15 +143,15 @@ class GroupRelative(Objective):
         found = self.advantages(rewards)
         return [self._credit(group, each) for group, each in zip(groups, found, strict=True)]
 
-    def group_statistics(self, groups: Sequence[Group]) -> Mapping[str, float]:
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
         """Shares of degenerate groups, and of programs that their group has already."""
         graded = [group for group in groups if group.rollouts]
         programs = sum(len(group.rollouts) for group in graded)
         distinct = sum(len({each.code for each in group.rollouts}) for group in graded)
         equal = sum(is_degenerate(self._rewards_of(group)) for group in graded)
         return {
-            "degenerate_groups": equal / len(graded) if graded else 0.0,
-            "duplicates": (programs - distinct) / programs if programs else 0.0,
+            "sampled/degenerate_groups": equal / len(graded) if graded else 0.0,
+            "sampled/duplicates": (programs - distinct) / programs if programs else 0.0,
         }
 
     def _rewards_of(self, group: Group) -> list[float]:

@@ -19,7 +19,7 @@ from rltf.objectives.base import TrainingOptions
 from rltf.objectives.group_relative import GroupRelative, GroupRelativeOptions
 from rltf.objectives.rollout_scores import ReferenceScores
 from rltf.objectives.surrogate import Estimator, RatioLevel
-from rltf.rollout.records import Group
+from rltf.rollout.records import Group, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class RLOO(GroupRelative):
         """
         super().__init__(options, training)
         self._scores: ReferenceScores | None = None
-        self._kl = 0.0
+        self._kl: dict[tuple[int, int], float] = {}
         if self._kl_in_reward and training.lora_rank and training.sampler != "inline":
             raise InputError(
                 "with LoRA the reference is the policy with its adapter switched off, which cannot be asked"
@@ -74,23 +74,29 @@ class RLOO(GroupRelative):
         found = leave_one_out(rewards)
         return standardised(found) if self.options.normalize_advantages else found
 
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
+        """Ask the reference about all new programs; its divergence is logged, per token."""
+        found = super().prepare(groups)
+        if self._scores is None:
+            return found
+        asked = [each for group in groups for each in group.rollouts if not self.is_masked(each)]
+        kl = self._scores.divergences(asked, self.options.kl_estimator)
+        self._kl = {_key(each): value for each, value in zip(asked, kl, strict=True)}
+        tokens = sum(len(each.token_ids) for each in asked)
+        return {**found, "sampled/reference_kl": sum(kl) / max(1, tokens)}
+
     def adjusted(self, rewards: list[list[float]], groups: Sequence[Group]) -> list[list[float]]:
         """Less β times the divergence of each program; a masked one has none."""
         if self._scores is None:
             return rewards
-        asked = [each for group in groups for each in group.rollouts if not self.is_masked(each)]
-        found = self._scores.divergences(asked, self.options.kl_estimator)
-        kl = {(each.group, each.sample_id): value for each, value in zip(asked, found, strict=True)}
-        self._kl = sum(found) / max(1, sum(len(each.token_ids) for each in asked))
         return [
             [
-                reward - self.options.beta * kl.get((each.group, each.sample_id), 0.0)
+                reward if self.is_masked(each) else reward - self.options.beta * self._kl[_key(each)]
                 for reward, each in zip(row, group.rollouts, strict=True)
             ]
             for row, group in zip(rewards, groups, strict=True)
         ]
 
-    def group_statistics(self, groups: Sequence[Group]) -> Mapping[str, float]:
-        """Those of the family, and the divergence of the newest programs, per token."""
-        found = super().group_statistics(groups)
-        return {**found, "reference_kl": self._kl} if self._scores is not None else found
+
+def _key(rollout: Rollout) -> tuple[int, int]:
+    return rollout.group, rollout.sample_id

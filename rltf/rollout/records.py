@@ -136,11 +136,11 @@ class CreditRule(Protocol):
     def resampling_rounds(self) -> int:
         """How many times the next prompts are drawn in place of groups whose credit is all zero."""
 
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
+        """Called with all new groups before the credit of any; numbers for the log."""
+
     def credit_groups(self, groups: Sequence[Group]) -> list[list[Credit]]:
         """What each token of each rollout earns, in the order of each group's `rollouts`."""
-
-    def group_statistics(self, groups: Sequence[Group]) -> Mapping[str, float]:
-        """What else is logged of new groups, as `sampled/NAME`."""
 
     def rewards(self, group: Group) -> list[Mapping[str, float]]:
         """Named rewards of each rollout, nothing subtracted; for the log."""

@@ -14,7 +14,7 @@ Every draw is a function of seed and count, so the sampler's place in a checkpoi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -56,6 +56,9 @@ class Collected:
     """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
     zero_advantage: int = 0
     """Programs that were graded and left out, since their credit is zero."""
+    notes: dict[str, float] = field(default_factory=dict)
+    """What the objective says of the new programs, for the log: a mean is over those refreshes that have it.
+    """
 
     def row(self) -> dict[str, Any]:
         """Plain JSON values, for a checkpoint."""
@@ -93,6 +96,8 @@ class _Round:
     """The rollouts of each group with their credit."""
     lost: int
     """Programs that the grader itself failed on."""
+    notes: Mapping[str, float]
+    """What the objective says of them."""
 
 
 @dataclass
@@ -156,11 +161,12 @@ class Rollouts:
             program.key: (program, outcome, self._feedback(program, outcome)) for program, outcome in sound
         }
         groups = [self._group(draw, programs, step) for draw in draws]
+        notes = self.objective.prepare(groups)
         credited = [
             [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
             for group, credits_ in zip(groups, self.objective.credit_groups(groups), strict=True)
         ]
-        return _Round(list(programs.values()), groups, credited, len(graded) - len(sound))
+        return _Round(list(programs.values()), groups, credited, len(graded) - len(sound), notes)
 
     def _collected(self, rounds: Sequence[_Round], seconds: dict[str, float]) -> Collected:
         groups = [group for each in rounds for group in each.groups]
@@ -182,9 +188,8 @@ class Rollouts:
         }
         if self.objective.resampling_rounds:
             metrics["sampled/replaced_groups"] = len(replaced)
-        statistics = self.objective.group_statistics(groups)
-        metrics |= {f"sampled/{name}": value for name, value in statistics.items()}
-        return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept))
+        notes = _mean_notes(rounds)
+        return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept), notes=notes)
 
     def _keeps(self, rollout: Rollout, group: Sequence[Rollout]) -> bool:
         """Whether a rollout is handed out."""
@@ -286,6 +291,17 @@ class Rollouts:
 
 def _teaches_nothing(group: Sequence[Rollout]) -> bool:
     return all(is_zero(each.credit) for each in group)
+
+
+def _mean_notes(rounds: Sequence[_Round]) -> dict[str, float]:
+    """What the objective said of the rounds: means over those that have it, by their groups."""
+    said: dict[str, list[tuple[float, int]]] = {}
+    for each in rounds:
+        for name, value in each.notes.items():
+            said.setdefault(name, []).append((value, len(each.groups)))
+    return {
+        name: sum(value * n for value, n in found) / sum(n for _, n in found) for name, found in said.items()
+    }
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -126,8 +126,8 @@ def test_programs_of_equal_reward_teach_nothing_and_their_group_is_counted(metho
     found = objective.credit_groups(groups)
     assert all(map(is_zero, found[0] + found[2]))
     assert not any(map(is_zero, found[1]))
-    assert objective.group_statistics(groups)["degenerate_groups"] == pytest.approx(2 / 3)
-    assert objective.group_statistics([])["degenerate_groups"] == 0
+    assert objective.prepare(groups)["sampled/degenerate_groups"] == pytest.approx(2 / 3)
+    assert objective.prepare([])["sampled/degenerate_groups"] == 0
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -149,7 +149,7 @@ def test_equal_programs_in_a_group_each_count_and_are_logged(method):
     )
     found = values(objective.credit(group))
     assert found[0] == found[1] == pytest.approx(-found[2])  # as many above the mean as below
-    assert objective.group_statistics([group])["duplicates"] == 0.25
+    assert objective.prepare([group])["sampled/duplicates"] == 0.25
 
 
 @pytest.mark.parametrize("method", METHODS)

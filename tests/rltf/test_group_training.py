@@ -24,6 +24,7 @@ from rltf.build import make_trainer, with_adapters  # noqa: E402
 from rltf.objectives.group_relative import GroupRelative  # noqa: E402
 from rltf.objectives.rollout_scores import rollout_log_probs  # noqa: E402
 from rltf.options.parse import make_config  # noqa: E402
+from rltf.rollout.records import Group  # noqa: E402
 from rltf.run import checkpoints  # noqa: E402
 
 METHODS = ("grpo", "rloo", "dr_grpo", "dapo", "gspo")
@@ -189,12 +190,9 @@ def test_the_divergence_is_subtracted_from_the_reward_before_the_group_is_compar
     kl = [sum(each.log_probs) - float(row.sum()) for each, row in zip(group, new, strict=True)]
     rewards = [each.feedback.pass_ratio - 0.5 * apart for each, apart in zip(group, kl, strict=True)]
     problem = next(each for each in BENCHMARK.problems if each.task_id == group[0].task_id)
-    found = trainer.objective.credit(SimpleNamespace(
-        problem=problem, rollouts=group,
-        values_of=lambda terms: [
-            {"pass_rate": SimpleNamespace(value=each.feedback.pass_ratio, spans=None)} for each in group
-        ],
-    ))  # fmt: skip
+    again = Group(problem, group)
+    assert trainer.objective.prepare([again])["sampled/reference_kl"] != 0
+    found = trainer.objective.credit(again)
     expected = [(len(group) * each - sum(rewards)) / (len(group) - 1) for each in rewards]
     assert [each["advantage"].value for each in found] == pytest.approx(expected, abs=1e-3)
     assert max(map(abs, kl)) > 0.1

@@ -278,7 +278,7 @@ def test_prompts_whose_programs_all_got_the_same_are_replaced_until_there_are_en
     assert [each.task_id for each in collected.rollouts[::2]] == [order[1], order[3], order[4]]
     assert collected.metrics["sampled/programs"] == 10
     assert collected.metrics["sampled/replaced_groups"] == 2
-    assert collected.metrics["sampled/degenerate_groups"] == 0.4
+    assert collected.notes["sampled/degenerate_groups"] == 0.4
     assert collected.zero_advantage == 4
 
 
