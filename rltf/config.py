@@ -115,6 +115,8 @@ class RLTFConfig(TrainingArguments):
     keep_zero_advantage: bool = True
     """Keep programs whose credit is zero (both), though they have no gradient. `false` (ours, for
     `group_mean`) spends the steps on the others."""
+    max_staleness: int | None = option(None, at_least=0)
+    """Drop programs of a policy more than so many optimiser steps ago; `None` (both) for no limit."""
     refresh_every: int = option(50, at_least=1)
     """Optimiser steps between refreshes (both)."""
     refresh_size: int | None = option(None, at_least=1)
@@ -192,11 +194,24 @@ class RLTFConfig(TrainingArguments):
             raise InputError(
                 f"warmup_log is the rise to a constant rate, not that of {self.lr_scheduler_type}"
             )
+        if self.online and self.max_staleness is not None:
+            self._check_staleness(self.max_staleness)
         self.make_objective()  # refuses options that its method cannot work with
         if self.max_steps < 1:
             raise InputError("training has no end of its own: programs never run out; give --steps N")
         if self.online and self.mixing == "together" and 0 < self.rl_share < 1:
             self._check_share()
+
+    def _check_staleness(self, allowed: int) -> None:
+        """Programs must last until the next refresh."""
+        refreshes = 1 if self.sampler == "inline" else 2  # what comes beside training is one refresh old
+        oldest = refreshes * self.refresh_every - 1
+        if allowed < oldest:
+            raise InputError(
+                f"max_staleness={allowed} leaves nothing to learn from: programs get {oldest} steps old"
+                f" before others come (refresh_every={self.refresh_every}, sampler={self.sampler}); raise it"
+                f" to {oldest}, or lower refresh_every"
+            )
 
     def _check_share(self) -> None:
         rows = self.per_device_train_batch_size
@@ -251,6 +266,7 @@ class RLTFConfig(TrainingArguments):
         plain = self.to_dict()
         # So that what does not use them has the identity that it had before there were any.
         unused = {name for name in ("objective", "terms", "term_options") if not plain[name]}
+        unused |= {"max_staleness"} if self.max_staleness is None else set()
         return {name: plain[name] for name in sorted({*own, *_DECIDING} - unused)}
 
     def to_dict(self) -> dict[str, Any]:

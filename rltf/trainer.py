@@ -119,6 +119,16 @@ class RLTFTrainer(Trainer):
         found: list[float] = self.accelerator.reduce(given, "mean").tolist()
         return found
 
+    def _prepare_input(self, data: Any) -> Any:
+        """Trainer's, but numbers stay float32: with DeepSpeed it casts them to the model's 16 bits.
+
+        None of them goes into the model, and the ratio of a log-probability rounded to 16 bits is off by
+        per cents.
+        """
+        if torch.is_tensor(data):
+            return data.to(self.args.device)
+        return super()._prepare_input(data)
+
     # --- loss ------------------------------------------------------------------------------------
 
     def compute_loss(

@@ -20,7 +20,7 @@ from harness.models.hf.stopping import StopCriteria
 from harness.models.prompt_encoder import ContextWindow, PromptEncoder
 from harness.prompts import Prompt
 from rltf.objectives.losses import IGNORE
-from rltf.rollout.records import Credit, Rollout
+from rltf.rollout.records import Credit, Rollout, is_masked
 
 REMEMBERED = 8192
 """Prompts kept as tokens."""
@@ -136,7 +136,8 @@ def collate(rows: Sequence[Row], *, pad_id: int, seq2seq: bool) -> dict[str, Any
         `input_ids`, `attention_mask` `[B, S]`; `labels` `[B, T]`; `old_log_probs` `[B, T]`, 0 where there are
         none; `values`, by term `[B]`, and `weights`, by term `[B, T]`, of the credit of those terms that
         weigh tokens; and as plain numbers, for which no device is waited for: `supervised`, how many of the
-        rows are, which come first; `targets`, tokens to predict in supervised and in RL rows.
+        rows are, which come first; `targets`, tokens to predict in supervised and in RL rows that are not
+        masked.
 
     Raises:
         ValueError: If a supervised row comes behind one of RL.
@@ -157,7 +158,7 @@ def collate(rows: Sequence[Row], *, pad_id: int, seq2seq: bool) -> dict[str, Any
         "supervised": supervised,
         "targets": (
             sum(len(row.target) for row in rows[:supervised]),
-            sum(len(row.target) for row in rows[supervised:]),
+            sum(len(row.target) for row in rows[supervised:] if not is_masked(row.credit or {})),
         ),
     }
 

@@ -52,8 +52,15 @@ class Refresh(TrainerCallback):
                 self._source.request(self._config.programs_per_refresh, state.global_step)
             self._take(state.global_step)
             self._ahead(state)
+        self._drop_old(state)
         self._meter.mean("buffer/staleness", self._buffer.staleness(state.global_step))
         self._meter.mean("buffer/programs", len(self._buffer))
+
+    def _drop_old(self, state: TrainerState) -> None:
+        """What the next step must not learn from."""
+        if self._config.max_staleness is not None and state.global_step < state.max_steps:
+            dropped = self._buffer.drop_before(state.global_step - self._config.max_staleness)
+            self._meter.add("buffer/dropped_as_stale", dropped)
 
     def _ahead(self, state: TrainerState) -> None:
         if self._source.beside and state.global_step + self._config.refresh_every < state.max_steps:
@@ -70,6 +77,8 @@ class Refresh(TrainerCallback):
                 stacklevel=2,
             )
         self._meter.means("sampled", collected.metrics)
+        for name, value in collected.notes.items():
+            self._meter.mean(name, value)
         for name, value in collected.seconds.items():
             self._meter.add(f"seconds/{name}", value)
 

@@ -18,6 +18,10 @@ OBJECTIVES: Mapping[str, str] = {
     "rltf": "rltf.objectives.rltf:RLTF",
     "sft": "rltf.objectives.sft:SFT",
     "grpo": "rltf.objectives.grpo:GRPO",
+    "rloo": "rltf.objectives.rloo:RLOO",
+    "dr_grpo": "rltf.objectives.dr_grpo:DrGRPO",
+    "dapo": "rltf.objectives.dapo:DAPO",
+    "gspo": "rltf.objectives.gspo:GSPO",
 }
 """Name to `module:class`. One of your own needs no entry here: `--method my_package.my_module:MyClass`."""
 

@@ -8,7 +8,7 @@ Does not cover: how rollouts are made (`rltf.rollout`), or a step of training (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -43,6 +43,9 @@ class TrainingOptions(Protocol):
     top_p: float
     top_k: int
     max_new_tokens: int
+    per_device_train_batch_size: int
+    lora_rank: int
+    sampler: str
     terms: dict[str, float]
     term_options: dict[str, dict[str, Any]]
 
@@ -129,6 +132,13 @@ class Objective:
 
     # --- credit ----------------------------------------------------------------------------------
 
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
+        """See all groups that are new before `credit` is asked for each of them; numbers for the log.
+
+        Where a model is to judge them all in batches, or to be trained on them. Runs where `credit` does.
+        """
+        return {}
+
     def credit(self, group: Group) -> list[Credit]:
         """What each token of each rollout earns, by named term; decided once, when the group is new.
 
@@ -136,6 +146,15 @@ class Objective:
         out of the buffer.
         """
         raise NotImplementedError(f"{type(self).__name__} needs rollouts and gives them no credit")
+
+    def credit_groups(self, groups: Sequence[Group]) -> list[list[Credit]]:
+        """The credit of all groups that are new; for methods that compare groups with each other."""
+        return [self.credit(group) for group in groups]
+
+    @property
+    def resampling_rounds(self) -> int:
+        """How many times the next prompts are drawn in place of groups whose credit is all zero."""
+        return 0
 
     def rewards(self, group: Group) -> list[Mapping[str, float]]:
         """Named rewards of each rollout before anything is subtracted from them, for the log."""

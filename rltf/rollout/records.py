@@ -26,8 +26,11 @@ class TokenCredit:
 
     value: float
     weights: tuple[float, ...] | None = None
-    """One per token; `None` for 1 everywhere."""
+    """One per token; `None` for 1 everywhere, `MASKED` where no token takes part in the loss."""
 
+
+MASKED: tuple[float, ...] = ()
+"""Weights of a completion that is left out of the loss and of the number of tokens that it is divided by."""
 
 Credit = Mapping[str, TokenCredit]
 """By the term's name. All rollouts of an objective have the same names."""
@@ -36,6 +39,11 @@ Credit = Mapping[str, TokenCredit]
 def is_zero(credit: Credit) -> bool:
     """Whether nothing is learned from it; the mean of a group leaves rounding errors in place of zeros."""
     return all(abs(each.value) < _ROUNDING for each in credit.values())
+
+
+def is_masked(credit: Credit) -> bool:
+    """Whether no term of it is for any token."""
+    return bool(credit) and all(each.weights == MASKED for each in credit.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +132,15 @@ class CreditRule(Protocol):
     def needs(self) -> frozenset[str]:
         """Holds `greedy` if each group is to have a greedy rollout."""
 
-    def credit(self, group: Group) -> list[Credit]:
-        """What each token of each rollout earns, in the order of `group.rollouts`."""
+    @property
+    def resampling_rounds(self) -> int:
+        """How many times the next prompts are drawn in place of groups whose credit is all zero."""
+
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
+        """Called with all new groups before the credit of any; numbers for the log."""
+
+    def credit_groups(self, groups: Sequence[Group]) -> list[list[Credit]]:
+        """What each token of each rollout earns, in the order of each group's `rollouts`."""
 
     def rewards(self, group: Group) -> list[Mapping[str, float]]:
         """Named rewards of each rollout, nothing subtracted; for the log."""

@@ -39,6 +39,8 @@ class OnlineBuffer:
         """Oldest first."""
         self.zero_advantage = 0
         """Programs so far that were left out, since their credit was zero."""
+        self.too_old = 0
+        """Programs so far that were dropped for their age."""
         self._shuffles = 0
         self._order: list[int] = []
         """Places in the view that are still to be handed out, the next last."""
@@ -63,6 +65,19 @@ class OnlineBuffer:
         self._refreshes.append(list(new[-self.capacity :] if self.rule == "queue" else new))
         self._order = []
 
+    def drop_before(self, step: int) -> int:
+        """Drop the rollouts of policies that had made fewer than `step` optimiser steps; how many they were.
+
+        What was left to be drawn is shuffled anew if there were any.
+        """
+        kept = [[each for each in refresh if each.step >= step] for refresh in self._refreshes]
+        dropped = self._held() - sum(map(len, kept))
+        if dropped:
+            self._refreshes = [refresh for refresh in kept if refresh]
+            self._order = []
+            self.too_old += dropped
+        return dropped
+
     def draw(self, count: int) -> list[Rollout]:
         """The next `count` in random order; everything comes once before anything comes twice.
 
@@ -70,6 +85,11 @@ class OnlineBuffer:
             InputError: If the buffer is empty.
         """
         view = self._view()
+        if not view and self.too_old:
+            raise InputError(
+                f"no program is left to learn from: {self.too_old} so far became older than max_staleness,"
+                " and the newest refresh brought none; raise max_staleness or refresh_size"
+            )
         if not view and self.zero_advantage:
             raise InputError(
                 f"all {self.zero_advantage} programs so far earned what they are compared with, so nothing"
@@ -102,6 +122,7 @@ class OnlineBuffer:
         return {
             "refreshes": [rows_of(refresh) for refresh in self._refreshes],
             "zero_advantage": self.zero_advantage,
+            "too_old": self.too_old,
             "shuffles": self._shuffles,
             "left": len(self._order),
         }
@@ -110,6 +131,7 @@ class OnlineBuffer:
         """Become the buffer whose `state` this is; capacity, rule and seed must be the same."""
         self._refreshes = [rollouts_of(refresh) for refresh in state["refreshes"]]
         self.zero_advantage = state["zero_advantage"]
+        self.too_old = state.get("too_old", 0)
         self._order, self._shuffles = [], state["shuffles"]
         if state["left"]:
             self._shuffles -= 1

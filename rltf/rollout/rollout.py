@@ -6,13 +6,15 @@ objective decides each group's credit here, once, when the group is new. Does no
 (`rltf.objectives`), which process this runs in (`rltf.rollout.sampler_process`), or what becomes of the
 programs (`rltf.rollout.replay_buffer`).
 
+The next prompts are drawn in place of those whose group teaches nothing, if the objective asks for it.
+
 Every draw is a function of seed and count, so the sampler's place in a checkpoint is one number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -54,6 +56,9 @@ class Collected:
     """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
     zero_advantage: int = 0
     """Programs that were graded and left out, since their credit is zero."""
+    notes: dict[str, float] = field(default_factory=dict)
+    """What the objective says of the new programs, for the log: a mean is over those refreshes that have it.
+    """
 
     def row(self) -> dict[str, Any]:
         """Plain JSON values, for a checkpoint."""
@@ -75,6 +80,24 @@ class _Draw:
     prompt: Prompt
     epoch: int
     """Pass over the problems, from 0; in the samples' numbers, so that no two passes share their noise."""
+
+
+_GradedProgram = tuple[Program, Outcome, Feedback]
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What was made of some draws."""
+
+    programs: Sequence[_GradedProgram]
+    groups: Sequence[Group]
+    """One for each draw."""
+    credited: Sequence[Sequence[Rollout]]
+    """The rollouts of each group with their credit."""
+    lost: int
+    """Programs that the grader itself failed on."""
+    notes: Mapping[str, float]
+    """What the objective says of them."""
 
 
 @dataclass
@@ -102,39 +125,77 @@ class Rollouts:
             where the grader itself failed: those are dropped and counted, and never rewarded.
         """
         seconds: dict[str, float] = {}
-        draws = self._next_draws(-(-count // self.sampling.samples_per_problem))
+        wanted = -(-count // self.sampling.samples_per_problem)
+
+        def begin(prompts: int) -> Callable[[], _Round]:
+            return self._begin(self._next_draws(prompts), step, sampler, grader, seconds)
+
+        first = begin(wanted)
+        if not self.objective.resampling_rounds:
+            return lambda: self._collected([first()], seconds)
+        # All of it here: the policy must not learn while it is sampled from.
+        rounds = self._resampled(first(), begin)
+        return lambda: self._collected(rounds, seconds)
+
+    def _begin(
+        self, draws: Sequence[_Draw], step: int, sampler: Sampler, grader: Grader, seconds: dict[str, float]
+    ) -> Callable[[], _Round]:
+        """Have programs sampled; what is returned waits for their verdicts."""
         problems = {draw.problem.task_id: draw.problem for draw in draws}
         verdicts = grade_beside(self._programs(draws, sampler), problems, grader, seconds)
+        return lambda: self._round(draws, verdicts(), step)
 
-        def collect() -> Collected:
-            return self._collected(draws, verdicts(), step, seconds)
+    def _resampled(self, first: _Round, begin: Callable[[int], Callable[[], _Round]]) -> list[_Round]:
+        """Rounds until one has no group whose credit is all zero, or there have been enough of them."""
+        rounds = [first]
+        for _ in range(self.objective.resampling_rounds):
+            missing = sum(_teaches_nothing(each) for each in rounds[-1].credited)
+            if not missing:
+                break
+            rounds.append(begin(missing)())
+        return rounds
 
-        return collect
-
-    def _collected(
-        self,
-        draws: Sequence[_Draw],
-        graded: Sequence[tuple[Program, Outcome]],
-        step: int,
-        seconds: dict[str, float],
-    ) -> Collected:
+    def _round(self, draws: Sequence[_Draw], graded: Sequence[tuple[Program, Outcome]], step: int) -> _Round:
         sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
         programs = {
             program.key: (program, outcome, self._feedback(program, outcome)) for program, outcome in sound
         }
         groups = [self._group(draw, programs, step) for draw in draws]
-        made = [each for group in groups for each in self._credited(group)]
-        kept = [each for each in made if self.keep_zero_advantage or not is_zero(each.credit)]
+        notes = self.objective.prepare(groups)
+        credited = [
+            [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
+            for group, credits_ in zip(groups, self.objective.credit_groups(groups), strict=True)
+        ]
+        return _Round(list(programs.values()), groups, credited, len(graded) - len(sound), notes)
+
+    def _collected(self, rounds: Sequence[_Round], seconds: dict[str, float]) -> Collected:
+        groups = [group for each in rounds for group in each.groups]
+        credited = [rollouts for each in rounds for rollouts in each.credited]
+        replaced = [
+            rollouts for each in rounds[:-1] for rollouts in each.credited if _teaches_nothing(rollouts)
+        ]
+        made = [each for rollouts in credited for each in rollouts]
+        kept = [each for rollouts in credited for each in rollouts if self._keeps(each, rollouts)]
         rewards = self._rewards(groups)
-        sampled = [(each, found) for each, _, found in programs.values() if each.temperature is not None]
+        programs = [program for each in rounds for program in each.programs]
+        sampled = [(each, found) for each, _, found in programs if each.temperature is not None]
         metrics = program_statistics("sampled", [(found, rewards[each.key]) for each, found in sampled]) | {
             "sampled/programs": len(sampled),
             "sampled/tokens": _mean([each.completion.tokens for each, _ in sampled]),
             "sampled/truncated": _mean([each.completion.finish is Finish.LENGTH for each, _ in sampled]),
-            "sampled/infrastructure_errors": len(graded) - len(sound),
+            "sampled/infrastructure_errors": sum(each.lost for each in rounds),
             "sampled/zero_advantage": _mean([is_zero(each.credit) for each in made]),
         }
-        return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept))
+        if self.objective.resampling_rounds:
+            metrics["sampled/replaced_groups"] = len(replaced)
+        notes = _mean_notes(rounds)
+        return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept), notes=notes)
+
+    def _keeps(self, rollout: Rollout, group: Sequence[Rollout]) -> bool:
+        """Whether a rollout is handed out."""
+        if self.objective.resampling_rounds and _teaches_nothing(group):
+            return False
+        return self.keep_zero_advantage or not is_zero(rollout.credit)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
@@ -220,10 +281,6 @@ class Rollouts:
         greedy = None if found is None else make_rollout(draw.number, *found, step)
         return Group(draw.problem, rollouts, greedy)
 
-    def _credited(self, group: Group) -> list[Rollout]:
-        credits_ = self.objective.credit(group)
-        return [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
-
     def _rewards(self, groups: Sequence[Group]) -> dict[Key, Mapping[str, float]]:
         return {
             (each.task_id, each.sample_id, False): values
@@ -232,7 +289,19 @@ class Rollouts:
         }
 
 
-_GradedProgram = tuple[Program, Outcome, Feedback]
+def _teaches_nothing(group: Sequence[Rollout]) -> bool:
+    return all(is_zero(each.credit) for each in group)
+
+
+def _mean_notes(rounds: Sequence[_Round]) -> dict[str, float]:
+    """What the objective said of the rounds: means over those that have it, by their groups."""
+    said: dict[str, list[tuple[float, int]]] = {}
+    for each in rounds:
+        for name, value in each.notes.items():
+            said.setdefault(name, []).append((value, len(each.groups)))
+    return {
+        name: sum(value * n for value, n in found) / sum(n for _, n in found) for name, found in said.items()
+    }
 
 
 def _mean(values: Sequence[float]) -> float:

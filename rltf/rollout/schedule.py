@@ -96,7 +96,9 @@ class Overlapped:
     def request(self, count: int, step: int) -> None:
         """See `Source.request`."""
         collect = self._rollouts.start(count, step, self._sampler, self._grader)
-        self._under_way = self._thread.submit(_named, collect, {"grading": "grading_beside"})
+        # Where prompts were replaced, the verdicts have been waited for here.
+        names = {} if self._rollouts.objective.resampling_rounds else {"grading": "grading_beside"}
+        self._under_way = self._thread.submit(_named, collect, names)
 
     def collect(self) -> Collected:
         """See `Source.collect`."""

@@ -155,3 +155,45 @@ def test_rollouts_of_a_prompt_stay_together_and_their_prompt_is_kept_once():
     restored = OnlineBuffer(4)
     restored.restore(state)
     assert restored.groups() == buffer.groups()
+
+
+# --- age -----------------------------------------------------------------------------------------
+
+
+def test_programs_of_policies_before_a_step_are_dropped_and_the_rest_is_drawn_once_each():
+    buffer = OnlineBuffer(8)
+    buffer.add(batch(0, 1, step=0))
+    buffer.add(batch(2, 3, 4, step=5))
+    buffer.draw(1)
+    assert buffer.drop_before(0) == 0
+    assert buffer.drop_before(5) == 2
+    assert sorted(numbers(buffer, 3)) == [2, 3, 4]
+
+
+def test_nothing_dropped_leaves_the_order_of_drawing_as_it_was():
+    plain, asked = OnlineBuffer(8), OnlineBuffer(8)
+    for each in (plain, asked):
+        each.add(batch(0, 1, 2, 3, 4, step=3))
+        each.draw(2)
+    asked.drop_before(3)
+    assert numbers(plain, 3) == numbers(asked, 3)
+
+
+def test_a_buffer_restored_after_programs_were_dropped_draws_what_the_other_does():
+    buffer = OnlineBuffer(8, seed=4)
+    buffer.add(batch(0, 1, step=0))
+    buffer.add(batch(2, 3, 4, step=5))
+    buffer.drop_before(5)
+    buffer.draw(1)
+    again = OnlineBuffer(8, seed=4)
+    again.restore(json.loads(json.dumps(buffer.state())))
+    assert again.too_old == 2
+    assert numbers(buffer, 7) == numbers(again, 7)
+
+
+def test_a_buffer_of_which_all_became_too_old_says_so():
+    buffer = OnlineBuffer(8)
+    buffer.add(batch(0, 1, step=0))
+    buffer.drop_before(1)
+    with pytest.raises(InputError, match="2 so far became older than max_staleness"):
+        buffer.draw(1)

@@ -15,7 +15,7 @@ from transformers import Trainer
 
 from harness.errors import InputError
 from rltf.config import RLTFConfig
-from rltf.objectives.grpo import GRPOOptions
+from rltf.objectives import OBJECTIVES, find_objective
 from rltf.options.parse import make_config
 from rltf.rewards.rltf import RewardConfig
 
@@ -71,10 +71,15 @@ def test_each_option_alone_is_a_configuration_or_one_line_with_its_name(tmp_path
         assert refused is None or name in refused
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(GRPOOptions)])
-def test_each_option_of_a_method_is_a_configuration_or_one_line_with_its_name(tmp_path, name):
+METHODS = [name for name in OBJECTIVES if find_objective(name).options_field == "objective"]
+
+
+@pytest.mark.parametrize(
+    ("method", "name"), [(m, each.name) for m in METHODS for each in fields(find_objective(m).Options)]
+)
+def test_each_option_of_a_method_is_a_configuration_or_one_line_with_its_name(tmp_path, method, name):
     for value in ("-1", "0.37", "maybe", "[]"):
-        refused = attempt(tmp_path, None, ["method=grpo", "top_p=1", f"{name}={value}"])
+        refused = attempt(tmp_path, None, [f"method={method}", "top_p=1", f"{name}={value}"])
         assert refused is None or name in refused
 
 

@@ -16,6 +16,7 @@ from harness.models import Completion, Decoding, Finish, Request, Trace
 from harness.prompts import find_format
 from harness.types import ErrorInfo, Status
 from rltf.cli import main
+from rltf.objectives.dapo import DAPO, DAPOOptions
 from rltf.objectives.rltf import RLTF
 from rltf.rewards.feedback import Category, Scope, feedback
 from rltf.rewards.rltf import PAPER, RewardConfig
@@ -235,6 +236,79 @@ def test_restored_rollouts_go_on_as_the_others_would_have(baseline):
     for step in (1, 2):
         a, b = (each.start(8, step, Scripted(write), Lenient())() for each in (straight, resumed))
         assert a.rollouts == b.rollouts
+
+
+# --- groups that teach nothing are replaced -------------------------------------------------------
+
+
+def dapo(resample: int, problems=BENCHMARK.problems, **options) -> Rollouts:
+    training = SimpleNamespace(
+        samples_per_problem=2,
+        temperatures=(1.0,),
+        top_p=1.0,
+        top_k=0,
+        max_new_tokens=8,
+        terms={},
+        term_options={},
+    )
+    objective = DAPO(DAPOOptions(resample=resample), training)
+    return Rollouts(problems, FORMAT, Sampling(2), objective, **options)
+
+
+def solved_by(*tasks: str):
+    """A sampler whose first program of each two passes for these problems; for the others none does."""
+    return Scripted(lambda task, number, greedy: "good" if task in tasks and number % 2 == 0 else "bad")
+
+
+def test_prompts_whose_programs_all_got_the_same_are_replaced_until_there_are_enough():
+    order = [each.task_id for each in dapo(0).start(12, 0, Scripted(), Lenient())().rollouts[::2]]
+    sampler = solved_by(order[1], order[3], order[4])
+    collected = dapo(9).start(6, 0, sampler, Lenient())()
+    # Prompts 0, 2 of the first three are replaced by 3 and 4, and both of these teach something.
+    assert [task for task, number, _ in sampler.asked if number % 2 == 0] == order[:5]
+    assert [each.task_id for each in collected.rollouts[::2]] == [order[1], order[3], order[4]]
+    assert collected.metrics["sampled/programs"] == 10
+    assert collected.metrics["sampled/replaced_groups"] == 2
+    assert collected.notes["sampled/degenerate_groups"] == 0.4
+    assert collected.zero_advantage == 4
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+def test_replacing_has_an_end_where_nothing_is_ever_solved(rounds):
+    sampler = solved_by()
+    collected = dapo(rounds).start(4, 0, sampler, Lenient())()
+    assert len(sampler.asked) == 4 * (rounds + 1)
+    assert collected.metrics.get("sampled/replaced_groups", 0) == 2 * rounds
+    assert len(collected.rollouts) == (0 if rounds else 4)
+
+
+def test_a_prompt_whose_programs_all_could_not_be_graded_is_replaced_too():
+    first = dapo(0).start(2, 0, Scripted(), Lenient())().rollouts[0].task_id
+    sampler = Scripted(
+        lambda task, number, greedy: "broken" if task == first else ("good", "bad")[number % 2]
+    )
+    collected = dapo(3).start(2, 0, sampler, Lenient())()
+    assert [each.task_id == first for each in collected.rollouts] == [False, False]
+    assert collected.metrics["sampled/infrastructure_errors"] == 2
+
+
+def test_replaced_prompts_are_part_of_the_place_to_go_on_from():
+    sampler = solved_by("mini/train/1", "mini/train/4")
+    straight, resumed = dapo(2), dapo(2)
+    straight.start(4, 0, sampler, Lenient())()
+    resumed.restore(json.loads(json.dumps(straight.state())))
+    a, b = (each.start(4, 1, sampler, Lenient())() for each in (straight, resumed))
+    assert a.rollouts == b.rollouts
+    assert a.metrics == b.metrics
+
+
+def test_programs_of_a_problem_without_tests_end_training_and_are_never_rewarded():
+    class Untested(Lenient):
+        def outcome(self, job):
+            return Outcome(job.task_id, job.sample_id, {"strict": Status.NOT_RUN}, ())
+
+    with pytest.raises(ValueError, match="the problem has no tests, so there is no reward"):
+        dapo(0).start(2, 0, Scripted(), Untested())()
 
 
 # --- what is trained on --------------------------------------------------------------------------
