@@ -45,6 +45,9 @@ _TENSORS = (
     "rltf/rollout/sampler_process.py",
     "rltf/data/loss_batch.py",
     "rltf/data/microbatches.py",
+    "rltf/critic/values.py",
+    "rltf/critic/model.py",
+    "rltf/critic/fitting.py",
 )
 _TRAINER = (
     "rltf/build.py",

@@ -47,7 +47,8 @@ class Refresh(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Refresh if it is time, but not after the last step."""
-        if state.global_step % self._config.refresh_every == 0 and state.global_step < state.max_steps:
+        every = self._config.refresh_every
+        if every and state.global_step % every == 0 and state.global_step < state.max_steps:
             if not self._source.beside:
                 self._source.request(self._config.programs_per_refresh, state.global_step)
             self._take(state.global_step)
@@ -56,7 +57,8 @@ class Refresh(TrainerCallback):
         self._meter.mean("buffer/programs", len(self._buffer))
 
     def _ahead(self, state: TrainerState) -> None:
-        if self._source.beside and state.global_step + self._config.refresh_every < state.max_steps:
+        every = self._config.refresh_every
+        if every and self._source.beside and state.global_step + every < state.max_steps:
             self._source.request(self._config.programs_per_refresh, state.global_step)
 
     def _take(self, step: int) -> None:
@@ -70,6 +72,8 @@ class Refresh(TrainerCallback):
                 stacklevel=2,
             )
         self._meter.means("sampled", collected.metrics)
+        for name, value in collected.notes.items():
+            self._meter.mean(name, value)
         for name, value in collected.seconds.items():
             self._meter.add(f"seconds/{name}", value)
 

@@ -124,6 +124,9 @@ class CreditRule(Protocol):
     def needs(self) -> frozenset[str]:
         """Holds `greedy` if each group is to have a greedy rollout."""
 
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
+        """Called with all new groups before the credit of any; numbers for the log."""
+
     def credit(self, group: Group) -> list[Credit]:
         """What each token of each rollout earns, in the order of `group.rollouts`."""
 

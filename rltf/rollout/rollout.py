@@ -12,7 +12,7 @@ Every draw is a function of seed and count, so the sampler's place in a checkpoi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -54,6 +54,9 @@ class Collected:
     """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
     zero_advantage: int = 0
     """Programs that were graded and left out, since their credit is zero."""
+    notes: dict[str, float] = field(default_factory=dict)
+    """What the objective says of the new programs, for the log: a mean is over those refreshes that have it.
+    """
 
     def row(self) -> dict[str, Any]:
         """Plain JSON values, for a checkpoint."""
@@ -123,6 +126,7 @@ class Rollouts:
             program.key: (program, outcome, self._feedback(program, outcome)) for program, outcome in sound
         }
         groups = [self._group(draw, programs, step) for draw in draws]
+        notes = dict(self.objective.prepare(groups))
         made = [each for group in groups for each in self._credited(group)]
         kept = [each for each in made if self.keep_zero_advantage or not is_zero(each.credit)]
         rewards = self._rewards(groups)
@@ -134,7 +138,7 @@ class Rollouts:
             "sampled/infrastructure_errors": len(graded) - len(sound),
             "sampled/zero_advantage": _mean([is_zero(each.credit) for each in made]),
         }
-        return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept))
+        return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept), notes=notes)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
