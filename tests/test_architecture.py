@@ -55,6 +55,8 @@ _TRAINER = (
     "rltf/config.py",
     "rltf/evaluation/evaluations.py",
     "rltf/train.py",
+    "rltf/critic_training/config.py",
+    "rltf/critic_training/training.py",
 )
 HEAVY_ON_PURPOSE = {
     "harness/hf_metric.py": {"datasets", "evaluate"},  # defines a subclass of evaluate.Metric
