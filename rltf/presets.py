@@ -180,7 +180,7 @@ EVALUATIONS: Mapping[str, Mapping[str, Any]] = {
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": PAPER,
     "released": RELEASED,
-    "coderl": CODERL,
     "mini": MINI,
     "mini-quick": MINI_QUICK,
+    "coderl": CODERL,
 }

@@ -13,6 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from harness.files import replace_file, writing
 from rltf.config import RLTFConfig
+from rltf.monitoring.collapse import CollapseAlarms
 from rltf.monitoring.metrics import Meter
 from rltf.rollout.replay_buffer import OnlineBuffer
 from rltf.rollout.schedule import Source
@@ -33,6 +34,7 @@ class Refresh(TrainerCallback):
         self._buffer = buffer
         self._source = source
         self._meter = meter
+        self._alarms = CollapseAlarms()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -72,7 +74,8 @@ class Refresh(TrainerCallback):
                 stacklevel=2,
             )
         self._meter.means("sampled", collected.metrics)
-        for name, value in collected.notes.items():
+        wrong = self._alarms.saw(collected.metrics | collected.notes, step)
+        for name, value in (collected.notes | wrong).items():
             self._meter.mean(name, value)
         for name, value in collected.seconds.items():
             self._meter.add(f"seconds/{name}", value)
