@@ -15,7 +15,7 @@ pytest.importorskip("accelerate")
 from benchmarks.mini import load as load_mini  # noqa: E402
 from harness.errors import InputError  # noqa: E402
 from harness.models.hf.loading import load  # noqa: E402
-from rltf.build import make_trainer  # noqa: E402
+from rltf.build import make_trainer, with_adapters  # noqa: E402
 from rltf.critic.files import load_critic, save_critic  # noqa: E402
 from rltf.critic.fitting import fit, judged  # noqa: E402
 from rltf.critic.model import Critic, LabelledProgram, Reading  # noqa: E402
@@ -60,7 +60,7 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
             None, (*small_settings, *settings), method=method, output_dir=str(tmp_path / out), **fixed
         )
         return make_trainer(
-            loaded.model,
+            with_adapters(loaded.model, config),
             loaded.tokenizer,
             config,
             BENCHMARK,
@@ -334,6 +334,26 @@ def test_an_untrained_critic_is_refused_in_several_processes(make):
     objective.training = SimpleNamespace(world_size=2, max_new_tokens=10, seed=0)
     with pytest.raises(InputError, match="rltf critic"):
         objective.set_up(trainer.model, trainer.processing_class)
+
+
+def test_references_are_of_the_problems_that_supervised_rows_are_of(make):
+    trainer = make("gpt2", "critic=none", "sl_problems=3", "max_prompt_tokens=800")
+    solved = {tuple(row.prompt) for row in trainer._stream._solutions.draw(40)}
+    found = trainer.objective.solutions(100)
+    assert {tuple(prompt) for prompt, _ in found} == solved
+    assert len(solved) == 3
+    assert found == trainer.objective.solutions(100)
+    assert trainer.objective.solutions(2) == found[:2]
+
+
+@pytest.mark.parametrize("critic", ["frozen", "head"])
+def test_a_policy_with_adapters_has_a_critic_of_its_own(make, critic):
+    pytest.importorskip("peft")
+    trainer = make("gpt2", f"critic={critic}", "lora_rank=2", max_steps=2)
+    trainer.train()
+    names = dict(trainer.objective.models["critic"].named_parameters())
+    assert names
+    assert not any("lora" in name for name in names)
 
 
 # --- the critic of RLTF --------------------------------------------------------------------------
