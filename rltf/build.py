@@ -70,6 +70,7 @@ def make_trainer(
         per_problem=config.solutions_per_problem,
         share=(config.process_index, config.world_size),
     )
+    objective.solutions = solutions.examples
     buffer = OnlineBuffer(config.buffer_size, rule=config.buffer_rule, seed=config.seed)
     stream = Stream(config, tokens, solutions, buffer, meter=meter)
     source = None

@@ -22,6 +22,7 @@ COMMANDS = (
     "harness.commands.eval",
     "harness.commands.score",
     "rltf.commands.train",
+    "rltf.commands.critic",
     "harness.commands.prompt",
     "harness.commands.report",
     "harness.commands.doctor",

@@ -20,6 +20,7 @@ from harness.errors import InputError
 from rltf.bounds import bounds_of, option
 from rltf.objectives import find_objective
 from rltf.objectives.base import ROLLOUTS, Objective
+from rltf.rewards.critic_options import without_critic
 from rltf.rewards.rltf import PAPER, RewardConfig
 from rltf.rollout.replay_buffer import RULES
 from rltf.validation import check_choice
@@ -117,8 +118,9 @@ class RLTFConfig(TrainingArguments):
     `group_mean`) spends the steps on the others."""
     max_staleness: int | None = option(None, at_least=0)
     """Drop programs of a policy more than so many optimiser steps ago; `None` (both) for no limit."""
-    refresh_every: int = option(50, at_least=1)
-    """Optimiser steps between refreshes (both)."""
+    refresh_every: int | None = option(50, at_least=1)
+    """Optimiser steps between refreshes (both: 50). `None`: never, all learn from the programs of the start
+    (CodeRL)."""
     refresh_size: int | None = option(None, at_least=1)
     """New programs at a refresh. `None`: as many as the steps in between draw, at most the buffer's size.
     (Both take what their samplers have made by then.)"""
@@ -205,7 +207,10 @@ class RLTFConfig(TrainingArguments):
     def _check_staleness(self, allowed: int) -> None:
         """Programs must last until the next refresh."""
         refreshes = 1 if self.sampler == "inline" else 2  # what comes beside training is one refresh old
-        oldest = refreshes * self.refresh_every - 1
+        if self.refresh_every is None:  # none come: the programs of the start are learned from to the end
+            oldest = self.max_steps - 1
+        else:
+            oldest = refreshes * self.refresh_every - 1
         if allowed < oldest:
             raise InputError(
                 f"max_staleness={allowed} leaves nothing to learn from: programs get {oldest} steps old"
@@ -239,7 +244,7 @@ class RLTFConfig(TrainingArguments):
     @property
     def rl_rows_between_refreshes(self) -> int:
         """Programs that one process draws from its buffer between two refreshes."""
-        micro_batches = self.refresh_every * self.gradient_accumulation_steps
+        micro_batches = (self.refresh_every or self.max_steps) * self.gradient_accumulation_steps
         if self.mixing == "together":
             return micro_batches * self.rl_rows
         return micro_batches * self.per_device_train_batch_size // 2
@@ -265,6 +270,7 @@ class RLTFConfig(TrainingArguments):
         own = {each.name for each in fields(RLTFConfig)} - {each.name for each in fields(TrainingArguments)}
         plain = self.to_dict()
         # So that what does not use them has the identity that it had before there were any.
+        plain["rewards"] = without_critic(plain["rewards"])
         unused = {name for name in ("objective", "terms", "term_options") if not plain[name]}
         unused |= {"max_staleness"} if self.max_staleness is None else set()
         return {name: plain[name] for name in sorted({*own, *_DECIDING} - unused)}

@@ -17,9 +17,10 @@ differ:
     temperature, top-k      1.0 (Table 7), none                 0.6, 50 (generate_online.py)
     warm-up                 linear (it names none)              by the logarithm (its DeepSpeed file)
 
-The released code weights every token by CodeRL's critic; this project has no critic yet, so `released` is
-that code without it, and its numbers are not to be held against the published ones. `mini` and `mini-quick`
-are ours: a model made on the spot, for the generated benchmark `mini`, on a CPU.
+The released code weights every token by CodeRL's critic. `released` is that code without it, and its numbers
+are not to be held against the published ones; `--set critic=frozen critic_model=DIR` adds a critic that
+`rltf critic` trained. `coderl` is CodeRL's own training, offline. `mini` and `mini-quick` are ours: a model
+made on the spot, for the generated benchmark `mini`, on a CPU.
 Does not cover: what the options mean (`rltf.config.RLTFConfig`). Importing this costs nothing.
 """
 
@@ -70,6 +71,29 @@ RELEASED: Mapping[str, Any] = {
     "mixing": "alternate",  # even micro-batches supervised, odd ones RL
     "sl_prompt_format": "training",
     "buffer_rule": "released",
+    "cut_failing": False,
+}
+
+CODERL: Mapping[str, Any] = {
+    # scripts/train_actor_rl_deepspeed.sh of CodeRL, where nothing else is said.
+    "method": "coderl",
+    "rewards": rewards.RewardConfig(feedback="released"),  # of which methods other than rltf read this alone
+    "profile": "apps",
+    "per_device_train_batch_size": 4,
+    "gradient_accumulation_steps": 8,  # theirs: 1 x 4; their author advises about 256 programs a step
+    "learning_rate": 2e-6,  # theirs: 2e-5, with which reproductions collapse after 3,000 steps
+    "weight_decay": 0.05,
+    "lr_scheduler_type": "constant_with_warmup",
+    "mixing": "alternate",  # even micro-batches supervised, odd ones RL
+    "refresh_every": None,  # programs are sampled once, from the warm start
+    "buffer_size": 100_000,  # 20 for each of 5,000 problems; buffer_fill says how many there are
+    "buffer_fill": 6400,
+    "samples_per_problem": 20,
+    "temperatures": (0.6,),  # generate.py
+    "top_p": 0.95,
+    "max_prompt_tokens": 600,
+    "max_new_tokens": 512,
+    "sl_prompt_format": "training",
     "cut_failing": False,
 }
 
@@ -158,4 +182,5 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "released": RELEASED,
     "mini": MINI,
     "mini-quick": MINI_QUICK,
+    "coderl": CODERL,
 }

@@ -46,6 +46,9 @@ _TENSORS = (
     "rltf/rollout/sampler_process.py",
     "rltf/data/loss_batch.py",
     "rltf/data/microbatches.py",
+    "rltf/critic/values.py",
+    "rltf/critic/model.py",
+    "rltf/critic/fitting.py",
 )
 _TRAINER = (
     "rltf/build.py",
@@ -53,6 +56,8 @@ _TRAINER = (
     "rltf/config.py",
     "rltf/evaluation/evaluations.py",
     "rltf/train.py",
+    "rltf/critic_training/config.py",
+    "rltf/critic_training/training.py",
 )
 HEAVY_ON_PURPOSE = {
     "harness/hf_metric.py": {"datasets", "evaluate"},  # defines a subclass of evaluate.Metric

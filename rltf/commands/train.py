@@ -28,8 +28,9 @@ _MADE = tuple(WARM_STARTS)
 """Presets that bring their own model and benchmark."""
 
 _EPILOG = """\
---preset paper follows the paper, released the code of its authors (without the critic); mini and mini-quick
-have a small model made for the generated benchmark mini, warm-started and trained on a CPU, with no download.
+--preset paper follows the paper, released the code of its authors (with critic=frozen its critic, too),
+coderl that of CodeRL; mini and mini-quick have a small model made for the generated benchmark mini,
+warm-started and trained on a CPU, with no download.
 Any option of rltf/config.py, of the method (rltf/rewards/rltf.py for rltf, rltf/objectives/ for others) and
 of transformers' TrainingArguments is set by its own name, one of a term (rltf/rewards/terms.py) by both:
   --set learning_rate=1e-5 baseline=greedy temperatures=[0.6,1.0] bf16=true lora_rank=8 sampler=process

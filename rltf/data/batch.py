@@ -77,6 +77,11 @@ class Tokens:
         pad = self._tokenizer.pad_token_id
         return int(self._tokenizer.eos_token_id if pad is None else pad)
 
+    @property
+    def end_id(self) -> int:
+        """Ends a completion."""
+        return int(self._tokenizer.eos_token_id)
+
     def solution_row(self, prompt: Prompt, solution: str) -> Row | None:
         """A supervised row; `None` if the tokenizer cannot write the solution."""
         read = self._read(prompt, self._max_target)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from itertools import islice
 
 from harness.errors import InputError
 from harness.prompts import make_prompt
@@ -68,6 +69,12 @@ class Solutions:
     def draw(self, count: int) -> list[Row]:
         """The next `count` supervised rows; a solution that the tokenizer cannot write is left out."""
         return [self._next() for _ in range(count)]
+
+    def examples(self, count: int) -> list[tuple[Sequence[int], Sequence[int]]]:
+        """Prompt and target of up to `count` of them, the same ones each time; the place stays as it is."""
+        order = shuffled(len(self._places), f"{self._seed} examples")
+        rows = (self._row(*self._places[i]) for i in order)
+        return [(row.prompt, row.target) for row in islice((row for row in rows if row), count)]
 
     def _next(self) -> Row:
         for _ in range(len(self._places)):

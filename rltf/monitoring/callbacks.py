@@ -13,6 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from harness.files import replace_file, writing
 from rltf.config import RLTFConfig
+from rltf.monitoring.collapse import CollapseAlarms
 from rltf.monitoring.metrics import Meter
 from rltf.rollout.replay_buffer import OnlineBuffer
 from rltf.rollout.schedule import Source
@@ -33,6 +34,7 @@ class Refresh(TrainerCallback):
         self._buffer = buffer
         self._source = source
         self._meter = meter
+        self._alarms = CollapseAlarms()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -47,7 +49,8 @@ class Refresh(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Refresh if it is time, but not after the last step."""
-        if state.global_step % self._config.refresh_every == 0 and state.global_step < state.max_steps:
+        every = self._config.refresh_every
+        if every and state.global_step % every == 0 and state.global_step < state.max_steps:
             if not self._source.beside:
                 self._source.request(self._config.programs_per_refresh, state.global_step)
             self._take(state.global_step)
@@ -63,7 +66,8 @@ class Refresh(TrainerCallback):
             self._meter.add("buffer/dropped_as_stale", dropped)
 
     def _ahead(self, state: TrainerState) -> None:
-        if self._source.beside and state.global_step + self._config.refresh_every < state.max_steps:
+        every = self._config.refresh_every
+        if every and self._source.beside and state.global_step + every < state.max_steps:
             self._source.request(self._config.programs_per_refresh, state.global_step)
 
     def _take(self, step: int) -> None:
@@ -77,7 +81,8 @@ class Refresh(TrainerCallback):
                 stacklevel=2,
             )
         self._meter.means("sampled", collected.metrics)
-        for name, value in collected.notes.items():
+        wrong = self._alarms.saw(collected.metrics | collected.notes, step)
+        for name, value in (collected.notes | wrong).items():
             self._meter.mean(name, value)
         for name, value in collected.seconds.items():
             self._meter.add(f"seconds/{name}", value)

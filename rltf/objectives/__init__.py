@@ -22,6 +22,7 @@ OBJECTIVES: Mapping[str, str] = {
     "dr_grpo": "rltf.objectives.dr_grpo:DrGRPO",
     "dapo": "rltf.objectives.dapo:DAPO",
     "gspo": "rltf.objectives.gspo:GSPO",
+    "coderl": "rltf.objectives.coderl:CodeRL",
 }
 """Name to `module:class`. One of your own needs no entry here: `--method my_package.my_module:MyClass`."""
 

@@ -8,7 +8,7 @@ Does not cover: how rollouts are made (`rltf.rollout`), or a step of training (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -29,6 +29,10 @@ HIDDEN = "hidden"
 """Need: the policy's last hidden states, for a head of the objective's own."""
 
 
+Example = tuple[Sequence[int], Sequence[int]]
+"""A prompt and what is to follow it, as token ids."""
+
+
 @dataclass(frozen=True)
 class NoOptions:
     """Of an objective that has none."""
@@ -46,8 +50,13 @@ class TrainingOptions(Protocol):
     per_device_train_batch_size: int
     lora_rank: int
     sampler: str
+    seed: int
     terms: dict[str, float]
     term_options: dict[str, dict[str, Any]]
+
+    @property
+    def world_size(self) -> int:
+        """Processes of the launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,8 @@ class Objective:
         self.models: dict[str, nn.Module] = {}
         """Of the objective's own, by name, made in `set_up`. All of them are in checkpoints; what of them
         requires a gradient is trained by the policy's optimiser (`max_grad_norm` is for the policy alone)."""
+        self.solutions: Callable[[int], list[Example]] = lambda count: []
+        """Up to so many of the solutions that supervised rows are made of, always the same ones."""
 
     # --- what it needs ---------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ B sequences, T positions, V words of the vocabulary. Labels of -100 are no targe
 Everything else is: the program's tokens with the end-of-sequence token. For seq2seq models logits and labels
 match position by position; with `causal=True` they are those of a causal model, in which position t predicts
 label t+1. Labels and spans are aligned with each other in both cases. Does not cover: how rewards or spans
-are made (`rltf.rewards.rltf`, `rltf.rewards.line_tokens`), or the critic.
+are made (`rltf.rewards.rltf`, `rltf.rewards.line_tokens`), or a critic's values (`rltf.critic.values`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from rltf.rewards.rltf import Alpha, Reduction
+from rltf.rewards.rltf import Alpha, FineOrder, Reduction
 from rltf.validation import check_choice
 
 IGNORE = -100
@@ -142,6 +142,8 @@ def policy_gradient_terms(
     alpha: Alpha = "length_ratio",
     reduction: Reduction = "sum",
     normalizer: Tensor | float | None = None,
+    token_weights: Tensor | None = None,
+    fine_order: FineOrder = "inside",
 ) -> dict[str, Tensor]:
     """The losses L_coarse, L_fine and L_adaptive (the paper's eq. 8 to 10), apart; their sum is the RL loss.
 
@@ -159,6 +161,8 @@ def policy_gradient_terms(
         reduction: `sum` over a sequence's tokens, mean over sequences (paper); `mean` over all target tokens
             of the batch (released), the fine term too.
         normalizer: Divide the sums by this instead, as in `supervised_loss`.
+        token_weights: `[B, T]`, aligned with the labels: a critic's value of each token; `None` for 1.
+        fine_order: As `reward_terms` has it.
 
     Returns:
         Scalars by name, always all three. A sequence with an empty span adds nothing to `fine`.
@@ -167,13 +171,24 @@ def policy_gradient_terms(
         ValueError: If the shapes do not match, a reward has another name, or an option another value.
     """
     check_choice("alpha", alpha, Alpha)
-    _check_shapes(logits, labels, spans)
+    _check_shapes(logits, labels, spans, *([] if token_weights is None else [token_weights]))
     _check_rewards(rewards, len(labels))
     log_probs = token_log_probs(logits, labels, causal=causal)
     targets = is_target(labels, causal=causal)
     span = spans[:, 1:] if causal else spans
+    if causal and token_weights is not None:
+        token_weights = token_weights[:, 1:]
     over = _normalizer(targets, reduction, normalizer)
-    return reward_terms(log_probs, targets, rewards, span, alpha=alpha, over=over)
+    return reward_terms(
+        log_probs,
+        targets,
+        rewards,
+        span,
+        alpha=alpha,
+        over=over,
+        token_weights=token_weights,
+        fine_order=fine_order,
+    )
 
 
 def reward_terms(
@@ -184,6 +199,8 @@ def reward_terms(
     *,
     alpha: Alpha,
     over: Tensor | float,
+    token_weights: Tensor | None = None,
+    fine_order: FineOrder = "inside",
 ) -> dict[str, Tensor]:
     """`policy_gradient_terms` from log-probabilities.
 
@@ -194,10 +211,16 @@ def reward_terms(
         span: `[B, T]` bool.
         alpha: As `policy_gradient_terms` has it.
         over: What the sums are divided by.
+        token_weights: `[B, T]`: a critic's value q of each token, which its log-probability is multiplied
+            with: a program's coarse term is -R · Σ q_t log p(w_t); `None` for 1.
+        fine_order: Whether the fine term is multiplied too (`inside`: r_t = q_t (R + R_fine m_t - R_b), for m
+            the span) or not (`outside`: r_t = q_t (R - R_b) + R_fine m_t).
     """
+    check_choice("fine_order", fine_order, FineOrder)
     span = span.bool() & targets
-    whole = log_probs.sum(dim=1)
-    part = torch.where(span, log_probs, 0.0).sum(dim=1)
+    valued = log_probs if token_weights is None else log_probs * token_weights
+    whole = valued.sum(dim=1)
+    part = torch.where(span, valued if fine_order == "inside" else log_probs, 0.0).sum(dim=1)
     if alpha == "length_ratio":
         part = part * (targets.sum(dim=1) / span.sum(dim=1).clamp(min=1))
     zero = log_probs.new_zeros(len(log_probs))

@@ -3,17 +3,19 @@
 Credit is the reward of `rltf.rewards.rltf`: one number each, the fine one for the tokens that are to blame.
 The loss is -credit * log p, without a ratio: programs in the buffer are taken for the policy's own.
 Reward terms that are chosen beside them (`--set terms=…`) are terms of their own, with no baseline.
-Does not cover: the critic that the released code multiplies in.
+With `critic` each token's log-probability is multiplied by the critic's value of it, as in the released code
+(`rltf.objectives.token_critic`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import InputError
 from rltf.objectives.base import GREEDY, Objective, RolloutBatch, TrainingOptions
+from rltf.objectives.token_critic import CRITIC, TokenCritic
 from rltf.rewards.feedback import Feedback, feedback_of
 from rltf.rewards.rltf import (
     Reduction,
@@ -53,20 +55,35 @@ class RLTF(Objective):
                 raise InputError(f"terms: method rltf has a {each.name} term of its own; leave it out")
         self.baselines: dict[str, Feedback] = {}
         """By problem: its best program so far, or its newest greedy one, as the baseline has it."""
+        self.critic = TokenCritic(options, self)
 
     @property
     def needs(self) -> frozenset[str]:
         """A greedy program where the baseline is one."""
-        return self.needs_always | ({GREEDY} if self.options.baseline == "greedy" else set())
+        greedy = {GREEDY} if self.options.baseline == "greedy" else set()
+        return self.needs_always | greedy | self.critic.needs
+
+    def set_up(self, model: Any, tokenizer: Any) -> None:
+        """The critic, if there is one."""
+        self.critic.set_up(model, tokenizer)
 
     # --- credit ----------------------------------------------------------------------------------
+
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
+        """The critic judges the new programs."""
+        return self.critic.prepare(groups)
 
     def credit(self, group: Group) -> list[Credit]:
         """The rewards of each program, baseline subtracted, and the chosen terms."""
         baseline = self._baseline(group)
         return [
             {
-                **_credit(rollout, rewards(rollout.feedback, self.options, baseline=baseline)),
+                **_credit(
+                    rollout,
+                    rewards(rollout.feedback, self.options, baseline=baseline),
+                    self.critic.weights(rollout),
+                ),
+                **self.critic.credit(rollout),
                 **{
                     name: TokenCredit(
                         found.value, None if found.spans is None else rollout.tokens_of(found.spans)
@@ -111,13 +128,16 @@ class RLTF(Objective):
         """L_coarse, L_fine and L_adaptive, and a term for each that was chosen."""
         from rltf.objectives.losses import reward_terms  # noqa: PLC0415 - imports torch
 
-        terms = reward_terms(
+        values, own = self.critic.in_loss(batch)
+        terms = own | reward_terms(
             log_probs,
             batch.targets,
             {name: batch.values[name] for name in _OWN},
             batch.weights["fine"].bool(),
             alpha=self.options.fine_alpha,
             over=batch.normalizer,
+            token_weights=batch.weights.get("coarse") if values is None else values,
+            fine_order=self.options.critic_fine_order,
         )
         for each in self.terms:
             terms[each.name] = -(batch.credit(each.name) * log_probs).sum() / batch.normalizer
@@ -126,17 +146,20 @@ class RLTF(Objective):
     # --- checkpoints -----------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """The baselines."""
-        return {"baselines": {task: asdict(each) for task, each in self.baselines.items()}}
+        """The baselines, and how far the critic is."""
+        critic = {CRITIC: self.critic.state_dict()} if self.critic.is_used else {}
+        return {"baselines": {task: asdict(each) for task, each in self.baselines.items()}, **critic}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take the baselines."""
+        """Take the baselines, and go on with the critic."""
         self.baselines = {task: feedback_of(row) for task, row in state["baselines"].items()}
+        if self.critic.is_used:
+            self.critic.load_state_dict(state[CRITIC])
 
 
-def _credit(rollout: Rollout, reward: Reward) -> Credit:
+def _credit(rollout: Rollout, reward: Reward, values: tuple[float, ...] | None) -> Credit:
     return {
-        "coarse": TokenCredit(reward.coarse),
+        "coarse": TokenCredit(reward.coarse, values),  # the values stand once, for all three
         "fine": TokenCredit(reward.fine, rollout.blamed_tokens()),
         "adaptive": TokenCredit(reward.adaptive),
     }

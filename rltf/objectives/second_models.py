@@ -68,13 +68,12 @@ def save_models(models: Mapping[str, nn.Module], checkpoint: Path) -> None:
     """Write the models into a checkpoint; nothing if there are none."""
     if not models:
         return
-    from safetensors.torch import save_file  # noqa: PLC0415 - imports torch
+    from safetensors.torch import save_model  # noqa: PLC0415 - imports torch
 
     folder = checkpoint / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for name, model in models.items():
-        tensors = {key: each.detach().cpu().contiguous() for key, each in model.state_dict().items()}
-        save_file(tensors, folder / f"{name}.safetensors")
+        save_model(model, str(folder / f"{name}.safetensors"))  # weights that are tied stand there once
 
 
 def load_models(models: Mapping[str, nn.Module], checkpoint: Path) -> None:
@@ -85,11 +84,11 @@ def load_models(models: Mapping[str, nn.Module], checkpoint: Path) -> None:
     """
     if not models:
         return
-    from safetensors.torch import load_file  # noqa: PLC0415 - imports torch
+    from safetensors.torch import load_model  # noqa: PLC0415 - imports torch
 
     for name, model in models.items():
         path = checkpoint / _FOLDER / f"{name}.safetensors"
         try:
-            model.load_state_dict(load_file(path))
+            load_model(model, str(path))
         except (OSError, RuntimeError) as error:
             raise InputError(f"{path} cannot be read ({error}); start anew in another --out") from None

@@ -3,7 +3,7 @@
 Pure functions from feedback to three numbers, one for each term of the loss (`rltf.objectives.losses`).
 Equations are those of the paper, arXiv:2307.04349, numbered as in a public summary of it; "released" is its
 published code, whose differences are the options of `RewardConfig`. Two presets: `PAPER`, and `RELEASED`
-*without the critic*, which the released code multiplies into every token's reward and which is not here yet.
+without the critic that the released code multiplies into every token's reward; `critic=frozen` adds it.
 Does not cover: what is no reward (buffer, temperature, the mixing of supervised and RL steps): `rltf.config`.
 """
 
@@ -14,18 +14,20 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from rltf.bounds import NO_BOUNDS
+from rltf.rewards.critic_options import CriticOptions, check_critic
 from rltf.rewards.feedback import Category, Compat, Feedback, Scope
 from rltf.validation import check_choice
 
 AdaptiveMode = Literal["separate", "replace"]
 AdaptiveFor = Literal["all", "failure"]
 Alpha = Literal["length_ratio", "one"]
+FineOrder = Literal["inside", "outside"]
 BaselineKind = Literal["historical_best", "greedy", "group_mean", "none"]
 Reduction = Literal["sum", "mean"]
 
 
 @dataclass(frozen=True, slots=True)
-class RewardConfig:
+class RewardConfig(CriticOptions):
     """Every choice that a reward depends on; the defaults are the paper's."""
 
     coarse: bool = True
@@ -72,7 +74,13 @@ class RewardConfig:
     feedback: Compat = "paper"
     """Whose classes and scopes: `paper`, or `released` (for one, time-outs are blamed on nothing there)."""
 
+    critic_fine_order: FineOrder = "inside"
+    """Whether the fine reward is multiplied by the critic's value as the others are (`inside`: released, its
+    scripts' fine_grained_type 1) or added behind (`outside`: its type 0)."""
+
     def __post_init__(self) -> None:
+        check_critic(self)
+        check_choice("critic_fine_order", self.critic_fine_order, FineOrder)
         for each in fields(self):
             NO_BOUNDS.check(each.name, getattr(self, each.name))
         check_choice("adaptive_mode", self.adaptive_mode, AdaptiveMode)
@@ -94,8 +102,8 @@ RELEASED = RewardConfig(
     reduction="mean",
     feedback="released",
 )
-"""The released code, but without the critic: there every token's reward is multiplied by the probability that
-CodeRL's critic gives the program's true class at that token."""
+"""The released code, but for the critic: there every token's reward is multiplied by the probability that
+CodeRL's critic gives the program's true class at that token, which `critic=frozen` does here."""
 
 PRESETS = {"paper": PAPER, "released": RELEASED}
 

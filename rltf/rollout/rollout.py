@@ -183,6 +183,9 @@ class Rollouts:
             "sampled/programs": len(sampled),
             "sampled/tokens": _mean([each.completion.tokens for each, _ in sampled]),
             "sampled/truncated": _mean([each.completion.finish is Finish.LENGTH for each, _ in sampled]),
+            "sampled/unique": _mean(
+                [len({each.code for each in of.rollouts}) / len(of.rollouts) for of in groups if of.rollouts]
+            ),
             "sampled/infrastructure_errors": sum(each.lost for each in rounds),
             "sampled/zero_advantage": _mean([is_zero(each.credit) for each in made]),
         }

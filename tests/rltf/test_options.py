@@ -88,7 +88,7 @@ def test_the_configuration_is_plain_values_for_reports():
         (["sl_weight=nan"], "sl_weight must be a number, got 'nan'"),
         (["passed=1e999"], "passed must be a number"),
         (["lora_rank=-3"], "lora_rank must be at least 0, got -3"),
-        (["refresh_every=2.5"], "refresh_every must be a whole number, got '2.5'"),
+        (["refresh_every=2.5"], "refresh_every must be none or a whole number, got '2.5'"),
         (["refresh_every=99999999999999"], "refresh_every must be at least 1 and at most 2147483647"),
         (["top_p=2"], "top_p must be at most 1 and above 0|top_p must be above 0 and at most 1"),
         (["cpu_seconds=-1"], "cpu_seconds must be"),

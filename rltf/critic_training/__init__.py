@@ -1,0 +1,1 @@
+"""Training a critic from graded programs on disk: `rltf critic`."""
