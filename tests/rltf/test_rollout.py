@@ -8,7 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from fakes import FakeGrader, lost, outcome_of
+from fakes import FakeGrader, lost, not_run, outcome_of
 
 from benchmarks.mini import load
 from harness import Job, Limits, Outcome, Runner
@@ -303,12 +303,9 @@ def test_replaced_prompts_are_part_of_the_place_to_go_on_from():
 
 
 def test_programs_of_a_problem_without_tests_end_training_and_are_never_rewarded():
-    class Untested(Lenient):
-        def outcome(self, job):
-            return Outcome(job.task_id, job.sample_id, {"strict": Status.NOT_RUN}, ())
-
+    untested = FakeGrader(lambda job: not_run(job, ("strict",)))
     with pytest.raises(ValueError, match="the problem has no tests, so there is no reward"):
-        dapo(0).start(2, 0, Scripted(), Untested())()
+        dapo(0).start(2, 0, Scripted(), untested)()
 
 
 # --- what is trained on --------------------------------------------------------------------------
