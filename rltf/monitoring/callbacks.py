@@ -14,6 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from harness.files import replace_file, writing
 from rltf.config import RLTFConfig
 from rltf.monitoring.metrics import Meter
+from rltf.rollout.records import Rollout
 from rltf.rollout.replay_buffer import OnlineBuffer
 from rltf.rollout.schedule import Source
 
@@ -28,7 +29,16 @@ class Refresh(TrainerCallback):
     depend on how fast anything is.
     """
 
-    def __init__(self, config: RLTFConfig, buffer: OnlineBuffer, source: Source, meter: Meter) -> None:
+    def __init__(
+        self,
+        config: RLTFConfig,
+        buffer: OnlineBuffer,
+        source: Source,
+        meter: Meter,
+        score: Callable[[list[Rollout]], list[Rollout]] = lambda rollouts: rollouts,
+    ) -> None:
+        """`score`: what becomes of new programs before they enter the buffer."""
+        self._score = score
         self._config = config
         self._buffer = buffer
         self._source = source
@@ -62,7 +72,8 @@ class Refresh(TrainerCallback):
     def _take(self, step: int) -> None:
         with self._meter.seconds("waiting"):
             collected = self._source.collect()
-        self._buffer.add(collected.rollouts, zero_advantage=collected.zero_advantage)
+        rollouts = self._score(collected.rollouts)
+        self._buffer.add(rollouts, zero_advantage=collected.zero_advantage)
         if collected.zero_advantage and not len(self._buffer):
             warnings.warn(
                 f"after step {step} all {collected.zero_advantage} new programs earned what they are compared"

@@ -18,6 +18,7 @@ OBJECTIVES: Mapping[str, str] = {
     "rltf": "rltf.objectives.rltf:RLTF",
     "sft": "rltf.objectives.sft:SFT",
     "grpo": "rltf.objectives.grpo:GRPO",
+    "ppo": "rltf.objectives.ppo:PPO",
 }
 """Name to `module:class`. One of your own needs no entry here: `--method my_package.my_module:MyClass`."""
 

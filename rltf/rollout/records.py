@@ -30,12 +30,18 @@ class TokenCredit:
 
 
 Credit = Mapping[str, TokenCredit]
-"""By the term's name. All rollouts of an objective have the same names."""
+"""By the term's name. All rollouts of an objective have the same names; one that begins with `_` is for the
+loss alone and no reward, so it is not logged."""
 
 
 def is_zero(credit: Credit) -> bool:
     """Whether nothing is learned from it; the mean of a group leaves rounding errors in place of zeros."""
     return all(abs(each.value) < _ROUNDING for each in credit.values())
+
+
+def logged_values(credit: Credit) -> dict[str, float]:
+    """The values of the terms that are rewards."""
+    return {name: each.value for name, each in credit.items() if not name.startswith("_")}
 
 
 @dataclass(frozen=True, slots=True)
