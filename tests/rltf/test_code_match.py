@@ -1,4 +1,4 @@
-"""AST and DFG match against CodeBLEU's own numbers and edges, and against programs that mean ill."""
+"""AST and DFG match against CodeBLEU's own numbers and edges, and against hostile programs."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ import pytest
 pytest.importorskip("tree_sitter")
 pytest.importorskip("tree_sitter_python")
 
-from harness.errors import InputError  # noqa: E402
-from rltf.rewards.ast_match import AstMatch, ast_match  # noqa: E402
-from rltf.rewards.code_tree import LONGEST, without_comments  # noqa: E402
-from rltf.rewards.data_flow import Edge  # noqa: E402
-from rltf.rewards.dfg_match import DfgMatch, data_flow, dfg_match, normalised  # noqa: E402
-from rltf.rewards.terms import make_terms  # noqa: E402
+from harness.errors import InputError
+from rltf.rewards.ast_match import AstMatch, ast_match
+from rltf.rewards.code_tree import LONGEST, without_comments
+from rltf.rewards.data_flow import Edge
+from rltf.rewards.dfg_match import DfgMatch, data_flow, dfg_match, normalised
+from rltf.rewards.terms import make_terms
 
 ADD = "n = int(input())\nprint(n + 1)\n"
 PAIR = "a, b = map(int, input().split())\nprint(a + b)\n"
@@ -52,7 +52,8 @@ def test_matches_are_codebleus(reference, code, tree, flow, java):
 
 
 FLOWS = [
-    # Program, its edges (name, token, kind, parents' names sorted, parents), the same normalised: codebleu's own.
+    # Program, its edges (name, token, kind, names of parents in order of the alphabet, parents), the same
+    # normalised: codebleu's own.
     (
         "n = int(input())\nprint(n + 1)\n",
         [
@@ -262,16 +263,16 @@ def test_what_has_no_tokens_is_compared_as_it_is():
     assert without_comments("n = (1  # one\n") == "n = (1  # one"
 
 
-# --- programs that mean ill ----------------------------------------------------------------------
+# --- hostile programs ------------------------------------------------------------------------------
 
 HOSTILE = {
-    "brackets": "x = " + "(" * 9_000 + "1" + ")" * 9_000,
-    "signs": "x = " + "-" * 19_000 + "1",
-    "open": "[" * 19_000,
+    "brackets": "x = " + "(" * 4_900 + "1" + ")" * 4_900,
+    "signs": "x = " + "-" * 9_900 + "1",
+    "open": "[" * 9_900,
     "loops": "".join(f"{' ' * i}for a{i} in b:\n" for i in range(90)) + " " * 90 + "c = a1\n",
-    "ifs": "".join(f"if a: b{i} = a\n" for i in range(1_000)),
-    "elifs": "if a: b = 1\n" + "elif a: b = 2\n" * 1_200,
-    "wide": "a" + ", a" * 4_000 + " = b" + ", b" * 3_000,
+    "ifs": "".join(f"if a: b{i} = a\n" for i in range(700)),
+    "elifs": "if a: b = 1\n" + "elif a: b = 2\n" * 650,
+    "wide": "a" + ", a" * 1_700 + " = b" + ", b" * 1_500,
     "bytes": "x = '\x00\ud800'\n\x0c\x00",
     "quotes": '"' + '\\"' * 4_000,
 }
@@ -314,7 +315,10 @@ def test_a_problem_without_solutions_matches_nothing():
 
 
 def test_values_do_not_depend_on_the_seed_of_hashes():
-    code = "from rltf.rewards.dfg_match import *; print(normalised(data_flow('for i in a + b + c + d: e = i + a + b')))"
+    code = (
+        "from rltf.rewards.dfg_match import *\n"
+        "print(normalised(data_flow('for i in a + b + c + d: e = i + a + b')))"
+    )
     runs = {
         subprocess.run(
             [sys.executable, "-c", code],
