@@ -207,10 +207,8 @@ class RLTFConfig(TrainingArguments):
     def _check_staleness(self, allowed: int) -> None:
         """Programs must last until the next refresh."""
         refreshes = 1 if self.sampler == "inline" else 2  # what comes beside training is one refresh old
-        if self.refresh_every is None:  # none come: the programs of the start are learned from to the end
-            oldest = self.max_steps - 1
-        else:
-            oldest = refreshes * self.refresh_every - 1
+        # Where none come, the programs of the start are learned from to the end.
+        oldest = self.max_steps - 1 if self.refresh_every is None else refreshes * self.refresh_every - 1
         if allowed < oldest:
             raise InputError(
                 f"max_staleness={allowed} leaves nothing to learn from: programs get {oldest} steps old"

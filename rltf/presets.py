@@ -21,6 +21,21 @@ The released code weights every token by CodeRL's critic. `released` is that cod
 are not to be held against the published ones; `--set critic=frozen critic_model=DIR` adds a critic that
 `rltf critic` trained. `coderl` is CodeRL's own training, offline. `mini` and `mini-quick` are ours: a model
 made on the spot, for the generated benchmark `mini`, on a CPU.
+
+`ppocoder` is PPOCoder (arXiv:2301.13816), `ppocoder-released` what of its code (2ade01c) is an option here:
+
+    what                    ppocoder (paper)                    ppocoder-released (code)
+    reward by tests         +1, -0.3, -0.6, -1 by class         -1 if it does not compile, else +1
+    comments before AST     comments and docstrings go          the rule for Java: what is behind `//` goes
+      and DFG match
+    advantages              whitened over a step's tokens       over each sequence's
+    losses                  mean over a step's tokens           over sequences of the mean of each
+    length                  512                                 400
+
+Of the code's other differences there is no option, since they are defects: a completion without an end token
+trains its first token and loses its reward; the KL penalty counts padding; the reference is cut to the
+length of the program; the value head is under dropout when old and new values are compared; any output of
+the compiler on its error stream, a warning too, is a failure; top-k sampling, which makes the ratio wrong.
 Does not cover: what the options mean (`rltf.config.RLTFConfig`). Importing this costs nothing.
 """
 
@@ -95,6 +110,37 @@ CODERL: Mapping[str, Any] = {
     "max_new_tokens": 512,
     "sl_prompt_format": "training",
     "cut_failing": False,
+}
+
+PPOCODER: Mapping[str, Any] = {
+    **_TRAINING,  # batches of 32, as reports of PPOCoder have it; the rate is that of the presets above
+    "method": "ppo",
+    "rewards": rewards.PAPER,  # for its classes
+    "profile": "apps",
+    "lr_scheduler_type": "constant_with_warmup",
+    # R = R_cs + R_ast + R_dfg - beta R_kl; β, γ, λ and the clips are defaults of the method, from its code.
+    "terms": {"coarse": 1.0, "ast": 1.0, "dfg": 1.0},
+    "rl_share": 1.0,  # it has no supervised term
+    # The programs of a step are sampled by the policy that it changes.
+    "samples_per_problem": 1,
+    "buffer_size": 32,
+    "buffer_fill": 32,
+    "refresh_every": 1,
+    "refresh_size": 32,
+    "temperatures": (1.0,),
+    "top_p": 1.0,
+    "cut_failing": False,
+}
+
+PPOCODER_RELEASED: Mapping[str, Any] = {
+    **PPOCODER,
+    "term_options": {
+        "coarse": {"failure": 1.0, "error": 1.0},  # reward.py: ±1, whether it compiles
+        "ast": {"comments": "c"},
+        "dfg": {"comments": "c"},
+    },
+    "objective": {"whiten": "sequence", "aggregation": "sequence_mean"},  # mini-batches of one sequence
+    "max_new_tokens": 400,
 }
 
 MINI: Mapping[str, Any] = {
@@ -180,6 +226,8 @@ EVALUATIONS: Mapping[str, Mapping[str, Any]] = {
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": PAPER,
     "released": RELEASED,
+    "ppocoder": PPOCODER,
+    "ppocoder-released": PPOCODER_RELEASED,
     "mini": MINI,
     "mini-quick": MINI_QUICK,
     "coderl": CODERL,

@@ -20,14 +20,22 @@ from transformers import Trainer, TrainerCallback, set_seed
 
 from harness.types import PromptFormat
 from rltf.config import RLTFConfig
-from rltf.data.loss_batch import loss_batch, rollout_rows
+from rltf.data.loss_batch import loss_batch, rollout_rows, with_scores
 from rltf.data.microbatches import Stream
 from rltf.lr_schedules import warmup_log
 from rltf.monitoring.callbacks import MetricsFile, Refresh, Seconds
 from rltf.monitoring.finite import Finite
 from rltf.monitoring.metrics import Meter
 from rltf.objectives.accumulation import Normalizers, normalizers
-from rltf.objectives.base import HIDDEN, REFERENCE, Batch, Objective
+from rltf.objectives.base import (
+    HIDDEN,
+    REFERENCE,
+    SCORES,
+    SCORES_REFERENCE,
+    Batch,
+    Objective,
+    RolloutBatch,
+)
 from rltf.objectives.losses import entropy, token_log_probs
 from rltf.objectives.second_models import (
     ReferencePolicy,
@@ -35,7 +43,9 @@ from rltf.objectives.second_models import (
     load_models,
     save_models,
     trained_parameters,
+    without_dropout,
 )
+from rltf.rollout.records import Rollout
 from rltf.rollout.schedule import Source
 from rltf.run import checkpoints
 
@@ -77,7 +87,8 @@ class RLTFTrainer(Trainer):
         self._finite = Finite()
         ours: list[TrainerCallback] = [self._finite, Seconds(meter), MetricsFile()]
         if source is not None:
-            ours.insert(2, Refresh(args, stream.buffer, source, meter))
+            score = self._scored if SCORES in objective.needs else list
+            ours.insert(2, Refresh(args, stream.buffer, source, meter, score))
         super().__init__(
             model=model, args=args, processing_class=processing_class, callbacks=[*ours, *callbacks]
         )
@@ -91,7 +102,9 @@ class RLTFTrainer(Trainer):
         set_seed(args.seed)  # for what the objective makes
         objective.set_up(policy, processing_class)
         check_processes(trained_parameters(objective.models), args.world_size)
-        self._reference = ReferencePolicy(policy) if REFERENCE in objective.needs else None
+        self._reference = None
+        if objective.needs & {REFERENCE, SCORES_REFERENCE}:
+            self._reference = ReferencePolicy(policy)
 
     # --- data ------------------------------------------------------------------------------------
 
@@ -106,6 +119,7 @@ class RLTFTrainer(Trainer):
         for each in trained_parameters(self.objective.models):
             each.grad = None  # Trainer does this for the policy alone
         batches = [next(epoch_iterator) for _ in range(num_batches)]
+        self.objective.prepare_step(batches)
         return batches, self._normalizers(batches, mean=self._mean_over_processes)
 
     def _normalizers(self, batches: Sequence[Mapping[str, Any]], **options: Any) -> Normalizers:
@@ -149,7 +163,7 @@ class RLTFTrainer(Trainer):
         over: Normalizers = num_items_in_batch or self._normalizers([inputs])
         outputs = self._predict(model, inputs)
         log_probs = token_log_probs(outputs.logits, inputs["labels"], causal=self._causal)
-        batch = self._batch(inputs, over, outputs)
+        batch = self._batch(inputs, over, outputs, with_reference=REFERENCE in self.objective.needs)
         terms = self.objective.loss(log_probs, batch)
         seen = {name: term.detach() for name, term in terms.items()}
         self._finite.saw(seen)
@@ -182,16 +196,42 @@ class RLTFTrainer(Trainer):
             return model(**given, output_hidden_states=True)
         return model(**given)
 
-    def _batch(self, inputs: Mapping[str, Any], over: Normalizers, outputs: Any) -> Batch:
+    def _batch(
+        self, inputs: Mapping[str, Any], over: Normalizers, outputs: Any, *, with_reference: bool
+    ) -> Batch:
         """What the objective's loss sees beside the log-probabilities."""
         reference, hidden = None, None
-        if self._reference is not None and inputs["supervised"] < len(inputs["labels"]):
+        if with_reference and self._reference and inputs["supervised"] < len(inputs["labels"]):
             rows = rollout_rows(inputs)
             logits = self._reference(lambda model: self._predict(model, rows).logits)
             reference = token_log_probs(logits, rows["labels"], causal=self._causal)
         if HIDDEN in self.objective.needs:
             hidden = (outputs.hidden_states if self._causal else outputs.decoder_hidden_states)[-1]
         return loss_batch(inputs, over, causal=self._causal, reference_log_probs=reference, hidden=hidden)
+
+    # --- scores ----------------------------------------------------------------------------------
+
+    def _scored(self, rollouts: list[Rollout]) -> list[Rollout]:
+        """New rollouts with the objective's scores, of the policy as it is now."""
+        chunks = self._stream.chunks(rollouts)
+        policy = self.accelerator.unwrap_model(self.model)
+        with self.meter.seconds("scoring"), without_dropout(policy), torch.no_grad():
+            found = self.objective.score(self._score_batch(policy, inputs) for _, inputs in chunks)
+            scored = zip(chunks, found, strict=True)
+            return [
+                each
+                for (chunk, inputs), scores in scored
+                for each in with_scores(chunk, scores, inputs["labels"], causal=self._causal)
+            ]
+
+    def _score_batch(self, policy: nn.Module, given: Mapping[str, Any]) -> RolloutBatch:
+        inputs = self._prepare_inputs(dict(given))
+        with self.compute_loss_context_manager():
+            outputs = self._predict(policy, inputs)
+            reference = SCORES_REFERENCE in self.objective.needs
+            batch = self._batch(inputs, self._normalizers([inputs]), outputs, with_reference=reference)
+        assert batch.rollouts is not None  # noqa: S101 - there are no other rows
+        return batch.rollouts
 
     # --- optimiser and schedule ------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ Does not cover: padding (`rltf.data.batch`), or the loss (`rltf.objectives`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from rltf.objectives.accumulation import Normalizers
 from rltf.objectives.base import Batch, RolloutBatch
 from rltf.objectives.losses import is_target
+from rltf.rollout.records import Rollout, TokenCredit
 
 
 def rollout_rows(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -53,3 +55,31 @@ def loss_batch(
         hidden=hidden,
     )
     return Batch(supervised, over.supervised, rollouts)
+
+
+def with_scores(
+    rollouts: Sequence[Rollout], scores: Mapping[str, Tensor], labels: Tensor, *, causal: bool
+) -> list[Rollout]:
+    """Rollouts whose credit has `scores` for weights.
+
+    Args:
+        rollouts: B of them.
+        scores: By term of their credit: `[B, T]`, in the alignment of the loss.
+        labels: That the scores are of, `[B, T]` of `rltf.data.batch.collate`.
+        causal: Position t predicts label t+1.
+    """
+    targets = is_target(labels, causal=causal)
+    weights = {name: each.cpu() for name, each in scores.items()}
+    return [
+        replace(
+            rollout,
+            credit={
+                **rollout.credit,
+                **{
+                    name: TokenCredit(rollout.credit[name].value, tuple(each[row][targets[row]].tolist()))
+                    for name, each in weights.items()
+                },
+            },
+        )
+        for row, rollout in enumerate(rollouts)
+    ]

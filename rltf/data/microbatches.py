@@ -9,7 +9,7 @@ No DataLoader: its workers and its look-ahead would draw from the buffer before 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -18,6 +18,7 @@ from rltf.config import RLTFConfig
 from rltf.data.batch import Row, Tokens, collate, rollout_row
 from rltf.data.solutions import Solutions
 from rltf.monitoring.metrics import Meter
+from rltf.rollout.records import Rollout, logged_values
 from rltf.rollout.replay_buffer import OnlineBuffer
 from rltf.rollout.statistics import program_statistics
 
@@ -60,6 +61,16 @@ class Stream:
         self._solutions.drawn = state["solutions"]
         self.buffer.restore(state["buffer"])
 
+    def chunks(self, rollouts: Sequence[Rollout]) -> list[tuple[Sequence[Rollout], dict[str, Any]]]:
+        """Rollouts that are in no buffer yet, a micro-batch's worth at a time, as a model reads them."""
+        size = self._batch_size
+        parts = [rollouts[first : first + size] for first in range(0, len(rollouts), size)]
+        pad, seq2seq = self._tokens.pad_id, self._tokens.seq2seq
+        return [
+            (part, collate([rollout_row(each) for each in part], pad_id=pad, seq2seq=seq2seq))
+            for part in parts
+        ]
+
     def _next(self) -> dict[str, Tensor]:
         with self._meter.seconds("batching"):
             rl = self._rl_rows()
@@ -95,7 +106,7 @@ class Stream:
             return []
         drawn = self.buffer.draw(count)
         rows = [rollout_row(each) for each in drawn]
-        earned = [{name: term.value for name, term in each.credit.items()} for each in drawn]
+        earned = [logged_values(each.credit) for each in drawn]
         statistics = program_statistics(
             "drawn",
             [(each.located_feedback, values) for each, values in zip(drawn, earned, strict=True)],

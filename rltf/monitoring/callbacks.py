@@ -15,6 +15,7 @@ from harness.files import replace_file, writing
 from rltf.config import RLTFConfig
 from rltf.monitoring.collapse import CollapseAlarms
 from rltf.monitoring.metrics import Meter
+from rltf.rollout.records import Rollout
 from rltf.rollout.replay_buffer import OnlineBuffer
 from rltf.rollout.schedule import Source
 
@@ -29,7 +30,16 @@ class Refresh(TrainerCallback):
     depend on how fast anything is.
     """
 
-    def __init__(self, config: RLTFConfig, buffer: OnlineBuffer, source: Source, meter: Meter) -> None:
+    def __init__(
+        self,
+        config: RLTFConfig,
+        buffer: OnlineBuffer,
+        source: Source,
+        meter: Meter,
+        score: Callable[[list[Rollout]], list[Rollout]] = lambda rollouts: rollouts,
+    ) -> None:
+        """`score`: what becomes of new programs before they enter the buffer."""
+        self._score = score
         self._config = config
         self._buffer = buffer
         self._source = source
@@ -73,7 +83,8 @@ class Refresh(TrainerCallback):
     def _take(self, step: int) -> None:
         with self._meter.seconds("waiting"):
             collected = self._source.collect()
-        self._buffer.add(collected.rollouts, zero_advantage=collected.zero_advantage)
+        rollouts = self._score(collected.rollouts)
+        self._buffer.add(rollouts, zero_advantage=collected.zero_advantage)
         if collected.zero_advantage and not len(self._buffer):
             warnings.warn(
                 f"after step {step} all {collected.zero_advantage} new programs earned what they are compared"

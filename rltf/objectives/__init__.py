@@ -23,6 +23,7 @@ OBJECTIVES: Mapping[str, str] = {
     "dapo": "rltf.objectives.dapo:DAPO",
     "gspo": "rltf.objectives.gspo:GSPO",
     "coderl": "rltf.objectives.coderl:CodeRL",
+    "ppo": "rltf.objectives.ppo:PPO",
 }
 """Name to `module:class`. One of your own needs no entry here: `--method my_package.my_module:MyClass`."""
 

@@ -8,7 +8,7 @@ Does not cover: how rollouts are made (`rltf.rollout`), or a step of training (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -27,6 +27,10 @@ REFERENCE = "reference"
 """Need: log-probabilities under the policy as it was when training began."""
 HIDDEN = "hidden"
 """Need: the policy's last hidden states, for a head of the objective's own."""
+SCORES = "scores"
+"""Need: `Objective.score` of each new rollout, from what the policy makes of it when it enters the buffer."""
+SCORES_REFERENCE = "scores_reference"
+"""Need, with `SCORES`: log-probabilities under the reference, for the scores alone."""
 
 
 Example = tuple[Sequence[int], Sequence[int]]
@@ -75,7 +79,7 @@ class RolloutBatch:
     """What sums over rows or tokens are divided by, so that a step's micro-batches sum up to the step's mean:
     rows, or tokens, of the step, as the objective's `reduction` says."""
     reference_log_probs: Tensor | None = None
-    """`[B, T]`, for objectives that need `REFERENCE`."""
+    """`[B, T]`, for objectives that need `REFERENCE` (in a loss) or `SCORES_REFERENCE` (in `score`)."""
     hidden: Tensor | None = None
     """`[B, T, D]`: the state that each target was predicted from, for objectives that need `HIDDEN`."""
     notes: dict[str, Tensor] = field(default_factory=dict)
@@ -130,7 +134,7 @@ class Objective:
 
     @property
     def needs(self) -> frozenset[str]:
-        """Of `ROLLOUTS`, `GREEDY`, `REFERENCE` and `HIDDEN`; may depend on the options."""
+        """Of the names above (`ROLLOUTS`, `REFERENCE`, …); may depend on the options."""
         return self.needs_always
 
     def set_up(self, model: Any, tokenizer: Any) -> None:
@@ -172,7 +176,27 @@ class Objective:
         values = group.values_of(self.terms)
         return [{name: each.value for name, each in row.items()} for row in values]
 
+    def score(self, batches: Iterable[RolloutBatch]) -> Iterator[Mapping[str, Tensor]]:
+        """Weights of tokens that need a model: `[B, T]` for each batch, by term of the credit.
+
+        Called between steps, once for each refresh, with the policy as it is then, without dropout and
+        without gradients; what it yields replaces the weights of the credit, and is kept with the rollouts.
+
+        Args:
+            batches: All new rollouts; each batch is computed when it is asked for.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs scores and gives none")
+
     # --- loss ------------------------------------------------------------------------------------
+
+    def prepare_step(self, batches: Sequence[Mapping[str, Any]]) -> None:
+        """See all micro-batches of a step before their losses, and change their `weights` in place.
+
+        For statistics of the step, which must not depend on how rows are cut into micro-batches.
+
+        Args:
+            batches: As `rltf.data.batch.collate` makes them.
+        """
 
     @property
     def reduction(self) -> Reduction:

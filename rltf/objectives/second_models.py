@@ -7,7 +7,8 @@ checkpoint. Does not cover: several processes for models that are trained, which
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +40,20 @@ class ReferencePolicy:
         """What `predict` makes of the reference, without a gradient."""
         if self._adapted is None:
             return predict(self._copy).detach()
-        training = [module for module in self._adapted.modules() if module.training]
-        self._adapted.eval()
-        try:
-            with self._adapted.disable_adapter():
-                return predict(self._adapted).detach()
-        finally:
-            for module in training:
-                module.training = True
+        with without_dropout(self._adapted), self._adapted.disable_adapter():
+            return predict(self._adapted).detach()
+
+
+@contextmanager
+def without_dropout(model: Any) -> Iterator[None]:
+    """The model in evaluation mode, and its modules in their own modes afterwards."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def trained_parameters(models: Mapping[str, nn.Module]) -> list[nn.Parameter]:

@@ -73,9 +73,13 @@ def make_config(
         if kind.Options is RewardConfig:
             options["rewards"] = _with_rewards(options, found)
         else:
-            options["objective"] = _with_options(options.get("objective"), kind.Options, found)
+            chosen = options.get("objective") if options.get("method", method) == method else None
+            options["objective"] = _with_options(chosen, kind.Options, found)
         if term_options:
-            options["term_options"] = term_options
+            before = options.get("term_options", {})
+            options["term_options"] = before | {
+                term: before.get(term, {}) | changes for term, changes in term_options.items()
+            }
         config = RLTFConfig(**(options | fixed))
     except HarnessError:
         raise
@@ -113,6 +117,8 @@ def _with_rewards(options: Mapping[str, Any], changes: Mapping[str, Any]) -> Rew
 
 def _with_options(preset: Any, kind: type[Any], changes: Mapping[str, Any]) -> Any:
     """Options of a method over those that a preset has for it; `None` for the defaults."""
+    if isinstance(preset, Mapping):  # so that the table of presets imports no method
+        return kind(**{**preset, **changes})
     if isinstance(preset, kind):
         return replace(preset, **changes)
     return kind(**changes) if changes else None

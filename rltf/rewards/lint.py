@@ -22,7 +22,7 @@ from rltf.bounds import option
 from rltf.rewards.feedback import Category
 from rltf.rewards.terms import GradedProgram, TermValue, spans_of_lines
 
-_UNDEFINED = ("UndefinedName", "UndefinedLocal")
+UNDEFINED = ("UndefinedName", "UndefinedLocal")
 _UNUSED = ("UnusedVariable",)
 
 
@@ -44,20 +44,34 @@ class Lint:
         Raises:
             InputError: If pyflakes is not installed.
         """
-        _checker()
+        check_installed()
 
     def __call__(self, program: GradedProgram) -> TermValue:
         """The penalty, for the lines of all findings."""
         if program.feedback.category is Category.PASSED and not self.passing:
             return TermValue(0.0, ())
-        wanted = (*(_UNDEFINED if self.undefined else ()), *(_UNUSED if self.unused else ()))
+        wanted = (*(UNDEFINED if self.undefined else ()), *(_UNUSED if self.unused else ()))
         given = program.problem.suite.preamble_text
-        lines = sorted({line for kind, line in _findings(program.code, given) if kind in wanted})
+        lines = sorted({each.line for each in findings(program.code, given) if each.kind in wanted})
         return TermValue(self.penalty if lines else 0.0, tuple(spans_of_lines(program.code, lines)))
 
 
-def _findings(code: str, preamble: str) -> Iterator[tuple[str, int]]:
-    """Kind and 1-based line of everything that pyflakes says of `code`, which runs behind `preamble`."""
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What pyflakes says of one place."""
+
+    kind: str
+    """Name of its class in `pyflakes.messages`."""
+    line: int
+    """1-based."""
+    column: int
+    """0-based, in bytes of UTF-8."""
+    name: str
+    """What it is about; empty if it is about no name."""
+
+
+def findings(code: str, preamble: str) -> Iterator[Finding]:
+    """Everything that pyflakes says of `code`, which runs behind `preamble`."""
     tree, given = parse_tree(code), _given_names(preamble)
     if isinstance(tree, Failure):
         return
@@ -66,7 +80,9 @@ def _findings(code: str, preamble: str) -> Iterator[tuple[str, int]]:
     except (RecursionError, ValueError, MemoryError, SystemError):
         # A tree may be deeper than the checker can follow, an annotation in quotes than the parser can.
         return
-    yield from ((type(each).__name__, each.lineno) for each in found)
+    for each in found:
+        name = str(each.message_args[0]) if each.message_args else ""
+        yield Finding(type(each).__name__, each.lineno, each.col, name)
 
 
 @lru_cache(maxsize=64)
@@ -90,9 +106,19 @@ def _is_standard(module: str | None) -> bool:
     return module is not None and module.partition(".")[0] in sys.stdlib_module_names
 
 
+def check_installed() -> None:
+    """
+    Raises:
+        InputError: If pyflakes is not installed.
+    """
+    _checker()
+
+
 def _checker() -> Any:
     try:
         from pyflakes.checker import Checker  # noqa: PLC0415 - optional
     except ImportError:
-        raise InputError("the reward term lint needs pyflakes; pip install 'rltf-harness[lint]'") from None
+        raise InputError(
+            "the reward terms lint and static need pyflakes; pip install 'rltf-harness[lint]'"
+        ) from None
     return Checker

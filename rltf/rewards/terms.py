@@ -25,6 +25,9 @@ TERMS: Mapping[str, str] = {
     "coarse": "rltf.rewards.terms:Coarse",
     "fine": "rltf.rewards.terms:Fine",
     "lint": "rltf.rewards.lint:Lint",
+    "static": "rltf.rewards.static:Static",
+    "ast": "rltf.rewards.ast_match:AstMatch",
+    "dfg": "rltf.rewards.dfg_match:DfgMatch",
 }
 """Name to `module:class`. A term of your own needs no entry here: it is named `module:class` in `terms`."""
 

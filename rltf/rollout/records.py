@@ -33,7 +33,8 @@ MASKED: tuple[float, ...] = ()
 """Weights of a completion that is left out of the loss and of the number of tokens that it is divided by."""
 
 Credit = Mapping[str, TokenCredit]
-"""By the term's name. All rollouts of an objective have the same names."""
+"""By the term's name. All rollouts of an objective have the same names; one that begins with `_` is for the
+loss alone and no reward, so it is not logged."""
 
 
 def is_zero(credit: Credit) -> bool:
@@ -44,6 +45,11 @@ def is_zero(credit: Credit) -> bool:
 def is_masked(credit: Credit) -> bool:
     """Whether no term of it is for any token."""
     return bool(credit) and all(each.weights == MASKED for each in credit.values())
+
+
+def logged_values(credit: Credit) -> dict[str, float]:
+    """The values of the terms that are rewards."""
+    return {name: each.value for name, each in credit.items() if not name.startswith("_")}
 
 
 @dataclass(frozen=True, slots=True)
