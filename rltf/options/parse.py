@@ -118,7 +118,7 @@ def _with_rewards(options: Mapping[str, Any], changes: Mapping[str, Any]) -> Rew
 def _with_options(preset: Any, kind: type[Any], changes: Mapping[str, Any]) -> Any:
     """Options of a method over those that a preset has for it; `None` for the defaults."""
     if isinstance(preset, Mapping):  # so that the table of presets imports no method
-        return kind(**preset | changes)
+        return kind(**{**preset, **changes})
     if isinstance(preset, kind):
         return replace(preset, **changes)
     return kind(**changes) if changes else None

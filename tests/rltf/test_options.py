@@ -178,7 +178,7 @@ def test_the_released_schedule_rises_by_the_logarithm():
 
 
 def test_an_unknown_preset_is_refused_with_those_that_exist():
-    with pytest.raises(InputError, match="available: paper, released, .*mini, mini-quick"):
+    with pytest.raises(InputError, match=r"available: paper, released, .*mini, mini-quick"):
         config("papper")
 
 
