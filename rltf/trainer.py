@@ -217,12 +217,7 @@ class RLTFTrainer(Trainer):
         policy = self.accelerator.unwrap_model(self.model)
         with self.meter.seconds("scoring"), without_dropout(policy), torch.no_grad():
             found = self.objective.score(self._score_batch(policy, inputs) for _, inputs in chunks)
-            scored = zip(chunks, found, strict=True)
-            return [
-                each
-                for (chunk, inputs), scores in scored
-                for each in with_scores(chunk, scores, inputs["labels"], causal=self._causal)
-            ]
+            return with_scores(chunks, found, causal=self._causal)
 
     def _score_batch(self, policy: nn.Module, given: Mapping[str, Any]) -> RolloutBatch:
         inputs = self._prepare_inputs(dict(given))

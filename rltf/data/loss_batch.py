@@ -5,7 +5,7 @@ Does not cover: padding (`rltf.data.batch`), or the loss (`rltf.objectives`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -58,28 +58,30 @@ def loss_batch(
 
 
 def with_scores(
-    rollouts: Sequence[Rollout], scores: Mapping[str, Tensor], labels: Tensor, *, causal: bool
+    chunks: Iterable[tuple[Sequence[Rollout], Mapping[str, Any]]],
+    scores: Iterable[Mapping[str, Tensor]],
+    *,
+    causal: bool,
 ) -> list[Rollout]:
     """Rollouts whose credit has `scores` for weights.
 
     Args:
-        rollouts: B of them.
-        scores: By term of their credit: `[B, T]`, in the alignment of the loss.
-        labels: That the scores are of, `[B, T]` of `rltf.data.batch.collate`.
+        chunks: Rollouts, and what `rltf.data.batch.collate` made of them.
+        scores: Of each chunk, by term of the credit: `[B, T]`, in the alignment of the loss.
         causal: Position t predicts label t+1.
     """
-    targets = is_target(labels, causal=causal)
-    weights = {name: each.cpu() for name, each in scores.items()}
     return [
-        replace(
-            rollout,
-            credit={
-                **rollout.credit,
-                **{
-                    name: TokenCredit(rollout.credit[name].value, tuple(each[row][targets[row]].tolist()))
-                    for name, each in weights.items()
-                },
-            },
-        )
-        for row, rollout in enumerate(rollouts)
+        rollout
+        for (rollouts, inputs), found in zip(chunks, scores, strict=True)
+        for rollout in _scored(rollouts, found, is_target(inputs["labels"], causal=causal))
     ]
+
+
+def _scored(rollouts: Sequence[Rollout], scores: Mapping[str, Tensor], targets: Tensor) -> Iterator[Rollout]:
+    weights = {name: each.cpu() for name, each in scores.items()}
+    for row, rollout in enumerate(rollouts):
+        credit = {
+            name: TokenCredit(rollout.credit[name].value, tuple(each[row][targets[row]].tolist()))
+            for name, each in weights.items()
+        }
+        yield replace(rollout, credit={**rollout.credit, **credit})

@@ -64,12 +64,12 @@ def compared_texts(program: GradedProgram, references: int, comments: Comments) 
     if len(program.code) > LONGEST:
         return "", []
     some = [each for each in islice(program.problem.solutions, references) if len(each) <= LONGEST]
-    return without_comments(program.code, comments), [_cleaned(each, comments) for each in some]
+    return _cleaned(program.code, comments), [_cleaned(each, comments) for each in some]
 
 
 @lru_cache(maxsize=1024)
-def _cleaned(solution: str, comments: Comments) -> str:
-    return without_comments(solution, comments)
+def _cleaned(code: str, comments: Comments) -> str:
+    return without_comments(code, comments)
 
 
 def without_comments(code: str, rule: Comments = "python") -> str:

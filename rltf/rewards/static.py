@@ -1,4 +1,4 @@
-"""A penalty for the tokens of undefined names, in programs that do not pass: all, not the first one hit.
+"""A penalty for the tokens of undefined names in programs that do not pass: all, not the first one hit.
 
 The findings are pyflakes' undefined names and names used before assignment, which are ruff's rules F821 and
 F823; they come from `rltf.rewards.lint`, whose own term marks whole lines and can mark other findings.
@@ -24,7 +24,7 @@ class Static:
     """`penalty` on the tokens of undefined names; 0 for a program without any, or that passes."""
 
     penalty: float = option(-0.3, at_most=0)
-    """For each token of such a name, as much as the fine-grained penalty of a line; times the weight."""
+    """For each token of such a name, as much as for a line that is to blame (`fine`); times the weight."""
     overlap: Literal["skip", "add"] = option("skip", choices=("skip", "add"))
     """What of a name on the line that the tests' error already blames: nothing, so that one mistake is not
     punished twice, or the penalty."""
@@ -51,7 +51,7 @@ class Static:
 
 
 def _spans(code: str, names: list[Finding]) -> Iterator[tuple[int, int]]:
-    """Characters of each name; none for a name in quotes (an annotation), whose place is another."""
+    """Characters of each name; none for one in a text (an annotation in quotes), which stands elsewhere."""
     lines = line_spans(code)
     for each in names:
         if not 1 <= each.line <= len(lines):

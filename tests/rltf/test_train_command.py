@@ -113,7 +113,7 @@ def test_a_finished_run_is_not_trained_again(straight, tiny_checkpoint, capsys):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--method", "ppo"], "unknown method 'ppo'; available: rltf, sft"),
+        (["--method", "pgo"], "unknown method 'pgo'; available: rltf, sft"),
         (["--preset", "papier"], "unknown preset 'papier'; available: paper, released, mini, mini-quick"),
         (["--split", "test"], "the test split of mini is for evaluation"),
         (["--benchmark", "mbbp"], "unknown benchmark 'mbbp'"),
