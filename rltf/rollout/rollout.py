@@ -27,6 +27,7 @@ from rltf.rollout.grading import Key, Program, grade_beside, read_program
 from rltf.rollout.make_rollout import make_rollout
 from rltf.rollout.records import CreditRule, Group, Rollout, is_zero
 from rltf.rollout.rollout_rows import rollouts_of, rows_of
+from rltf.rollout.rounds import GradedCompletion, Round, mean_notes, teaches_nothing
 from rltf.rollout.shuffle import shuffled
 from rltf.rollout.statistics import program_statistics
 
@@ -82,24 +83,6 @@ class _Draw:
     """Pass over the problems, from 0; in the samples' numbers, so that no two passes share their noise."""
 
 
-_GradedProgram = tuple[Program, Outcome, Feedback]
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """What was made of some draws."""
-
-    programs: Sequence[_GradedProgram]
-    groups: Sequence[Group]
-    """One for each draw."""
-    credited: Sequence[Sequence[Rollout]]
-    """The rollouts of each group with their credit."""
-    lost: int
-    """Programs that the grader itself failed on."""
-    notes: Mapping[str, float]
-    """What the objective says of them."""
-
-
 @dataclass
 class Rollouts:
     """Draws prompts, has them completed and graded, and has the objective decide their credit."""
@@ -127,7 +110,7 @@ class Rollouts:
         seconds: dict[str, float] = {}
         wanted = -(-count // self.sampling.samples_per_problem)
 
-        def begin(prompts: int) -> Callable[[], _Round]:
+        def begin(prompts: int) -> Callable[[], Round]:
             return self._begin(self._next_draws(prompts), step, sampler, grader, seconds)
 
         first = begin(wanted)
@@ -139,23 +122,22 @@ class Rollouts:
 
     def _begin(
         self, draws: Sequence[_Draw], step: int, sampler: Sampler, grader: Grader, seconds: dict[str, float]
-    ) -> Callable[[], _Round]:
+    ) -> Callable[[], Round]:
         """Have programs sampled; what is returned waits for their verdicts."""
         problems = {draw.problem.task_id: draw.problem for draw in draws}
         verdicts = grade_beside(self._programs(draws, sampler), problems, grader, seconds)
         return lambda: self._round(draws, verdicts(), step)
 
-    def _resampled(self, first: _Round, begin: Callable[[int], Callable[[], _Round]]) -> list[_Round]:
+    def _resampled(self, first: Round, begin: Callable[[int], Callable[[], Round]]) -> list[Round]:
         """Rounds until one has no group whose credit is all zero, or there have been enough of them."""
         rounds = [first]
         for _ in range(self.objective.resampling_rounds):
-            missing = sum(_teaches_nothing(each) for each in rounds[-1].credited)
-            if not missing:
+            if not rounds[-1].without_credit:
                 break
-            rounds.append(begin(missing)())
+            rounds.append(begin(rounds[-1].without_credit)())
         return rounds
 
-    def _round(self, draws: Sequence[_Draw], graded: Sequence[tuple[Program, Outcome]], step: int) -> _Round:
+    def _round(self, draws: Sequence[_Draw], graded: Sequence[tuple[Program, Outcome]], step: int) -> Round:
         sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
         programs = {
             program.key: (program, outcome, self._feedback(program, outcome)) for program, outcome in sound
@@ -166,14 +148,11 @@ class Rollouts:
             [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
             for group, credits_ in zip(groups, self.objective.credit_groups(groups), strict=True)
         ]
-        return _Round(list(programs.values()), groups, credited, len(graded) - len(sound), notes)
+        return Round(list(programs.values()), groups, credited, len(graded) - len(sound), notes)
 
-    def _collected(self, rounds: Sequence[_Round], seconds: dict[str, float]) -> Collected:
+    def _collected(self, rounds: Sequence[Round], seconds: dict[str, float]) -> Collected:
         groups = [group for each in rounds for group in each.groups]
         credited = [rollouts for each in rounds for rollouts in each.credited]
-        replaced = [
-            rollouts for each in rounds[:-1] for rollouts in each.credited if _teaches_nothing(rollouts)
-        ]
         made = [each for rollouts in credited for each in rollouts]
         kept = [each for rollouts in credited for each in rollouts if self._keeps(each, rollouts)]
         rewards = self._rewards(groups)
@@ -190,13 +169,13 @@ class Rollouts:
             "sampled/zero_advantage": _mean([is_zero(each.credit) for each in made]),
         }
         if self.objective.resampling_rounds:
-            metrics["sampled/replaced_groups"] = len(replaced)
-        notes = _mean_notes(rounds)
+            metrics["sampled/replaced_groups"] = sum(each.without_credit for each in rounds[:-1])
+        notes = mean_notes(rounds)
         return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept), notes=notes)
 
     def _keeps(self, rollout: Rollout, group: Sequence[Rollout]) -> bool:
         """Whether a rollout is handed out."""
-        if self.objective.resampling_rounds and _teaches_nothing(group):
+        if self.objective.resampling_rounds and teaches_nothing(group):
             return False
         return self.keep_zero_advantage or not is_zero(rollout.credit)
 
@@ -275,7 +254,7 @@ class Rollouts:
     def _kinds(self) -> dict[str, TestKind]:
         return {}
 
-    def _group(self, draw: _Draw, programs: Mapping[Key, _GradedProgram], step: int) -> Group:
+    def _group(self, draw: _Draw, programs: Mapping[Key, GradedCompletion], step: int) -> Group:
         """The draw's programs in the order of their numbers, without those that could not be graded."""
         n, task = self.sampling.samples_per_problem, draw.prompt.task_id
         keys = [(task, number, False) for number in range(draw.epoch * n, (draw.epoch + 1) * n)]
@@ -290,21 +269,6 @@ class Rollouts:
             for group in groups
             for each, values in zip(group.rollouts, self.objective.rewards(group), strict=True)
         }
-
-
-def _teaches_nothing(group: Sequence[Rollout]) -> bool:
-    return all(is_zero(each.credit) for each in group)
-
-
-def _mean_notes(rounds: Sequence[_Round]) -> dict[str, float]:
-    """What the objective said of the rounds: means over those that have it, by their groups."""
-    said: dict[str, list[tuple[float, int]]] = {}
-    for each in rounds:
-        for name, value in each.notes.items():
-            said.setdefault(name, []).append((value, len(each.groups)))
-    return {
-        name: sum(value * n for value, n in found) / sum(n for _, n in found) for name, found in said.items()
-    }
 
 
 def _mean(values: Sequence[float]) -> float:
