@@ -60,6 +60,8 @@ class CriticConfig(TrainingArguments):
     logging_steps: float = 50
     save_strategy: str = "no"
     remove_unused_columns: bool = False
+    dataloader_pin_memory: bool = False
+    """Batches are made on the model's device."""
     restore_callback_states_from_checkpoint: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -70,6 +70,8 @@ def train_critic(training: CriticTraining) -> dict[str, Any]:
     if training.out.exists() and (not training.out.is_dir() or any(training.out.iterdir())):
         raise InputError(f"{training.out} is not empty; choose another --out")
     config = training.config
+    if config.world_size > 1:
+        raise InputError("a critic is trained in one process; start rltf critic without accelerate launch")
     loaded = load(training.model, dtype=config.dtype, device=str(config.device))
     tokens = Tokens(
         loaded.model,
