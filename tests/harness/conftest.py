@@ -33,8 +33,8 @@ NO_TESTS = TestSuite.pack(TestKind.STDIN, [])
 class _Grader:
     """A program says how it ends: `passed`, `wrong_answer`, `runtime_error TypeName`, `lost`, …"""
 
-    def __init__(self, overrides: Mapping[str, str]) -> None:
-        self._overrides = overrides
+    def __init__(self, overrides: Mapping[str, str], profiles: Sequence[str] = ("strict", "apps")) -> None:
+        self._overrides, self._profiles = overrides, profiles
 
     def describe(self) -> dict[str, str]:
         return {}
@@ -51,11 +51,11 @@ class _Grader:
     def _grade(self, job: Job, code: str) -> Outcome:
         word, _, name = code.splitlines()[0].partition(" ")
         if word == "lost" or job.problem.suite.count == 0:
-            verdicts = {"strict": Status.NOT_RUN, "apps": Status.NOT_RUN}
+            verdicts = dict.fromkeys(self._profiles, Status.NOT_RUN)
             error = "worker lost" if word == "lost" else None
             return Outcome(job.task_id, job.sample_id, verdicts, infrastructure_error=error)
         error = ErrorInfo(name, "", 1) if name else None
-        both = {"strict": Status(word), "apps": Status(word)}
+        both = dict.fromkeys(self._profiles, Status(word))
         return Outcome(job.task_id, job.sample_id, both, (TestOutcome(both, error),), error, 0.1)
 
 
@@ -97,7 +97,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         options = {"limits": Limits(), "profiles": {"strict": "1", "apps": "1"}} | changes
         plan = Plan(benchmark=made, programs=ProgramFile(source), **options)
         folder = tmp_path / name
-        evaluate(plan, folder, lambda: nullcontext(_Grader(verdicts or {})))
+        evaluate(plan, folder, lambda: nullcontext(_Grader(verdicts or {}, tuple(options["profiles"]))))
         return folder
 
     return make
