@@ -94,15 +94,19 @@ class _Expected:
         return found
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class _Packed:
     """What one task holds in memory beside its statement."""
 
     task: Task
     expected: _Expected
+    suite: TestSuite | None = field(default=None, repr=False)
+    """Once it is made, which takes some 20 ms."""
 
     def load_suite(self) -> TestSuite:
-        return make_suite(self.task, self.expected.answers(self.task))
+        if self.suite is None:
+            self.suite = make_suite(self.task, self.expected.answers(self.task))
+        return self.suite
 
     def load_solutions(self) -> Sequence[str]:
         return (self.task.solution,)

@@ -28,6 +28,8 @@ FLOAT_TOLERANCE = 1e-6
 _LIMIT_FACTOR = 4.0
 """EvalPlus allows four times what its reference took (evalplus/config.py), and no less than 4 s."""
 _LEAST_SECONDS = 4.0
+_MOST_SECONDS = 60.0
+"""EvalPlus' limit for all inputs of a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def make_suite(task: Task, answers: Sequence[Answer]) -> TestSuite:
         setup=SETUP if any(answer.digest for answer in answers) else "",
         checker=CHECKER,
         # In whole steps, so that two measurements of the same reference mostly give the same suite.
-        cpu_factor=float(max(1, math.ceil(_LIMIT_FACTOR * slowest / _LEAST_SECONDS))),
+        cpu_factor=float(max(1, math.ceil(min(_LIMIT_FACTOR * slowest, _MOST_SECONDS) / _LEAST_SECONDS))),
     )
 
 

@@ -65,10 +65,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument(
         "--profile",
-        default="apps",
         metavar="NAME",
         help="comparison profile for published numbers and plots (default: apps, which compares as the"
-        " graders of the papers do)",
+        " graders of the papers do; where the runs lack it, the first that they have)",
     )
     parser.add_argument("--format", choices=("md", "csv", "latex", "html"), help="default: by --out, else md")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the terminal")
@@ -93,6 +92,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
 
     _check(args)
     runs = _unique([load_run(text) for text in args.runs])
+    args.profile = args.profile or _default_profile(runs)
     for each in runs:
         if args.profile not in each.profiles:
             raise InputError(
@@ -109,6 +109,13 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     if args.plots is not None:
         _plot(runs, args)
     return 0
+
+
+def _default_profile(runs: Sequence[Run]) -> str:
+    shared = [
+        name for name in (runs[0].profiles if runs else ()) if all(name in run.profiles for run in runs)
+    ]
+    return shared[0] if shared and "apps" not in shared else "apps"
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -178,17 +185,17 @@ def _add_filtered(report: Report, run: Run, args: argparse.Namespace) -> None:
 
 
 def _add_published(report: Report, runs: list[Run], profile: str) -> None:
-    from harness.report.against import compare_with_published  # noqa: PLC0415
+    from harness.report.against import PROBLEMS, compare_with_published, concerns  # noqa: PLC0415
     from harness.report.published import published  # noqa: PLC0415
     from harness.report.sections import against, board, data_cells  # noqa: PLC0415
 
-    names = [name for name in ("apps", "mbpp") if any(run.benchmark.startswith(name) for run in runs)]
+    names = [name for name in PROBLEMS if any(concerns(name, run) for run in runs)]
     if not names:
         benchmarks = ", ".join(sorted({run.benchmark for run in runs}))
-        raise InputError(f"there are published numbers for apps and mbpp, none for {benchmarks}")
+        raise InputError(f"there are published numbers for {', '.join(PROBLEMS)}, none for {benchmarks}")
     for name in names:
         rows = [row for row in published() if row.benchmark == name]
-        own = [run for run in runs if run.benchmark.startswith(name)]
+        own = [run for run in runs if concerns(name, run)]
         cells = compare_with_published(rows, own, profile)
         report.sections += [board(rows, own, profile), against(cells, f"Number by number: {name}")]
         report.data += data_cells(cells, profile)

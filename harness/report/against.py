@@ -22,11 +22,14 @@ from typing import Any
 from harness.report.published import Published, published
 from harness.run_store.finished_run import Run, generation
 
-PROBLEMS = {"apps": 5000, "mbpp": 500}
-"""In the test split, on which all published numbers are."""
+PROBLEMS = {"apps": 5000, "humaneval-plus": 164, "mbpp": 500, "mbpp-plus": 378}
+"""In the split on which all published numbers are."""
+SPLITS = {"humaneval-plus": "v0.1.10", "mbpp-plus": "v0.2.0"}
+"""That split, where it is not `test`."""
 REFERENCE_CPU_SECONDS = 4.0
 """The reference graders' limit for one test (theirs is wall time)."""
 _PROMPTS = {"apps": "inference", "mbpp": "zero-shot-tests"}
+"""Where the setting does not name the prompt's format."""
 
 
 class ComparisonStatus(StrEnum):
@@ -62,9 +65,16 @@ def compare_with_published(rows: Sequence[Published], runs: Sequence[Run], profi
     return cells
 
 
+def concerns(benchmark: str, run: Run) -> bool:
+    """Whether a run is on a benchmark, or a variant of it that has no published numbers of its own."""
+    return run.benchmark == benchmark or (
+        run.benchmark.startswith(benchmark) and run.benchmark not in PROBLEMS
+    )
+
+
 def _concerns(row: Published, run: Run) -> bool:
     """A run that says whose numbers it repeats is compared with those alone."""
-    if not run.benchmark.startswith(row.benchmark):
+    if not concerns(row.benchmark, run):
         return False
     claim = _claimed(run)
     return claim is None or claim in (row.system, f"{row.system}/{row.base_model}")
@@ -77,7 +87,7 @@ def _claimed(run: Run) -> str | None:
 
 
 def _cell(row: Published, run: Run, profile: str) -> Cell:
-    ours = run.score(profile, row.group, row.metric)
+    ours = run.score(row.profile or profile, row.group, row.metric)
     apart = _other_measure(row, run, ours)
     unclaimed = _other_system(row, run)
     difference = None
@@ -109,11 +119,12 @@ def _other_measure(row: Published, run: Run, ours: Mapping[str, Any] | None) -> 
     """Everything that a run folder records and that makes its number another quantity."""
     identity, counts = run.manifest["identity"], run.metrics["counts"]
     split, problems = run.metrics["benchmark"]["split"], counts["problems"]
+    asked = SPLITS.get(row.benchmark, "test")
     full, limit = PROBLEMS[row.benchmark], identity["limits"]["cpu_seconds"]
     found = {
         f"other benchmark: {run.benchmark}": run.benchmark != row.benchmark,
-        f"other split: {split}": split != "test",
-        f"subset: {problems:,} of {full:,} problems": split == "test" and problems != full,
+        f"other split: {split}": split != asked,
+        f"subset: {problems:,} of {full:,} problems": split == asked and problems != full,
         f"{counts['problems_left_out']:,} problems were left out": counts["problems_left_out"],
         f"{counts['infrastructure_errors']:,} programs could not be graded": counts["infrastructure_errors"],
         "some answers are missing or were filtered": "lost_samples" in run.metrics,
@@ -141,7 +152,8 @@ def _other_sampling(row: Published, run: Run) -> list[str]:
         if value is not None and known.get(name, value) != value:
             reasons.append(f"other sampling: {name} {known[name]}, published {value:g}")
     prompt = known.get("prompt")
-    if prompt is not None and _prompt_name(prompt) != _PROMPTS[row.benchmark]:
+    asked = row.prompt or _PROMPTS[row.benchmark]
+    if prompt is not None and _prompt_name(prompt) != asked:
         reasons.append(f"other prompt: {prompt}")
     return reasons
 

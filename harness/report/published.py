@@ -1,7 +1,7 @@
 """The numbers that papers print, as records, and which of them make up the tables of the RLTF paper.
 
-Covers: `published.csv` beside this module, one number a row; its columns are explained in
-results/baselines/README.md.
+Covers: `published.csv` beside this module, one number a row, whose columns are explained in
+results/baselines/README.md; and `evalplus.csv`, EvalPlus' leaderboard, a model a row.
 Does not cover: whether a run may be compared with a number (`harness.report.against`).
 """
 
@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 
 RLTF = "RLTF arXiv:2307.04349"
+EVALPLUS = "EvalPlus"
+"""System of the numbers of its leaderboard; the base model is the model."""
+LEADERBOARD = "evalplus/evalplus.github.io 8741845, results.json"
+BASE_INPUTS = "base inputs"
+"""A subset: all problems, without the inputs that EvalPlus adds."""
+_EVALPLUS_BENCHMARKS = {"humaneval": "humaneval-plus", "mbpp": "mbpp-plus"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,25 @@ class Published:
     @property
     def group(self) -> str:
         """The subset in the words of `metrics.json`: a difficulty, or `all`."""
-        return "all" if self.subset.startswith("test (") else self.subset
+        return "all" if self.subset.startswith("test (") or self.subset == BASE_INPUTS else self.subset
+
+    @property
+    def profile(self) -> str | None:
+        """The comparison profile whose number it is, where the source's grader has one of its own."""
+        if self.system != EVALPLUS:
+            return None
+        return "evalplus-base" if self.subset == BASE_INPUTS else "evalplus"
 
     @property
     def beam_search(self) -> bool:
         """The source decoded by beam search instead of sampling, as its note says."""
         return "beam search" in self.note
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt's format, where the setting names one."""
+        found = re.search(r"\bprompt ([\w-]+)", self.setting)
+        return found[1] if found else None
 
     @property
     def temperature(self) -> float | None:
@@ -110,7 +129,32 @@ TABLES: Mapping[str, PaperTable] = {table.name: table for table in _tables()}
 def published() -> Sequence[Published]:
     """Every number of the file, in its order."""
     text = (files("harness.report") / "published.csv").read_text(encoding="utf-8")
-    return tuple(_row(row) for row in csv.DictReader(text.splitlines()))
+    return (*(_row(row) for row in csv.DictReader(text.splitlines())), *_leaderboard())
+
+
+def _leaderboard() -> Iterator[Published]:
+    """EvalPlus' numbers: pass@1 of one greedy sample."""
+    text = (files("harness.report") / "evalplus.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(text.splitlines()):
+        for name, benchmark in _EVALPLUS_BENCHMARKS.items():
+            for inputs, subset in (("plus", "all"), ("base", BASE_INPUTS)):
+                value = row[f"{name}_{inputs}"]
+                if value:
+                    yield Published(
+                        benchmark=benchmark,
+                        setting=f"greedy, prompt {row['prompt']}",
+                        system=EVALPLUS,
+                        base_model=row["model"],
+                        size=f"{row['size_b']}B" if row["size_b"] else "",
+                        critic_sampling=False,
+                        subset=subset,
+                        metric="pass@1",
+                        value_percent=float(value),
+                        source="EvalPlus leaderboard",
+                        where_in_source=LEADERBOARD,
+                        confidence="the source's own file",
+                        note="",
+                    )
 
 
 def _row(row: Mapping[str, str]) -> Published:

@@ -80,6 +80,9 @@ def scores(runs: Sequence[Run]) -> Table:
 
 def board(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> Table:
     """Published systems and our runs as rows, the papers' columns as columns."""
+    by_profile = {(row.metric, row.group, row.profile) for row in rows}
+    if len(by_profile) > len({(metric, group) for metric, group, _ in by_profile}):
+        return _board_by_profile(rows, runs)
     names = list(dict.fromkeys((row.metric, row.group) for row in rows))
     subsets = _subsets({group for _, group in names} - {"all"}, runs)
     names.sort(key=lambda name: (int(name[0].removeprefix("pass@")), subsets.index(name[1])))
@@ -94,6 +97,23 @@ def board(rows: Sequence[Published], runs: Sequence[Run], profile: str) -> Table
         found.append(own | {_titled(m, g): _score(run.score(profile, g, m)) for m, g in names})
     header = [*head, *(_titled(*name) for name in names)]
     text = ("system", "base model", "critic sampling", "source")
+    return table_of("Published systems and our runs, in %", found, header, text=text, long=("setting",))
+
+
+def _board_by_profile(rows: Sequence[Published], runs: Sequence[Run]) -> Table:
+    """The same for numbers whose source says under which profile each is (EvalPlus: base and plus)."""
+    names = list(dict.fromkeys((row.metric, row.group, row.profile or "") for row in rows))
+    systems: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        cells = systems.setdefault((row.system, row.base_model, row.size, row.source, row.setting), {})
+        cells[f"{row.metric} {row.profile}"] = f"{row.value_percent:.2f}"
+    head = ("system", "base model", "size", "source", "setting")
+    found = [dict(zip(head, key, strict=True)) | cells for key, cells in systems.items()]
+    for run in runs:
+        ours = {f"{m} {profile}": _score(run.score(profile, g, m)) for m, g, profile in names}
+        found.append({"system": run.name, "source": "this run"} | ours)
+    header = [*head, *(f"{metric} {profile}" for metric, _, profile in names)]
+    text = ("system", "base model", "source")
     return table_of("Published systems and our runs, in %", found, header, text=text, long=("setting",))
 
 
@@ -191,7 +211,7 @@ def data_cells(cells: Iterable[Cell], profile: str) -> list[Mapping[str, Any]]:
             "base_model": cell.published.base_model,
             "source": cell.published.source,
             "benchmark": cell.published.benchmark,
-            "profile": profile,
+            "profile": cell.published.profile or profile,
             "subset": cell.published.subset,
             "metric": cell.published.metric,
             "published_percent": cell.published.value_percent,

@@ -25,18 +25,18 @@ from harness.types import (
 )
 
 
-def _says(overrides: Mapping[str, str]) -> Callable[[Job], Outcome]:
+def _says(overrides: Mapping[str, str], profiles: Sequence[str]) -> Callable[[Job], Outcome]:
     """A program says how it ends: `passed`, `wrong_answer`, `runtime_error TypeName`, `lost`, …"""
 
     def grade(job: Job) -> Outcome:
         first = job.code.splitlines()[0]
         word, _, name = overrides.get(first, first).partition(" ")
         if word == "lost":
-            return lost(job)
+            return lost(job, profiles)
         if job.problem.suite.count == 0:
-            return not_run(job)
+            return not_run(job, profiles)
         error = ErrorInfo(name, "", 1) if name else None
-        return replace(outcome_of(job, Status(word), error), cpu_seconds=0.1)
+        return replace(outcome_of(job, Status(word), error, profiles), cpu_seconds=0.1)
 
     return grade
 
@@ -79,11 +79,8 @@ def make_run(tmp_path: Path) -> MakeRun:
         options = {"limits": Limits(), "profiles": {"strict": "1", "apps": "1"}} | changes
         plan = Plan(benchmark=made, programs=ProgramFile(source), **options)
         folder = tmp_path / name
-        evaluate(
-            plan,
-            folder,
-            lambda: nullcontext(FakeGrader(_says(verdicts or {}))),
-        )
+        profiles = tuple(options["profiles"])
+        evaluate(plan, folder, lambda: nullcontext(FakeGrader(_says(verdicts or {}, profiles))))
         return folder
 
     return make

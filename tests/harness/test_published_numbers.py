@@ -9,6 +9,7 @@ from harness.report.against import ComparisonStatus, compare_with_published
 from harness.report.published import TABLES, published
 from harness.run_store.finished_run import load_run
 from harness.types import Limits
+from rltf.cli import main
 
 PASSES = 30
 """In a hundred: RLTF's Table 9 has 30.4 for pass@1."""
@@ -143,7 +144,7 @@ def test_a_system_published_with_two_base_models_has_to_be_told_apart(make_run):
 
 def test_without_a_run_every_number_is_not_run():
     cells = compare_with_published(published(), [], "apps")
-    assert len(cells) == 81
+    assert len(cells) == 81 + 428  # the papers', and EvalPlus' leaderboard
     assert {cell.status for cell in cells} == {ComparisonStatus.NOT_RUN}
 
 
@@ -156,3 +157,50 @@ def test_every_table_of_the_paper_is_found_and_read_as_numbers():
         (80, 71.3, 1.2, 0.95),
     ]
     assert {row.system for row in published() if row.beam_search} == {"supervised only"}
+
+
+# EvalPlus' leaderboard
+
+
+EVALPLUS = {"evalplus": "1", "evalplus-base": "1"}
+
+
+def _plus(make_run, name="run", passes=38, problems=378, split="v0.2.0"):
+    words = ["passed" if number % 100 < passes else "wrong_answer" for number in range(problems)]
+    programs = {f"mbpp-plus/{number}": [word] for number, word in enumerate(words)}
+    return make_run(name, programs, benchmark="mbpp-plus", split=split, profiles=EVALPLUS)
+
+
+def _plus_cells(folder, claim="EvalPlus/CodeT5+-2B"):
+    rows = [row for row in published() if (row.benchmark, row.base_model) == ("mbpp-plus", "CodeT5+-2B")]
+    return compare_with_published(rows, [load_run(f"{claim}={folder}")], "strict")
+
+
+def test_evalplus_numbers_are_compared_under_its_own_profiles(make_run):
+    plus, base = _plus_cells(_plus(make_run))
+    assert (plus.published.profile, plus.published.value_percent) == ("evalplus", 38.1)
+    assert (base.published.profile, base.published.value_percent) == ("evalplus-base", 48.4)
+    assert (plus.status, base.status) == (ComparisonStatus.REPRODUCED, ComparisonStatus.DIFFERS)
+
+
+def test_another_version_of_evalplus_data_is_another_measure(make_run):
+    for cell in _plus_cells(_plus(make_run, problems=399, split="v0.1.0")):
+        assert cell.status is ComparisonStatus.NOT_COMPARABLE
+        assert "other split: v0.1.0" in cell.reasons
+
+
+def test_a_run_on_mbpp_plus_is_held_against_evalplus_and_not_against_mbpp(make_run, capsys):
+    folder = _plus(make_run)
+    assert main(["report", "--against", "published", f"EvalPlus/CodeT5+-2B={folder}"]) == 0
+    text = capsys.readouterr().out
+    assert "pass@1 evalplus-base" in text
+    assert "other benchmark" not in text
+    assert "InCoder" not in text
+
+
+def test_the_leaderboard_has_a_model_a_line_and_plus_never_above_base():
+    rows = [row for row in published() if row.system == "EvalPlus"]
+    assert len({row.base_model for row in rows}) == 125
+    values = {(row.base_model, row.benchmark, row.subset): row.value_percent for row in rows}
+    for (model, benchmark, subset), value in values.items():
+        assert 0 < value <= values[model, benchmark, "base inputs"] <= 100, (model, benchmark, subset)

@@ -217,7 +217,7 @@ def test_a_mistake_is_one_line(runs, capsys, arguments, problem):
 def test_a_benchmark_without_published_numbers_is_named(make_run, capsys):
     run = make_run("r", {"mini/test/1": [P]}, benchmark="mini")
     assert cli.main(["report", str(run), "--against", "published"]) == 2
-    assert "for apps and mbpp, none for mini" in capsys.readouterr().err
+    assert "for apps, humaneval-plus, mbpp, mbpp-plus, none for mini" in capsys.readouterr().err
 
 
 def test_runs_of_one_name_are_told_apart(make_run, capsys):
