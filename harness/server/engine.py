@@ -45,6 +45,9 @@ def _check(suite: TestSuite) -> None:
     Raises:
         Refusal: With status 400, if they can't be prepared.
     """
+    if suite.preamble:
+        # It is run in the process that programs are copied from, those of other clients among them.
+        raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
     try:
         prepare(suite)
     except Exception as error:
