@@ -62,7 +62,7 @@ def _suite(value: Any, entry_point: str | None) -> TestSuite:
 def _of_mapping(value: Mapping[str, Any], entry_point: str | None) -> TestSuite:
     name = value.get("fn_name") or entry_point
     if value.get("type") == "assert":
-        return _asserts(value.get("output") or value["input"])
+        return _asserts(value.get("input") or value["output"])
     if value.get("assert_case"):
         return _asserts(value["assert_case"])
     for inputs, outputs in (("inputs", "outputs"), ("input", "output")):

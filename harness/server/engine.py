@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import Any, TypeVar
 
 from starlette.responses import Response
 
-from harness.errors import InputError
+from harness.errors import HarnessError, InputError
 from harness.integrations.ground_truth import problem_of
 from harness.runner.execution import Execution
 from harness.runner.split_suite import prepare
@@ -45,6 +45,9 @@ def _check(suite: TestSuite) -> None:
     Raises:
         Refusal: With status 400, if they can't be prepared.
     """
+    if suite.preamble:
+        # It is run in the process that programs are copied from, those of other clients among them.
+        raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
     try:
         prepare(suite)
     except Exception as error:
@@ -124,9 +127,11 @@ class Engine:
             raise busy("the queue is full") from None
         except InputError as error:
             raise Refusal(400, str(error)) from None
-        except Exception as error:  # the service has ended; its text is ours
-            self.broken = type(error).__name__
-            raise Refusal(504, f"the grader failed: {self.broken}") from None
+        except Exception as error:
+            name = type(error).__name__
+            if isinstance(error, HarnessError | RuntimeError | CancelledError):  # the service has ended
+                self.broken = name
+            raise Refusal(504, f"the grader failed: {name}") from None
         self._meters.count(answers)
         if any(answer.infrastructure_error is not None for answer in answers):
             raise Refusal(504, "the grader failed; ask again")

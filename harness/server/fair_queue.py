@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from harness.errors import InfrastructureError
+
 _Answer = TypeVar("_Answer")
 Start = Callable[[], "Future[_Answer]"]
 """Hands one program to the service."""
@@ -123,8 +125,8 @@ class FairQueue:
     def _end(self, work: _Work, future: Future[Any]) -> None:
         self.running -= 1
         if not work.answer.done():
-            if future.cancelled():
-                work.answer.cancel()
+            if future.cancelled():  # by the service, which was closed
+                work.answer.set_exception(InfrastructureError("the grading service was closed"))
             elif (error := future.exception()) is not None:
                 work.answer.set_exception(error)
             else:

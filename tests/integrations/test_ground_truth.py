@@ -20,7 +20,7 @@ CALLS = [CallTest([1, "2"], "3"), CallTest([4, [5]], {"a": 1})]
     [
         {"inputs": ["1", "3"], "outputs": ["2", "4"]},
         {"input": ["1", "3"], "output": ["2", "4"]},
-        [{"input": "1", "output": "2"}, {"input": "3", "output": "4", "testtype": "stdin"}],
+        [{"input": "1", "output": "2"}, {"input": "3", "output": "4"}],
         {"test_cases": {"type": "stdin_stdout", "fn_name": None, "input": ["1", "3"], "output": ["2", "4"]}},
         {"kind": "stdin", "tests": [{"input": "1", "output": "2"}, {"input": "3", "output": "4"}]},
     ],

@@ -140,6 +140,7 @@ def test_nothing_asked_is_not_all_right():
     assert not all_right([])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_our_server_is_right_in_every_protocol(url, protocol):
     marks = examine(Server(url, protocol, 60.0), QUICK)

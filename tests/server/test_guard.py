@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import zlib
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -20,8 +20,9 @@ from harness.server.bodies import TooLargeError, inflate
 from harness.server.fair_queue import FairQueue, QueueFullError
 from harness.server.settings import SERVER_LIMITS, Settings, capped
 from harness.service import GradingService
-from harness.types import Limits, Outcome, Status, TestOutcome
+from harness.types import Limits, Outcome, Status, StdinTest, TestKind, TestOutcome, TestSuite
 
+SUITE = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")])
 TESTS = {"kind": "stdin", "tests": [{"input": "", "output": ""}]}
 
 
@@ -296,3 +297,40 @@ def test_limits_of_a_client_are_rounded_up_and_never_above_the_servers():
         1000,
     ]
     assert capped(SERVER_LIMITS, cpu_seconds=None, memory_mib=None) == SERVER_LIMITS
+
+
+def test_one_problem_that_cannot_be_loaded_is_no_failure_of_the_whole():
+    from harness.types import Benchmark, Problem
+
+    def missing():
+        raise KeyError("no tests")
+
+    loads = []
+
+    def once():  # the first look is the server's own
+        loads.append(1)
+        return SUITE if len(loads) == 1 else missing()
+
+    benchmark = Benchmark("x", "test", "1", [Problem("x/1", "", load_suite=once)], "", "")
+    with served(benchmarks=[benchmark]) as client:
+        answer = client.post("/v1/grade", json={"programs": [{"code": "1", "task_id": "x/1"}]})
+        assert answer.status_code == 504
+        assert client.get("/health").status_code == 200
+        assert grade(client).status_code == 200
+
+
+def test_a_service_that_is_closed_is_no_verdict():
+    grader = Held()
+    service = GradingService(runner=grader)
+    app = create_app(service, Settings(hosts=("testserver",)), workers=1)
+    with TestClient(app, raise_server_exceptions=False) as client, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(grade, client, "a")
+        grader.begun.wait()
+        queued = pool.submit(grade, client, "b")
+        while not client.get("/metrics").text.count("rltf_running_programs 2.0"):
+            pass
+        closing = pool.submit(service.close)
+        assert waiting.result().status_code == queued.result().status_code == 504
+        grader.go.set()
+        closing.result()
+        assert client.get("/health").status_code == 503

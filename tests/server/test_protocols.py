@@ -8,7 +8,7 @@ import pytest
 
 STDIN = {"type": "stdin_stdout", "fn_name": None, "input": ["1", "2"], "output": ["2", "3"]}
 CALL = {"type": "function_call", "fn_name": "f", "input": [[1], [2]], "output": [2, 3]}
-ASSERT = {"type": "assert", "fn_name": None, "input": [], "output": ["assert f(1) == 2", "assert f(2) == 3"]}
+ASSERT = {"type": "assert", "fn_name": None, "input": ["assert f(1) == 2", "assert f(2) == 3"], "output": []}
 RIGHT = "def f(x):\n    return x + 1\n\nif __name__ == '__main__':\n    print(f(int(input())))"
 HALF = RIGHT.replace("x + 1", "2")
 FIRST = {"kind": "asserts", "tests": ["assert f(1) == 2", "assert f(2) == 3"]}
@@ -52,7 +52,7 @@ def test_tests_that_are_none_are_refused(client, tests):
     ["assert f(" + "(" * 5000 + "1" + ")" * 5000 + ") == 2", "assert f(1) == " + "-" * 100_000 + "1"],
 )
 def test_tests_that_no_parser_survives_end_no_grader_worker(client, source):
-    assert scalebox(client, RIGHT, ASSERT | {"output": [source]}).status_code in (200, 400)
+    assert scalebox(client, RIGHT, ASSERT | {"input": [source]}).status_code in (200, 400)
     assert scalebox(client, RIGHT, STDIN).json()["accepted"] is True
     assert "\nrltf_grader_failures_total 0.0\n" in client.get("/metrics").text
 
@@ -158,3 +158,14 @@ def test_the_native_calls_page_describes_it(client):
     assert client.get("/v1/ping").json() == "pong"
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/v1/info").json()["profiles"] == ["strict", "apps"]
+
+
+def test_a_clients_preamble_never_reaches_the_process_that_all_programs_are_copied_from(monkeypatch, client):
+    from harness.integrations import ground_truth
+    from harness.types import AssertTest, TestKind, TestSuite
+
+    suite = TestSuite.pack(TestKind.ASSERTS, [AssertTest("assert f(1) == 2")], preamble="import builtins\n")
+    monkeypatch.setattr(ground_truth, "read", lambda *_, **__: suite)
+    answer = client.post("/v1/grade", json={"programs": [RIGHT], "tests": "any"})
+    assert answer.status_code == 400
+    assert "preamble" in answer.json()["detail"]
