@@ -145,17 +145,6 @@ def test_with_adapters_the_reference_is_the_policy_without_them(make, kind):
     assert all("lora_" in name or name.startswith("value.") for name in moved)
 
 
-def test_a_detached_head_leaves_the_policy_alone(make):
-    shared, detached = (
-        make("gpt2", f"value_states={states}", "value_weight=1", out=states, max_steps=4)
-        for states in ("shared", "detached")
-    )
-    for trainer in (shared, detached):
-        trainer.train()
-    ends = tensors(shared), tensors(detached)
-    assert any(not torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
-
-
 def test_truncated_completions_can_be_left_out(make):
     trainer = make("gpt2", "truncated=left_out", max_steps=2)
     trainer.train()
