@@ -1,5 +1,6 @@
 """PPO against the worked numbers of PPOCoder's formulas, by differences, and in training."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -181,3 +182,32 @@ def test_sampling_that_would_make_the_ratio_wrong_is_refused(setting):
 def test_without_a_divergence_no_reference_is_kept():
     assert "scores_reference" in ppo().needs
     assert "scores_reference" not in ppo(PPOOptions(kl_weight=0.0)).needs
+
+
+@pytest.mark.parametrize("states", ["shared", "detached"])
+def test_the_value_loss_trains_the_policys_states_only_where_they_are_shared(states):
+    objective = ppo(PPOOptions(value_states=states))
+    objective.models["value"] = torch.nn.Linear(2, 1)
+    hidden = torch.ones(1, 4, 2, requires_grad=True)
+    batch = replace(batch_of(row(*WHITE), row(1.5, 1.6, 1.7, 1.8)), hidden=hidden)
+    objective.policy_loss(NEW, batch)["value"].backward()
+    assert (hidden.grad is None) == (states == "detached")
+    assert objective.models["value"].weight.grad.abs().max() > 0
+
+
+def test_a_sequence_that_is_left_out_has_no_part_in_the_losses():
+    objective = ppo()
+    log_probs = NEW.repeat(2, 1).requires_grad_()
+    values = NEW_VALUES.repeat(2, 1).requires_grad_()
+    objective._values = lambda batch: values
+    one = batch_of(row(*WHITE), row(1.5, 1.6, 1.7, 1.8))
+    both = replace(
+        one,
+        targets=ALL.repeat(2, 1),
+        old_log_probs=OLD.repeat(2, 1),
+        values={name: torch.tensor([1.0, 0.0]) for name in one.values},
+        weights={name: each.repeat(2, 1) for name, each in one.weights.items()},
+    )
+    sum(objective.policy_loss(log_probs, both).values()).backward()
+    assert log_probs.grad[0].abs().max() > 0
+    assert log_probs.grad[1].tolist() == values.grad[1].tolist() == [0.0] * 4

@@ -1,6 +1,8 @@
 """PPO in the trainer: what is stored with new programs, its log, and resumed runs to the bit."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from transformers import TrainerCallback  # noqa: E402
+
 from benchmarks.mini import load as load_mini  # noqa: E402
 from harness.models.hf.loading import load  # noqa: E402
 from rltf.build import make_trainer, with_adapters  # noqa: E402
 from rltf.options.parse import make_config  # noqa: E402
+from rltf.run import checkpoints  # noqa: E402
 
 BENCHMARK = load_mini(split="train", size=8)
 QUIET = {
@@ -100,6 +105,32 @@ def test_a_resumed_run_has_the_same_weights_head_and_coefficient(make, kind):
     assert straight.objective.divergence != 0
 
 
+class _Kill(TrainerCallback):
+    """Ends the process as `kill -9` does, between two checkpoints."""
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_run_that_was_killed_goes_on_to_the_same_weights(make):
+    settings = ("kl_horizon=50", "learning_rate=1e-2", "sampler=overlapped")
+    child = os.fork()
+    if not child:
+        trainer = make("gpt2", *settings, out="killed")
+        trainer.add_callback(_Kill())
+        trainer.train()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    resumed = make("gpt2", *settings, out="killed")
+    resumed.train(str(checkpoints.newest(Path(resumed.args.output_dir))))
+    straight = make("gpt2", *settings, out="straight")
+    straight.train()
+    ends = tensors(straight), tensors(resumed)
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    assert resumed.objective.state_dict() == straight.objective.state_dict()
+
+
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_with_adapters_the_reference_is_the_policy_without_them(make, kind):
     pytest.importorskip("peft")
@@ -112,17 +143,6 @@ def test_with_adapters_the_reference_is_the_policy_without_them(make, kind):
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved
     assert all("lora_" in name or name.startswith("value.") for name in moved)
-
-
-def test_a_detached_head_leaves_the_policy_alone(make):
-    shared, detached = (
-        make("gpt2", f"value_states={states}", "value_weight=1", out=states, max_steps=4)
-        for states in ("shared", "detached")
-    )
-    for trainer in (shared, detached):
-        trainer.train()
-    ends = tensors(shared), tensors(detached)
-    assert any(not torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
 def test_truncated_completions_can_be_left_out(make):
