@@ -386,5 +386,6 @@ def test_a_file_that_is_not_there_and_a_split_that_does_not_exist_are_refused(tm
     with pytest.raises(InputError, match="no such file"):
         load_benchmark(f"jsonl:{tmp_path}/none.jsonl")
     path = _write(tmp_path / "a.jsonl", {"question": "q", "inputs": ["1"], "outputs": ["1"]})
-    with pytest.raises(InputError, match="no split 'test'"):
-        load_benchmark(f"jsonl:{path}", split="test")
+    with pytest.raises(InputError, match="no split 'dev'; available: all, train, test"):
+        load_benchmark(f"jsonl:{path}", split="dev")
+    assert len(load_benchmark(f"jsonl:{path}", split="train")) == 1
