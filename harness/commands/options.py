@@ -19,7 +19,10 @@ from harness.types import Benchmark, Limits
 if TYPE_CHECKING:
     from harness.runner import Runner
 
-BENCHMARK_HELP = "name of a benchmark (an unknown one lists all), or module:function of your own"
+BENCHMARK_HELP = (
+    "name of a benchmark (an unknown one lists all), jsonl:PATH for a file of rows with tests, or"
+    " module:function of your own"
+)
 
 INCOMPLETE = 3
 """Exit status: the run ended, but the grader or a server failed on some samples, which are in no number."""

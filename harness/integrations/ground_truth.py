@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import InputError
-from harness.integrations.plain_tests import read
+from harness.suites import read
 from harness.types import AssertTest, CallTest, Problem, StdinTest, Test, TestKind, TestSuite
 
 

@@ -23,6 +23,7 @@ from harness.types import Benchmark, Problem, TestSuite
 
 PREFIX = "jsonl:"
 VERSION = "1"
+SPLITS = ("all", "train", "test")
 QUESTIONS = (
     "question",
     "problem",
@@ -67,15 +68,15 @@ def load(path: str, *, split: str = "all", data_dir: str | Path | None = None) -
 
     Args:
         path: A JSON-lines file, gzip if named `.gz`; a relative one may lie in `data_dir`.
-        split: `all`, the only one.
+        split: `all`; `train` and `test` are the same rows, for commands that ask for one by name.
         data_dir: Folder to look in.
 
     Raises:
         InputError: If there is no such split or file.
         DatasetError: If a row is malformed, with its line.
     """
-    if split != "all":
-        raise InputError(f"{PREFIX}{path} has no split {split!r}; available: all")
+    if split not in SPLITS:
+        raise InputError(f"{PREFIX}{path} has no split {split!r}; available: {', '.join(SPLITS)}")
     found = _find(path, data_dir)
     name = _UNSAFE.sub("_", found.name.removesuffix(".gz").removesuffix(".jsonl")) or "rows"
     problems: dict[str, Problem] = {}

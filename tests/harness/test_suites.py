@@ -369,9 +369,23 @@ def test_a_file_with_a_bad_row_is_refused_with_its_line(tmp_path, rows, why):
         load_benchmark(f"jsonl:{path}")
 
 
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_real_rows_of_humaneval_are_read_and_their_solutions_pass(data_dir):
+    path = data_dir / "humaneval" / "HumanEval.jsonl.gz"
+    if not path.exists():
+        pytest.skip("$RLTF_DATA has no HumanEval")
+    benchmark = load_benchmark(f"jsonl:{path}")
+    with Runner(profiles=("strict",)) as runner:
+        jobs = [Job(each.task_id, 0, each.solutions[0], each) for each in benchmark.problems]
+        assert [each.task_id for each in runner.run(jobs) if not each.passed("strict")] == []
+    assert len(benchmark) == 164
+
+
 def test_a_file_that_is_not_there_and_a_split_that_does_not_exist_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_benchmark(f"jsonl:{tmp_path}/none.jsonl")
     path = _write(tmp_path / "a.jsonl", {"question": "q", "inputs": ["1"], "outputs": ["1"]})
-    with pytest.raises(InputError, match="no split 'test'"):
-        load_benchmark(f"jsonl:{path}", split="test")
+    with pytest.raises(InputError, match="no split 'dev'; available: all, train, test"):
+        load_benchmark(f"jsonl:{path}", split="dev")
+    assert len(load_benchmark(f"jsonl:{path}", split="train")) == 1
