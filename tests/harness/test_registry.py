@@ -105,11 +105,7 @@ def test_an_unknown_name_names_all_that_exist(monkeypatch):
     install(monkeypatch, ("toy", "toy_benchmark:load"))
     with pytest.raises(
         InputError,
-<<<<<<< HEAD
-        match=r"unknown benchmark 'mbbp'; available: apps, .*mbpp, .*mbpp-sanitized, mini, mini-intro",
-=======
         match=r"unknown benchmark 'mbbp'; available: apps, .*mbpp-sanitized, mini, mini-introductory,",
->>>>>>> suites
     ):
         load_benchmark("mbbp")
 
