@@ -1,4 +1,4 @@
 """Our verdicts in the trainers that people use: TRL, verl, slime, OpenRLHF, AReaL.
 
-Start at `scoring.py`, which all of them call. None imports its trainer but `trl.TokenFeedbackGRPOTrainer`.
+Start at `scoring.py`, which all of them call. None imports its trainer.
 """
