@@ -19,8 +19,8 @@ from rltf.rewards.terms import GradedProgram
 
 Comments = Literal["python", "c"]
 LONGEST = 10_000
-"""Characters of a program that are compared; a longer one matches nothing. (Python's own tokenizer takes a
-second for a tenth of a megabyte of the worst kind, and four times as long for twice as much.)"""
+"""Characters of a program that are compared; a longer one matches nothing. (Python's own tokenizer takes
+seconds for so many of the worst kind, escaped quotes, and four times as long for twice as many.)"""
 
 _C_COMMENT = re.compile(r"""//[^\n]*|/\*.*?\*/|'(?:\\.|[^\\'])*'|"(?:\\.|[^\\"])*\"""", re.DOTALL)
 

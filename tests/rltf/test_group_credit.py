@@ -279,7 +279,7 @@ def test_options_are_set_by_name_and_held_to_their_bounds():
         ("clip_low=2", "clip_low must be at least 0 and at most 1"),
         ("delta=1", "delta must be above 1"),
         ("scale=some", "scale must be one of group, batch, none"),
-        ("baseline=greedy", "baseline is an option of --method rltf; leave it out"),
+        ("baseline=greedy", "baseline is an option of --method rltf or coderl; leave it out"),
         ("kl_in=loss", "kl_in is an option of --method rloo; leave it out"),
         ("clip_hihg=1", "did you mean clip_high"),
     ):
