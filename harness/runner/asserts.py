@@ -41,11 +41,12 @@ def split(source: str, brought: Collection[str] = ()) -> Split | None:
     """
     try:
         (statement,) = ast.parse(source.strip()).body
-    except (SyntaxError, ValueError):
+        return _split(statement.test, brought) if isinstance(statement, ast.Assert) else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deep to be read
         return None
-    if not isinstance(statement, ast.Assert):
-        return None
-    test = statement.test
+
+
+def _split(test: ast.expr, brought: Collection[str]) -> Split | None:
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         return _split_comparison(test, brought)
     negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)

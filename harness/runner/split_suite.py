@@ -136,6 +136,14 @@ def _imported(*sources: str) -> WarmImports:
     return WarmImports.STDLIB if any("import" in source for source in sources) else WarmImports.NONE
 
 
+def _input_bytes(text: str) -> bytes:
+    """UTF-8; what was read from bytes that are none goes back to those, other lone surrogates to their code."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
+
+
 def prepare(suite: TestSuite) -> PreparedSuite:
     """Unpack and split a suite."""
     brought = WarmImports.STDLIB if suite.preamble else WarmImports.NONE
@@ -151,7 +159,7 @@ def prepare(suite: TestSuite) -> PreparedSuite:
         expected = [test.output for test in cases]
         return PreparedSuite(
             suite.digest, suite.kind, payload,
-            [test.input.encode(errors="surrogateescape") for test in cases],
+            [_input_bytes(test.input) for test in cases],
             _checked(cases, check) or expected, imports=brought, preamble=suite.preamble,
             reals=RealPositions() if suite.exact_text else real_positions(expected),
         )  # fmt: skip

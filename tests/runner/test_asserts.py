@@ -5,6 +5,8 @@ import pytest
 
 from harness.compare import Opaque
 from harness.runner.asserts import names_defined, split
+from harness.runner.split_suite import prepare
+from harness.types import AssertTest, TestKind, TestSuite
 
 
 @pytest.mark.parametrize(
@@ -128,3 +130,20 @@ def test_nearly_all_asserts_of_mbpp_are_split(data_dir):
     whole = [source for source in sources if split(source) is None]
     assert len(sources) > 2900
     assert len(whole) <= 5, whole
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"assert {'(' * 3000}f(1){')' * 3000} == 1",
+        f"assert f({'-' * 5000}1) == 1",
+        f"assert f(1){'[0]' * 3000} == 1",
+        f"assert f(1){'.x' * 3000}",
+        f"assert not {'not ' * 2000}f(1)",
+        f"assert f(1) == {'[' * 2000}{']' * 2000}",
+    ],
+    ids=["brackets", "signs", "indices", "attributes", "negations", "lists"],
+)
+def test_an_assert_that_is_nested_too_deep_to_be_read_is_no_error_of_the_grader(source):
+    prepared = prepare(TestSuite.pack(TestKind.ASSERTS, [AssertTest(source)]))
+    assert len(prepared.expected) == 1

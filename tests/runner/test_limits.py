@@ -394,3 +394,10 @@ def test_any_returned_value_has_a_verdict(grader, name):
     grader.still_sane()
     suite = TestSuite.pack(TestKind.ASSERTS, [AssertTest("assert f(0) == 12345")])
     assert grader.run(code, suite).tests[0].statuses["strict"] in expected
+
+
+def test_input_with_a_lone_surrogate_reaches_the_program_and_costs_no_worker(grader):
+    code = "import sys\nprint(sys.stdin.buffer.read().hex())"
+    outcome = grader.script(code, ("\ud800x", "eda08078"), ("\udcff", "ff"))
+    assert outcome.verdicts["strict"] == "passed"
+    grader.still_sane()
