@@ -137,7 +137,7 @@ def _imported(*sources: str) -> WarmImports:
 
 
 def _input_bytes(text: str) -> bytes:
-    """UTF-8; what was read from bytes that are none goes back to those, other lone surrogates to their code."""
+    """UTF-8; what was read from bytes that are none goes back to those, other lone surrogates to codes."""
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
