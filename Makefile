@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak parity gold honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak parity gold honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -85,6 +85,9 @@ load: env  ## compare verdicts on an idle and on an overloaded machine
 
 kills: env  ## end or stop processes at random moments, run again, and compare
 	@$(BIN)/python studies/kills.py $(ARGS)
+
+real-model: env  ## evaluate a real model, MODEL=FILE.gguf, with no option but the benchmark; reads MBPP from RLTF_DATA
+	@$(BIN)/python studies/real_model.py $(MODEL) $(ARGS)
 
 service: env  ## measure the rate of GradingService with 64 callers beside the runner's own
 	@$(BIN)/python studies/service.py $(ARGS)
