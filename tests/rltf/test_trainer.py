@@ -550,7 +550,7 @@ def test_an_error_of_the_sampler_that_a_checkpoint_waits_for_is_the_samplers(mak
     def fails(self):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr(type(trainer._source), "settle", fails)
+    monkeypatch.setattr(type(trainer._source), "wait_idle", fails)
     with pytest.raises(RuntimeError, match="CUDA error"):
         trainer.train()
 

@@ -125,10 +125,12 @@ def test_an_adapter_changes_what_is_written(tiny_checkpoint, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_missing_peft_is_said(tiny_checkpoint, monkeypatch):
+def test_a_missing_peft_is_said(tiny_checkpoint, monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
+    # A folder: a name is looked for on the hub first, for most of a minute where there is none.
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     with pytest.raises(InputError, match="pip install peft"):
-        load(str(tiny_checkpoint("gpt2")), adapter="somewhere")
+        load(str(tiny_checkpoint("gpt2")), adapter=str(tmp_path))
 
 
 def test_a_checkpoint_that_asks_for_tuples_samples_as_one_that_does_not(tiny_checkpoint, tmp_path):
