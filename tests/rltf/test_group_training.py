@@ -277,8 +277,9 @@ def command_of(out, model, method):
     ]  # fmt: skip
 
 
+# The two others are grpo's class with other defaults, and all five are resumed in a process below.
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [each for each in METHODS if each not in ("dr_grpo", "gspo")])
 def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(method, tiny_checkpoint, tmp_path):
     model = tiny_checkpoint("gpt2")
     started = [sys.executable, "-m", "rltf"]
