@@ -48,7 +48,7 @@ def page(run: Path, command: list[str]) -> str:
     """The run's report, and before it what was asked."""
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     own = (run / "report.md").read_text(encoding="utf-8").replace(str(run), "RUN")
-    _, _, body = own.partition("\n")
+    _, _, body = own.replace(os.environ["RLTF_DATA"].rstrip("/"), "$RLTF_DATA").partition("\n")
     asked = manifest["generation"]
     return "\n".join(
         [
