@@ -18,6 +18,11 @@ from harness.errors import InputError
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def user_cache() -> Path:
+    """Where this program keeps what can be made again: `rltf` in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "rltf")
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn a failure to write `path` (disk full, no permission) into one line for the user."""

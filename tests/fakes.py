@@ -25,7 +25,6 @@ from harness.types import (
 PROFILES = ("strict", "apps")
 ONE_TEST = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")])
 NO_TESTS = TestSuite.pack(TestKind.STDIN, [])
-QUESTION = Problem("made/0", "Question 0?", lambda: ONE_TEST)
 
 
 def outcome_of(

@@ -6,7 +6,6 @@ Covers: adding them to a parser, and what they mean. Importing this costs nothin
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -14,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.files import user_cache
 from harness.types import Benchmark, Limits
 
 if TYPE_CHECKING:
@@ -170,8 +170,7 @@ def cache_of(args: argparse.Namespace) -> Path | None:
     """Folder of what earlier runs found out; `None` if it is not to be used."""
     if args.no_cache:
         return None
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return args.cache or Path(base, "rltf")
+    return args.cache or user_cache()
 
 
 def positive_int(text: str) -> int:

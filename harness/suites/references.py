@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any
 
 from harness.compare import Opaque
 from harness.errors import InfrastructureError
-from harness.files import replace_file
+from harness.files import replace_file, user_cache
 from harness.runner.sandbox.values import decode, encode
 from harness.types import Job, Limits, Problem, TestKind, TestSuite, ValueTest
 
@@ -92,7 +91,7 @@ def reference_outputs(
     """
     if not any(each.expressions for each in references):
         return {each.task_id: [] for each in references}
-    path = (folder or _default_folder()) / f"{name}-{_digest(dataset_hash, references)}.json.gz"
+    path = (folder or user_cache() / "references") / f"{name}-{_digest(dataset_hash, references)}.json.gz"
     kept = _read(path, references)
     if kept is not None:
         return kept
@@ -105,11 +104,6 @@ def reference_outputs(
     packed = gzip.compress(json.dumps(rows).encode(), mtime=0)
     replace_file(path, lambda stream: stream.write(packed))
     return found
-
-
-def _default_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base, "rltf", "references")
 
 
 def _digest(dataset_hash: str, references: Sequence[Reference]) -> str:

@@ -15,7 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from rltf.critic.model import Critic, LabelledProgram
 from rltf.critic.values import class_loss
-from rltf.rollout.shuffle import shuffled
+from rltf.rollout.shuffle import batches_by_length, shuffled
 
 WEIGHT_DECAY = 0.05
 """CodeRL's scripts/train_critic.sh."""
@@ -62,11 +62,9 @@ def fit(
 
 def judged(critic: Critic, programs: Sequence[LabelledProgram]) -> tuple[list[tuple[float, ...]], list[int]]:
     """`Critic.judge` of any number of programs, those of like length together; in the order given."""
-    by_length = sorted(range(len(programs)), key=lambda i: len(programs[i].program))
     values: list[tuple[float, ...]] = [()] * len(programs)
     predicted = [0] * len(programs)
-    for first in range(0, len(by_length), _JUDGED_AT_ONCE):
-        places = by_length[first : first + _JUDGED_AT_ONCE]
+    for places in batches_by_length([len(each.program) for each in programs], _JUDGED_AT_ONCE):
         found = critic.judge([programs[i] for i in places])
         for place, row, guess in zip(places, *found, strict=True):
             values[place], predicted[place] = row, guess

@@ -20,6 +20,7 @@ from harness.models.hf.stopping import StopCriteria
 from harness.models.prompt_encoder import ContextWindow, PromptEncoder
 from harness.prompts import Prompt
 from rltf.objectives.losses import IGNORE
+from rltf.objectives.second_models import pad_id_of
 from rltf.rollout.records import Credit, Rollout, is_masked
 
 REMEMBERED = 8192
@@ -74,8 +75,7 @@ class Tokens:
     @property
     def pad_id(self) -> int:
         """Fills up batches; never attended to, and no target."""
-        pad = self._tokenizer.pad_token_id
-        return int(self._tokenizer.eos_token_id if pad is None else pad)
+        return pad_id_of(self._tokenizer)
 
     @property
     def end_id(self) -> int:

@@ -8,13 +8,14 @@ Does not cover: how rollouts are made (`rltf.rollout`), or a step of training (`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from harness.errors import InputError
 from rltf.rewards.rltf import Reduction
-from rltf.rewards.terms import make_terms
-from rltf.rollout.records import Credit, Group
+from rltf.rewards.terms import TermValue, make_terms
+from rltf.rollout.records import Credit, Group, Rollout, TokenCredit
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -187,6 +188,23 @@ class Objective:
         """
         raise NotImplementedError(f"{type(self).__name__} needs scores and gives none")
 
+    def term_credit(self, rollout: Rollout, values: Mapping[str, TermValue]) -> Credit:
+        """The chosen terms, each by itself, for all of a rollout's tokens or for those that it names."""
+        return {
+            name: TokenCredit(found.value, None if found.spans is None else rollout.tokens_of(found.spans))
+            for name, found in values.items()
+        }
+
+    def refuse_terms(self, names: Collection[str], method: str) -> None:
+        """Hold that no chosen term has the name of one that the method has itself.
+
+        Raises:
+            InputError: If one does.
+        """
+        for each in self.terms:
+            if each.name in names:
+                raise InputError(f"terms: method {method} has a {each.name} term of its own; leave it out")
+
     # --- loss ------------------------------------------------------------------------------------
 
     def prepare_step(self, batches: Sequence[Mapping[str, Any]]) -> None:
@@ -237,6 +255,12 @@ class Objective:
         """
         raise NotImplementedError(f"{type(self).__name__} needs rollouts and has no loss for them")
 
+    def term_losses(self, log_probs: Tensor, batch: RolloutBatch) -> dict[str, Tensor]:
+        """-credit * log p of each chosen term, where `term_credit` gave it one."""
+        return {
+            each.name: -(batch.credit(each.name) * log_probs).sum() / batch.normalizer for each in self.terms
+        }
+
     # --- checkpoints -----------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -245,3 +269,17 @@ class Objective:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become the objective whose `state_dict` this is."""
+
+
+def check_own_probabilities(method: str, training: TrainingOptions) -> None:
+    """Hold that programs are sampled from the distribution that a ratio of probabilities is of.
+
+    Raises:
+        InputError: If top-p, top-k or the temperature make another of it.
+    """
+    if training.top_p != 1 or training.top_k != 0 or set(training.temperatures) != {1.0}:
+        raise InputError(
+            f"the ratio of {method} is of the model's own probabilities, which are those of sampling only"
+            f" with top_p=1 top_k=0 temperatures=1 (they are {training.top_p:g}, {training.top_k},"
+            f" {','.join(f'{each:g}' for each in training.temperatures)})"
+        )

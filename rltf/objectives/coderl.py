@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.errors import InputError
 from rltf.objectives.base import GREEDY, Objective, RolloutBatch, TrainingOptions
 from rltf.objectives.token_critic import CRITIC, TokenCritic
 from rltf.rewards.critic_options import CriticOptions, Kind
@@ -59,9 +58,7 @@ class CodeRL(Objective):
             InputError: If a chosen term has a name that is taken.
         """
         super().__init__(options, training)
-        for each in self.terms:
-            if each.name in (_POLICY, CRITIC):
-                raise InputError(f"terms: method coderl has a {each.name} term of its own; leave it out")
+        self.refuse_terms((_POLICY, CRITIC), "coderl")
         self.critic = TokenCritic(options, self)
         self.baselines: dict[str, float] = {}
         """By problem: the reward of its newest greedy program."""
@@ -89,12 +86,7 @@ class CodeRL(Objective):
             {
                 _POLICY: TokenCredit(self._reward(rollout.feedback) - baseline, self.critic.weights(rollout)),
                 **self.critic.credit(rollout),
-                **{
-                    name: TokenCredit(
-                        found.value, None if found.spans is None else rollout.tokens_of(found.spans)
-                    )
-                    for name, found in values.items()
-                },
+                **self.term_credit(rollout, values),
             }
             for rollout, values in zip(group.rollouts, group.values_of(self.terms), strict=True)
         ]
@@ -133,9 +125,7 @@ class CodeRL(Objective):
         values, own = self.critic.in_loss(batch)
         returns = batch.credit(_POLICY) if values is None else batch.credit(_POLICY) * values
         terms = {_POLICY: -(returns * log_probs).sum() / batch.normalizer, **own}
-        for each in self.terms:
-            terms[each.name] = -(batch.credit(each.name) * log_probs).sum() / batch.normalizer
-        return terms
+        return terms | self.term_losses(log_probs, batch)
 
     # --- checkpoints -----------------------------------------------------------------------------
 

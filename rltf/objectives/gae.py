@@ -1,9 +1,10 @@
-"""What PPO computes from tensors: rewards with a KL penalty, advantages, whitening, both clipped losses.
+"""What PPO computes from tensors: rewards with a KL penalty, advantages, whitening, the value loss.
 
 Pure functions; B sequences, T positions, `targets` `[B, T]` bool: tokens of the completions, side by side in
 each row. Everything is 0 where there is no target. Sources: PPO (arXiv:1707.06347), GAE (arXiv:1506.02438),
 the adaptive coefficient (arXiv:1909.08593, section 2.2) and their use in PPOCoder (arXiv:2301.13816).
-Does not cover: where the numbers come from, or what the losses are divided by (`rltf.objectives.ppo`).
+Does not cover: where the numbers come from, the clipped ratio (`rltf.objectives.surrogate`), or what losses
+are divided by (`rltf.objectives.ppo`).
 """
 
 from __future__ import annotations
@@ -66,11 +67,6 @@ def whitened(values: Tensor, targets: Tensor, over: Whitening = "step") -> Tenso
     variance = centred.square().sum(axes, keepdim=True) / (count - 1).clamp(min=1)
     found: Tensor = centred * (variance + _SMALLEST_VARIANCE).rsqrt()
     return found
-
-
-def clipped_gain(ratio: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """`[B, T]`: the lesser of ratio times advantage, with and without the ratio held near 1."""
-    return (ratio * advantage).minimum(ratio.clamp(1 - clip, 1 + clip) * advantage)
 
 
 def clipped_value_error(values: Tensor, old: Tensor, returns: Tensor, clip: float) -> Tensor:

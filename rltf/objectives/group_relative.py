@@ -31,7 +31,13 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import InputError
 from rltf.bounds import option
 from rltf.objectives.advantages import is_degenerate
-from rltf.objectives.base import REFERENCE, Objective, RolloutBatch, TrainingOptions
+from rltf.objectives.base import (
+    REFERENCE,
+    Objective,
+    RolloutBatch,
+    TrainingOptions,
+    check_own_probabilities,
+)
 from rltf.objectives.surrogate import (
     Aggregation,
     Estimator,
@@ -42,7 +48,7 @@ from rltf.objectives.surrogate import (
     log_ratio,
 )
 from rltf.rewards.rltf import Reduction
-from rltf.rewards.terms import TermValue, make_terms
+from rltf.rewards.terms import TermValue, make_terms, names_with_spans, whole_value
 from rltf.rollout.records import MASKED, Credit, Group, Rollout, TokenCredit
 
 if TYPE_CHECKING:
@@ -97,12 +103,7 @@ class GroupRelative(Objective):
         name = type(self).__name__
         if training.samples_per_problem < 2:
             raise InputError(f"{name} needs samples_per_problem of at least 2: advantages are within a group")
-        if training.top_p != 1 or training.top_k != 0 or set(training.temperatures) != {1.0}:
-            raise InputError(
-                f"the ratio of {name} is of the model's own probabilities, which are those of sampling only"
-                f" with top_p=1 top_k=0 temperatures=1 (they are {training.top_p:g}, {training.top_k},"
-                f" {','.join(f'{each:g}' for each in training.temperatures)})"
-            )
+        check_own_probabilities(name, training)
         if options.delta is not None and options.delta < 1 + options.clip_high:
             raise InputError(
                 f"delta must be at least 1 + clip_high ({1 + options.clip_high:g}), got {options.delta:g},"
@@ -155,14 +156,11 @@ class GroupRelative(Objective):
         }
 
     def _rewards_of(self, group: Group) -> list[float]:
-        return [
-            sum(each.value for each in row.values() if each.spans is None)
-            for row in group.values_of(self.terms)
-        ]
+        return [whole_value(row) for row in group.values_of(self.terms)]
 
     def _credit(self, group: Group, advantages: Sequence[float]) -> list[Credit]:
         values = group.values_of(self.terms)
-        spans = sorted({name for row in values for name, each in row.items() if each.spans is not None})
+        spans = names_with_spans(values)
         return [
             {name: TokenCredit(0.0, MASKED) for name in (_ADVANTAGE, *spans)}
             if self.is_masked(rollout)

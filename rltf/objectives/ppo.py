@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.errors import InputError
 from rltf.bounds import option
 from rltf.objectives import gae
 from rltf.objectives.base import (
@@ -28,9 +27,11 @@ from rltf.objectives.base import (
     Objective,
     RolloutBatch,
     TrainingOptions,
+    check_own_probabilities,
 )
+from rltf.objectives.surrogate import aggregated, clipped_gain
 from rltf.rewards.rltf import Reduction
-from rltf.rewards.terms import TermValue, make_terms
+from rltf.rewards.terms import TermValue, make_terms, names_with_spans, whole_value
 from rltf.rollout.records import Credit, Group, Rollout, TokenCredit
 
 if TYPE_CHECKING:
@@ -89,12 +90,7 @@ class PPO(Objective):
         """Adapts."""
         self.divergence = 0.0
         """Of the newest programs from the start: the mean of their sums over tokens, in nats."""
-        if training.top_p != 1 or training.top_k != 0 or set(training.temperatures) != {1.0}:
-            raise InputError(
-                "the ratio of ppo is of the model's own probabilities, which are those of sampling only with"
-                f" top_p=1 top_k=0 temperatures=1 (they are {training.top_p:g}, {training.top_k},"
-                f" {','.join(f'{each:g}' for each in training.temperatures)})"
-            )
+        check_own_probabilities("ppo", training)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -116,14 +112,13 @@ class PPO(Objective):
     def credit(self, group: Group) -> list[Credit]:
         """The reward of the whole, places for what `score` finds, and the terms that name lines."""
         values = group.values_of(self.terms)
-        spread = sorted({name for row in values for name, each in row.items() if each.spans is not None})
+        spread = names_with_spans(values)
         return [self._credit(*each, spread) for each in zip(group.rollouts, values, strict=True)]
 
     def _credit(self, rollout: Rollout, values: Mapping[str, TermValue], spread: Sequence[str]) -> Credit:
         learned = float(not (rollout.truncated and self.options.truncated == "left_out"))
-        reward = sum(each.value for each in values.values() if each.spans is None)
         return {
-            _REWARD: TokenCredit(learned * reward),
+            _REWARD: TokenCredit(learned * whole_value(values)),
             # Values of 1, so that a program of reward 0 is not taken for one of which nothing can be learned.
             **{name: TokenCredit(learned) for name in _SCORES},
             **{
@@ -195,7 +190,7 @@ class PPO(Objective):
         more = sum(batch.credit(name) for name in batch.values if name not in {_REWARD, *_SCORES})
         advantage = scores[_ADVANTAGE] + more
         ratio = (log_probs - batch.old_log_probs).exp()
-        gain = gae.clipped_gain(ratio, advantage, options.clip)
+        gain = clipped_gain(ratio, advantage, low=options.clip, high=options.clip)
         values = self._values(batch)
         error = gae.clipped_value_error(values, scores[_OLD_VALUE], scores[_RETURN], options.value_clip)
         self._note(batch, ratio=ratio, clipped=(gain < ratio * advantage).float(), value=values)
@@ -213,11 +208,13 @@ class PPO(Objective):
         batch.notes["kl_weight"] = batch.old_log_probs.new_tensor(self.beta)
 
     def _aggregated(self, values: Tensor, batch: RolloutBatch) -> Tensor:
-        """`[B, T]` to a scalar, this micro-batch's part of the step's."""
-        values = values * batch.targets
-        if self.options.aggregation == "sequence_mean":
-            values = values / batch.targets.sum(dim=1, keepdim=True).clamp(min=1)
-        return values.sum() / batch.normalizer
+        return aggregated(
+            values,
+            batch.targets,
+            how=self.options.aggregation,
+            normalizer=batch.normalizer,
+            max_tokens=self.training.max_new_tokens,
+        )
 
     # --- checkpoints -----------------------------------------------------------------------------
 

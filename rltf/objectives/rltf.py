@@ -50,9 +50,7 @@ class RLTF(Objective):
             raise InputError(
                 "baseline=group_mean needs samples_per_problem of at least 2: one is its own mean"
             )
-        for each in self.terms:
-            if each.name in _OWN:
-                raise InputError(f"terms: method rltf has a {each.name} term of its own; leave it out")
+        self.refuse_terms(_OWN, "rltf")
         self.baselines: dict[str, Feedback] = {}
         """By problem: its best program so far, or its newest greedy one, as the baseline has it."""
         self.critic = TokenCritic(options, self)
@@ -84,12 +82,7 @@ class RLTF(Objective):
                     self.critic.weights(rollout),
                 ),
                 **self.critic.credit(rollout),
-                **{
-                    name: TokenCredit(
-                        found.value, None if found.spans is None else rollout.tokens_of(found.spans)
-                    )
-                    for name, found in values.items()
-                },
+                **self.term_credit(rollout, values),
             }
             for rollout, values in zip(group.rollouts, group.values_of(self.terms), strict=True)
         ]
@@ -139,9 +132,7 @@ class RLTF(Objective):
             token_weights=batch.weights.get("coarse") if values is None else values,
             fine_order=self.options.critic_fine_order,
         )
-        for each in self.terms:
-            terms[each.name] = -(batch.credit(each.name) * log_probs).sum() / batch.normalizer
-        return terms
+        return terms | self.term_losses(log_probs, batch)
 
     # --- checkpoints -----------------------------------------------------------------------------
 

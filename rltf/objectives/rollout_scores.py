@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rltf.objectives.second_models import ReferencePolicy
+from rltf.objectives.second_models import ReferencePolicy, pad_id_of
 from rltf.objectives.surrogate import Estimator, divergence
 from rltf.rollout.records import Rollout
+from rltf.rollout.shuffle import batches_by_length
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,20 +29,16 @@ class ReferenceScores:
             batch_size: Rollouts in a forward pass.
         """
         self._reference = ReferencePolicy(model)
-        pad = tokenizer.pad_token_id
-        self._pad_id = int(tokenizer.eos_token_id if pad is None else pad)
+        self._pad_id = pad_id_of(tokenizer)
         self._batch_size = batch_size
 
     def divergences(self, rollouts: Sequence[Rollout], estimator: Estimator) -> list[float]:
         """Of each rollout, between the policy that wrote it and the start; summed over tokens, in nats."""
         import torch  # noqa: PLC0415 - importing an objective costs nothing
 
-        order = sorted(
-            range(len(rollouts)), key=lambda i: len(rollouts[i].prompt_ids + rollouts[i].token_ids)
-        )
+        lengths = [len(each.prompt_ids) + len(each.token_ids) for each in rollouts]
         found = [0.0] * len(rollouts)
-        for first in range(0, len(order), self._batch_size):
-            places = order[first : first + self._batch_size]
+        for places in batches_by_length(lengths, self._batch_size):
             for place, row in zip(places, self._log_probs([rollouts[i] for i in places]), strict=True):
                 old = torch.tensor(rollouts[place].log_probs, dtype=torch.float32)
                 new = row[: len(old)].to("cpu", torch.float32)

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 _FOLDER = "objective"
 
 
+def pad_id_of(tokenizer: Any) -> int:
+    """What fills up rows: the padding token, or where there is none the end token."""
+    pad = tokenizer.pad_token_id
+    return int(tokenizer.eos_token_id if pad is None else pad)
+
+
 class ReferencePolicy:
     """The policy as it was when training began.
 

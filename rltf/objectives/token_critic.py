@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.errors import InputError
 from rltf.critic.classes import ORDER, class_of, names_of
 from rltf.objectives.base import HIDDEN, Example, Objective, RolloutBatch
+from rltf.objectives.second_models import pad_id_of
 from rltf.rewards.critic_options import CriticOptions
 from rltf.rollout.records import Credit, Group, Rollout, TokenCredit
 
@@ -80,8 +81,7 @@ class TokenCritic:
         from rltf.critic.files import load_critic, load_start  # noqa: PLC0415 - imports torch
         from rltf.critic.model import Critic  # noqa: PLC0415 - the same
 
-        name, pad = self._options.critic_model, tokenizer.pad_token_id
-        pad = int(tokenizer.eos_token_id if pad is None else pad)
+        name, pad = self._options.critic_model, pad_id_of(tokenizer)
         if name is not None and (found := load_critic(name, tokenizer, pad_id=pad, device=model.device)):
             self._trained = True
             return found

@@ -11,34 +11,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from rltf.bounds import option
-from rltf.rewards.code_tree import check_installed, compared_texts, parse
+from rltf.rewards.code_tree import CodeMatch, parse
 from rltf.rewards.terms import GradedProgram, TermValue
 
 
 @dataclass(frozen=True, slots=True)
-class AstMatch:
+class AstMatch(CodeMatch):
     """The share of a solution's sub-trees that the program has, 0 to 1; 0 without a solution."""
-
-    references: int = option(1, at_least=1)
-    """The first so many of the problem's solutions, of which the best match counts (PPOCoder: 1)."""
-    comments: Literal["python", "c"] = option("python", choices=("python", "c"))
-    """What is taken out before: comments and docstrings, or what would be comments in Java (PPOCoder's code:
-    everything behind `//`)."""
-
-    def __post_init__(self) -> None:
-        """
-        Raises:
-            InputError: If tree-sitter is not installed.
-        """
-        check_installed()
 
     def __call__(self, program: GradedProgram) -> TermValue:
         """The best match."""
-        code, references = compared_texts(program, self.references, self.comments)
-        return TermValue(max((ast_match(each, code) for each in references), default=0.0))
+        return self.best(program, ast_match)
 
 
 def ast_match(reference: str, code: str) -> float:

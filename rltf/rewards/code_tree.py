@@ -10,12 +10,15 @@ from __future__ import annotations
 import io
 import re
 import tokenize
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal
 
 from harness.errors import InputError
-from rltf.rewards.terms import GradedProgram
+from rltf.bounds import option
+from rltf.rewards.terms import GradedProgram, TermValue
 
 Comments = Literal["python", "c"]
 LONGEST = 10_000
@@ -53,6 +56,29 @@ def check_installed() -> None:
         InputError: As `parse`.
     """
     _parser()
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMatch:
+    """What the terms that match a program with the problem's solutions have in common."""
+
+    references: int = option(1, at_least=1)
+    """The first so many of the problem's solutions, of which the best match counts (PPOCoder: 1)."""
+    comments: Literal["python", "c"] = option("python", choices=("python", "c"))
+    """What is taken out before: comments and docstrings, or what would be comments in Java (PPOCoder's code:
+    everything behind `//`)."""
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            InputError: If tree-sitter is not installed.
+        """
+        check_installed()
+
+    def best(self, program: GradedProgram, match: Callable[[str, str], float]) -> TermValue:
+        """The best of `match(solution, program)`; 0 without a solution."""
+        code, references = compared_texts(program, self.references, self.comments)
+        return TermValue(max((match(each, code) for each in references), default=0.0))
 
 
 def compared_texts(program: GradedProgram, references: int, comments: Comments) -> tuple[str, list[str]]:

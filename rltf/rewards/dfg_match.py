@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from rltf.bounds import option
-from rltf.rewards.code_tree import check_installed, compared_texts, parse
+from rltf.rewards.code_tree import CodeMatch, parse
 from rltf.rewards.data_flow import Edge, Flow, TooComplexError
 from rltf.rewards.terms import GradedProgram, TermValue
 
@@ -24,29 +24,15 @@ NormalisedEdge = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class DfgMatch:
+class DfgMatch(CodeMatch):
     """The share of a solution's data-flow edges that the program has, 0 to 1; 0 without a solution."""
 
-    references: int = option(1, at_least=1)
-    """The first so many of the problem's solutions, of which the best match counts (PPOCoder: 1)."""
-    comments: Literal["python", "c"] = option("python", choices=("python", "c"))
-    """As of `ast`."""
     without_edges: Literal["zero", "one"] = option("zero", choices=("zero", "one"))
     """What a solution without edges, like `print(1)`, gives every program (CodeBLEU: zero)."""
 
-    def __post_init__(self) -> None:
-        """
-        Raises:
-            InputError: If tree-sitter is not installed.
-        """
-        check_installed()
-
     def __call__(self, program: GradedProgram) -> TermValue:
         """The best match."""
-        code, references = compared_texts(program, self.references, self.comments)
-        empty = float(self.without_edges == "one")
-        matches = (dfg_match(each, code, without_edges=empty) for each in references)
-        return TermValue(max(matches, default=0.0))
+        return self.best(program, partial(dfg_match, without_edges=float(self.without_edges == "one")))
 
 
 def dfg_match(reference: str, code: str, *, without_edges: float = 0.0) -> float:

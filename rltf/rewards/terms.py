@@ -55,6 +55,16 @@ class TermValue:
     completion."""
 
 
+def whole_value(values: Mapping[str, TermValue]) -> float:
+    """The sum of those that are for all of a completion."""
+    return sum(each.value for each in values.values() if each.spans is None)
+
+
+def names_with_spans(rows: Iterable[Mapping[str, TermValue]]) -> list[str]:
+    """Names of the terms that are for some characters only, in at least one of the programs."""
+    return sorted({name for row in rows for name, each in row.items() if each.spans is not None})
+
+
 class RewardTerm(Protocol):
     """What an instance of a term's class is."""
 

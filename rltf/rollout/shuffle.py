@@ -1,7 +1,8 @@
-"""Random orders as functions of a text: a checkpoint then holds a count instead of a generator's state."""
+"""Orders: random ones as functions of a text (a checkpoint then holds a count, no state), and by length."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from random import Random
 
 
@@ -10,3 +11,10 @@ def shuffled(size: int, key: str) -> list[int]:
     order = list(range(size))
     Random(key).shuffle(order)  # noqa: S311 - no secret
     return order
+
+
+def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Places of `lengths`, up to `size` at a time, short ones first: like lengths need little padding."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for first in range(0, len(order), size):
+        yield order[first : first + size]

@@ -1,7 +1,6 @@
 """CodeRL's objective and its critic on tiny models: what the critic reads, its training, resumed runs."""
 
 import copy
-import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +11,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from trainers import WITHOUT_DROPOUT, build_trainer, rows_of, tensors  # noqa: E402
+
 from benchmarks.mini import load as load_mini  # noqa: E402
 from harness.errors import InputError  # noqa: E402
 from harness.models.hf.loading import load  # noqa: E402
-from rltf.build import make_trainer, with_adapters  # noqa: E402
 from rltf.critic.files import load_critic, save_critic  # noqa: E402
 from rltf.critic.fitting import fit, judged  # noqa: E402
 from rltf.critic.model import Critic, LabelledProgram, Reading  # noqa: E402
@@ -23,11 +23,6 @@ from rltf.options.parse import make_config  # noqa: E402
 from rltf.rewards.critic_options import CriticOptions  # noqa: E402
 
 BENCHMARK = load_mini(split="train", size=8)
-QUIET = {
-    "gpt2": {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0},
-    "t5": {"dropout_rate": 0.0},
-    "llama": {},
-}
 READING = Reading(classes=4, pooling="targets", after=False, scaled=True, width=12)
 PROGRAMS = [
     LabelledProgram((5, 6, 7), (8, 9, 10, 11), 1),
@@ -41,7 +36,7 @@ def critic_of(tiny_checkpoint):
     """`critic_of(kind, **reading)` gives an untrained critic."""
 
     def build(kind="gpt2", **reading):
-        loaded = load(str(tiny_checkpoint(kind, **QUIET[kind])), device="cpu")
+        loaded = load(str(tiny_checkpoint(kind, **WITHOUT_DROPOUT[kind])), device="cpu")
         torch.manual_seed(0)
         return Critic(loaded.model, replace(READING, **reading), pad_id=0).eval()
 
@@ -53,35 +48,13 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
     """`make(kind, *settings)` gives a trainer."""
 
     def build(kind="gpt2", *settings, method="coderl", out="run", **fixed):
-        torch.set_num_threads(1)
-        loaded = load(str(tiny_checkpoint(kind, **QUIET[kind])), device="cpu")
-        fixed = {"max_steps": 6, "use_cpu": True, "disable_tqdm": True} | fixed
-        config = make_config(
-            None, (*small_settings, *settings), method=method, output_dir=str(tmp_path / out), **fixed
-        )
-        return make_trainer(
-            with_adapters(loaded.model, config),
-            loaded.tokenizer,
-            config,
-            BENCHMARK,
-            rewarding=BENCHMARK.problems,
-            grader=length_grader,
+        checkpoint = tiny_checkpoint(kind, **WITHOUT_DROPOUT[kind])
+        settings = (*small_settings, *settings)
+        return build_trainer(
+            checkpoint, settings, tmp_path / out, BENCHMARK, length_grader, method=method, **fixed
         )
 
     return build
-
-
-def rows_of(trainer):
-    path = Path(trainer.args.output_dir, "metrics.jsonl")
-    return [row for row in map(json.loads, path.read_text().splitlines()) if "loss" in row]
-
-
-def tensors(trainer):
-    own = trainer.objective.models.items()
-    return {
-        **{name: each.detach().clone() for name, each in trainer.model.named_parameters()},
-        **{f"{name}.{key}": each.clone() for name, model in own for key, each in model.state_dict().items()},
-    }
 
 
 def same(first, second):
@@ -174,7 +147,7 @@ def test_fitting_learns_the_classes_and_leaves_neither_gradients_nor_random_stat
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_a_critic_comes_back_from_its_folder_as_it_was(critic_of, tiny_checkpoint, tmp_path, kind):
     critic = critic_of(kind, pooling="last")
-    tokenizer = load(str(tiny_checkpoint(kind, **QUIET[kind])), device="cpu").tokenizer
+    tokenizer = load(str(tiny_checkpoint(kind, **WITHOUT_DROPOUT[kind])), device="cpu").tokenizer
     save_critic(critic, tokenizer, tmp_path, {"trained_on": "nothing"})
     found = load_critic(str(tmp_path), tokenizer, pad_id=0, device="cpu")
     assert found.reading == critic.reading
@@ -182,9 +155,9 @@ def test_a_critic_comes_back_from_its_folder_as_it_was(critic_of, tiny_checkpoin
 
 
 def test_a_critic_of_another_tokenizer_is_refused(critic_of, tiny_checkpoint, tmp_path):
-    other = load(str(tiny_checkpoint("t5", **QUIET["t5"])), device="cpu").tokenizer
+    other = load(str(tiny_checkpoint("t5", **WITHOUT_DROPOUT["t5"])), device="cpu").tokenizer
     other.add_tokens(["another"])
-    own = load(str(tiny_checkpoint("gpt2", **QUIET["gpt2"])), device="cpu").tokenizer
+    own = load(str(tiny_checkpoint("gpt2", **WITHOUT_DROPOUT["gpt2"])), device="cpu").tokenizer
     save_critic(critic_of("gpt2"), own, tmp_path, {})
     with pytest.raises(InputError, match="another tokenizer than the policy"):
         load_critic(str(tmp_path), other, pad_id=0, device="cpu")
@@ -312,7 +285,7 @@ def test_a_trained_critic_is_used_as_it_is(make, critic_of, tiny_checkpoint, tmp
     folder = tmp_path / "critic"
     folder.mkdir()
     critic = critic_of("gpt2", pooling="last", after=True)
-    tokenizer = load(str(tiny_checkpoint("gpt2", **QUIET["gpt2"])), device="cpu").tokenizer
+    tokenizer = load(str(tiny_checkpoint("gpt2", **WITHOUT_DROPOUT["gpt2"])), device="cpu").tokenizer
     save_critic(critic, tokenizer, folder, {})
     trainer = make("gpt2", f"critic_model={folder}", max_steps=2)
     trainer.train()
@@ -322,10 +295,10 @@ def test_a_trained_critic_is_used_as_it_is(make, critic_of, tiny_checkpoint, tmp
 
 
 def test_a_critic_can_be_made_of_a_given_model_of_the_family(make, tiny_checkpoint):
-    start = tiny_checkpoint("gpt2", **QUIET["gpt2"])
+    start = tiny_checkpoint("gpt2", **WITHOUT_DROPOUT["gpt2"])
     make("gpt2", f"critic_model={start}", max_steps=1).train()
     with pytest.raises(InputError, match=r"another tokenizer|not of the policy's family"):
-        make("gpt2", f"critic_model={tiny_checkpoint('t5', **QUIET['t5'])}")
+        make("gpt2", f"critic_model={tiny_checkpoint('t5', **WITHOUT_DROPOUT['t5'])}")
 
 
 def test_an_untrained_critic_is_refused_in_several_processes(make):

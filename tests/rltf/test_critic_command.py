@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from trainers import WITHOUT_DROPOUT  # noqa: E402
+
 from benchmarks.mini import load as load_mini  # noqa: E402
 from harness.errors import InputError  # noqa: E402
 from harness.models.hf.loading import load  # noqa: E402
@@ -26,7 +28,7 @@ from rltf.options.parse import make_config  # noqa: E402
 BENCHMARK = load_mini(split="train")
 PROBLEMS = BENCHMARK.problems[:10]
 IDS = [problem.task_id.rsplit("/", 1)[1] for problem in PROBLEMS]
-QUIET = {"gpt2": {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}, "t5": {"dropout_rate": 0.0}}
+
 STATUSES = (Status.SYNTAX_ERROR, Status.RUNTIME_ERROR, Status.WRONG_ANSWER, Status.PASSED)
 TEXTS = ("def (", "raise x", "print(1)", "print(int(input()) + 7)")
 
@@ -66,7 +68,7 @@ def run(checkpoint, samples, out, *settings, steps=60):
 def test_a_critic_learns_the_classes_of_programs_and_is_held_to_a_constant_guess(
     tiny_checkpoint, graded, tmp_path, capsys, kind
 ):
-    checkpoint, out = tiny_checkpoint(kind, **QUIET[kind]), tmp_path / "critic"
+    checkpoint, out = tiny_checkpoint(kind, **WITHOUT_DROPOUT[kind]), tmp_path / "critic"
     assert run(checkpoint, graded, out, "validation_share=0.2", "critic_pooling=last", steps=120) == 0
     shown = capsys.readouterr()
     record = json.loads((out / "critic.json").read_text())
@@ -115,7 +117,7 @@ def test_programs_of_a_training_run_are_read_as_they_were_sampled(
     tiny_checkpoint, tmp_path, length_grader, small_settings
 ):
     torch.set_num_threads(1)
-    checkpoint = tiny_checkpoint("gpt2", **QUIET["gpt2"])
+    checkpoint = tiny_checkpoint("gpt2", **WITHOUT_DROPOUT["gpt2"])
     loaded = load(str(checkpoint), device="cpu")
     fixed = {"output_dir": str(tmp_path / "run"), "use_cpu": True, "max_steps": 3, "disable_tqdm": True}
     config = make_config(None, small_settings, **fixed)

@@ -3,7 +3,6 @@
 Does not cover: their losses (`test_group_relative.py`), or credit (`test_group_credit.py`).
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -18,21 +17,16 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from trainers import WITHOUT_DROPOUT, build_trainer, rows_of  # noqa: E402
+
 from benchmarks.mini import load as load_mini  # noqa: E402
-from harness.models.hf.loading import load  # noqa: E402
-from rltf.build import make_trainer, with_adapters  # noqa: E402
 from rltf.objectives.group_relative import GroupRelative  # noqa: E402
 from rltf.objectives.rollout_scores import rollout_log_probs  # noqa: E402
-from rltf.options.parse import make_config  # noqa: E402
 from rltf.rollout.records import Group  # noqa: E402
 from rltf.run import checkpoints  # noqa: E402
 
 METHODS = ("grpo", "rloo", "dr_grpo", "dapo", "gspo")
 BENCHMARK = load_mini(split="train", size=8)
-WITHOUT_DROPOUT = {
-    "gpt2": {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0},
-    "t5": {"dropout_rate": 0.0},
-}
 
 
 @pytest.fixture
@@ -40,21 +34,10 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
     """`make(method, *settings)` gives a trainer whose micro-batches are of programs alone."""
 
     def build(method, *settings, kind="gpt2", out=None, **fixed):
-        torch.set_num_threads(1)
-        loaded = load(str(tiny_checkpoint(kind, **WITHOUT_DROPOUT[kind])), device="cpu")
-        fixed = {"max_steps": 6, "use_cpu": True, "disable_tqdm": True} | fixed
+        checkpoint = tiny_checkpoint(kind, **WITHOUT_DROPOUT[kind])
         settings = (*small_settings, "top_p=1", "rl_share=1.0", *settings)
-        config = make_config(
-            None, settings, method=method, output_dir=str(tmp_path / (out or method)), **fixed
-        )
-        return make_trainer(
-            with_adapters(loaded.model, config),
-            loaded.tokenizer,
-            config,
-            BENCHMARK,
-            rewarding=BENCHMARK.problems,
-            grader=length_grader,
-        )
+        folder = tmp_path / (out or method)
+        return build_trainer(checkpoint, settings, folder, BENCHMARK, length_grader, method=method, **fixed)
 
     return build
 
@@ -63,11 +46,6 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
 def every_second_is_masked(monkeypatch):
     """As if half of the programs were truncated: those of tiny models nearly all are."""
     monkeypatch.setattr(GroupRelative, "is_masked", lambda self, rollout: rollout.sample_id % 2 == 0)
-
-
-def rows_of(trainer):
-    path = Path(trainer.args.output_dir, "metrics.jsonl")
-    return [row for row in map(json.loads, path.read_text().splitlines()) if "loss" in row]
 
 
 def weights(trainer):

@@ -13,18 +13,16 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from trainers import WITHOUT_DROPOUT, build_trainer, rows_of, tensors  # noqa: E402
+
 from benchmarks.mini import load as load_mini  # noqa: E402
 from harness.errors import InputError  # noqa: E402
-from harness.models.hf.loading import load  # noqa: E402
-from rltf.build import make_trainer, with_adapters  # noqa: E402
 from rltf.objectives import OBJECTIVES, find_objective  # noqa: E402
 from rltf.objectives.base import HIDDEN, REFERENCE, Objective  # noqa: E402
-from rltf.options.parse import make_config  # noqa: E402
 from rltf.rollout.records import TokenCredit  # noqa: E402
 from rltf.run import checkpoints  # noqa: E402
 
 BENCHMARK = load_mini(split="train", size=8)
-QUIET = {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0}
 """Without dropout a policy gives the same numbers twice."""
 
 
@@ -77,36 +75,13 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings, monkeypatch):
     monkeypatch.setitem(sys.modules, "valued_objective", SimpleNamespace(Valued=Valued))
 
     def build(kind="gpt2", *settings, method="valued", out="run", **fixed):
-        torch.set_num_threads(1)
-        changes = QUIET if kind == "gpt2" else {"dropout_rate": 0.0}
-        loaded = load(str(tiny_checkpoint(kind, **changes)), device="cpu")
-        fixed = {"max_steps": 6, "use_cpu": True, "disable_tqdm": True} | fixed
-        config = make_config(
-            None, (*small_settings, *settings), method=method, output_dir=str(tmp_path / out), **fixed
-        )
-        return make_trainer(
-            with_adapters(loaded.model, config),
-            loaded.tokenizer,
-            config,
-            BENCHMARK,
-            rewarding=BENCHMARK.problems,
-            grader=length_grader,
+        checkpoint = tiny_checkpoint(kind, **WITHOUT_DROPOUT[kind])
+        settings = (*small_settings, *settings)
+        return build_trainer(
+            checkpoint, settings, tmp_path / out, BENCHMARK, length_grader, method=method, **fixed
         )
 
     return build
-
-
-def rows_of(trainer):
-    path = Path(trainer.args.output_dir, "metrics.jsonl")
-    return [row for row in map(json.loads, path.read_text().splitlines()) if "loss" in row]
-
-
-def tensors(trainer):
-    own = trainer.objective.models.items()
-    return {
-        **{name: each.detach().clone() for name, each in trainer.model.named_parameters()},
-        **{f"{name}.{key}": each.clone() for name, model in own for key, each in model.state_dict().items()},
-    }
 
 
 # --- an objective that nothing knows of ----------------------------------------------------------

@@ -1,6 +1,5 @@
 """PPO in the trainer: what is stored with new programs, its log, and resumed runs to the bit."""
 
-import json
 import os
 import signal
 from pathlib import Path
@@ -11,19 +10,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from trainers import WITHOUT_DROPOUT, build_trainer, rows_of, tensors  # noqa: E402
 from transformers import TrainerCallback  # noqa: E402
 
 from benchmarks.mini import load as load_mini  # noqa: E402
-from harness.models.hf.loading import load  # noqa: E402
-from rltf.build import make_trainer, with_adapters  # noqa: E402
-from rltf.options.parse import make_config  # noqa: E402
 from rltf.run import checkpoints  # noqa: E402
 
 BENCHMARK = load_mini(split="train", size=8)
-QUIET = {
-    "gpt2": {"attn_pdrop": 0.0, "embd_pdrop": 0.0, "resid_pdrop": 0.0},
-    "t5": {"dropout_rate": 0.0},
-}
 
 
 @pytest.fixture
@@ -31,34 +24,13 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
     """`make(kind, *settings)` gives a trainer with PPO."""
 
     def build(kind="gpt2", *settings, out="run", method="ppo", **fixed):
-        torch.set_num_threads(1)
-        loaded = load(str(tiny_checkpoint(kind, **QUIET[kind])), device="cpu")
-        fixed = {"max_steps": 6, "use_cpu": True, "disable_tqdm": True} | fixed
+        checkpoint = tiny_checkpoint(kind, **WITHOUT_DROPOUT[kind])
         settings = (*small_settings, "top_p=1", *settings)
-        config = make_config(None, settings, method=method, output_dir=str(tmp_path / out), **fixed)
-        return make_trainer(
-            with_adapters(loaded.model, config),
-            loaded.tokenizer,
-            config,
-            BENCHMARK,
-            rewarding=BENCHMARK.problems,
-            grader=length_grader,
+        return build_trainer(
+            checkpoint, settings, tmp_path / out, BENCHMARK, length_grader, method=method, **fixed
         )
 
     return build
-
-
-def rows_of(trainer):
-    path = Path(trainer.args.output_dir, "metrics.jsonl")
-    return [row for row in map(json.loads, path.read_text().splitlines()) if "loss" in row]
-
-
-def tensors(trainer):
-    own = trainer.objective.models.items()
-    return {
-        **{name: each.detach().clone() for name, each in trainer.model.named_parameters()},
-        **{f"{name}.{key}": each.clone() for name, model in own for key, each in model.state_dict().items()},
-    }
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
