@@ -97,3 +97,16 @@ def _gone(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
         return True
+
+
+def test_a_template_that_ends_before_it_is_ready_is_seen_at_once(monkeypatch):
+    configuration = module._configuration
+
+    def unusable(*args):
+        found = configuration(*args)
+        return found | {"limits": found["limits"] | {"memory_mib": 1 << 60}}  # no limit of the kernel's
+
+    monkeypatch.setattr(module, "_configuration", unusable)
+    # Not killed after half a minute of silence, which would be exit -9.
+    with pytest.raises(ServerLostError, match=r"did not come up \(exit 1\)"):
+        ForkServer(LIMITS, WarmImports.NONE, functions=False)

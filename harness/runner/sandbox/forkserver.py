@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 from . import (
@@ -65,6 +66,7 @@ PRELOADED = (
 """Modules that programs import most; each costs every fork a little, so not the whole library. Least so those
 in C: a library is five mappings, and each mapping takes a fork 2 µs (`datetime`, `queue`, … are left out)."""
 
+_TEMPLATE_LOOK_SECONDS = 0.005
 THREAD_STACK_MIB = 8
 """The worker gives the main stack a gigabyte, for programs that recurse; threads must not inherit that."""
 
@@ -146,12 +148,29 @@ def _main() -> None:
         os._exit(0)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     confinement.enter_dispatcher()
-    shortcuts["pinned_bytes"] = int.from_bytes(protocol.read_exactly(ready, 8), "little")
+    shortcuts["pinned_bytes"] = said_by(template, ready)
     served = Dispatcher(
         config["limits"], config["scratch"], Pipes(requests, results, answers, jobs_end), board
     )
     protocol.write_frame(results, {"ready": True, "layers": layers, "shortcuts": shortcuts})
     served.serve(template, functions=config["functions"], strangers=filters[0] == b"")
+
+
+def said_by(template: int, ready: int) -> int:
+    """The number that the template says once it can make processes.
+
+    Raises:
+        TemplateLostError: If it ends before: its end of the pipe is this process's too, and stays open.
+    """
+    os.set_blocking(ready, False)
+    while True:
+        ended = os.waitid(os.P_PID, template, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        try:
+            return int.from_bytes(os.read(ready, 8), "little")
+        except BlockingIOError:
+            if ended:
+                raise TemplateLostError from None
+            time.sleep(_TEMPLATE_LOOK_SECONDS)
 
 
 def join(group: str) -> None:

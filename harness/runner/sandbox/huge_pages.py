@@ -13,23 +13,15 @@ write would take the huge page apart.
 from __future__ import annotations
 
 import ctypes
-import mmap
-from typing import Any
 
+from . import libc
 from .proc_maps import own_mappings
 
 _HUGE = 2 << 20
 _MADV_HUGEPAGE, _MADV_COLLAPSE = 14, 25
 _MREMAP_MAYMOVE_FIXED = 3
 
-_libc: Any = ctypes.CDLL(None, use_errno=True)
-_address, _size, _flags = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-_libc.mmap.argtypes = (_address, _size, _flags, _flags, _flags, ctypes.c_long)
-_libc.mremap.argtypes = (_address, _size, _size, _flags, _address)
-_libc.mmap.restype = _libc.mremap.restype = _address
-_libc.munmap.argtypes = (_address, _size)
-_libc.madvise.argtypes = _libc.mprotect.argtypes = (_address, _size, _flags)
-_FAILED = _address(-1).value
+_address = ctypes.c_void_p
 
 
 def move_interpreter() -> int:
@@ -63,21 +55,20 @@ def _read_only() -> list[tuple[int, int]]:
 
 def _moved(start: int, size: int) -> bool:
     """Copy that memory into huge pages, and put these where it was; whether all of them could be had."""
-    memory = _libc.mmap(
-        None, size + _HUGE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0
-    )
-    if memory == _FAILED:
+    try:
+        memory = libc.map_memory(size + _HUGE, libc.MAP_PRIVATE)
+    except OSError:
         return False
     copy = -(-memory // _HUGE) * _HUGE
-    _libc.munmap(memory, copy - memory)
-    _libc.munmap(copy + size, memory + _HUGE - copy)
-    _libc.madvise(copy, size, _MADV_HUGEPAGE)
+    libc.calls.munmap(memory, copy - memory)
+    libc.calls.munmap(copy + size, memory + _HUGE - copy)
+    libc.calls.madvise(copy, size, _MADV_HUGEPAGE)
     ctypes.memmove(copy, start, size)
     # Collapsing what is huge already does nothing, and says whether it is.
-    if _libc.madvise(copy, size, _MADV_COLLAPSE) == 0:
+    if libc.calls.madvise(copy, size, _MADV_COLLAPSE) == 0:
         # Constants become executable along with the code around them: both are on the same huge pages.
-        executable = _libc.mprotect(copy, size, mmap.PROT_READ | mmap.PROT_EXEC) == 0
-        if executable and _libc.mremap(copy, size, size, _MREMAP_MAYMOVE_FIXED, start) == start:
+        executable = libc.calls.mprotect(copy, size, libc.PROT_READ | libc.PROT_EXEC) == 0
+        if executable and libc.calls.mremap(copy, size, size, _MREMAP_MAYMOVE_FIXED, start) == start:
             return True
-    _libc.munmap(copy, size)
+    libc.calls.munmap(copy, size)
     return False

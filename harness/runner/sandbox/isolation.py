@@ -10,17 +10,16 @@ The seccomp program is built by `harness.runner.seccomp` in the worker and arriv
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
-import resource
 import signal
 import struct
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-_libc: Any = ctypes.CDLL(None, use_errno=True)
-_syscall, _prctl = _libc.syscall, _libc.prctl
+from . import libc
+
+_syscall, _prctl = libc.calls.syscall, libc.calls.prctl
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 38, 22
 _SYS_LANDLOCK_CREATE, _SYS_LANDLOCK_ADD, _SYS_LANDLOCK_RESTRICT = 444, 445, 446
@@ -55,14 +54,14 @@ def check(result: int, what: str) -> int:
 
 def moved_up(fd: int) -> int:
     """The descriptor under a number that no program's process gives a meaning to."""
-    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+    high = libc.fcntl(fd, libc.F_DUPFD_CLOEXEC, 10)
     os.close(fd)
     return high
 
 
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent dies; exit now if it already has."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.calls.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -76,7 +75,7 @@ def landlock_ruleset(readable: Sequence[str], scratch: str) -> int:
     Raises:
         LayerError: If the kernel has no Landlock.
     """
-    abi = check(_libc.syscall(_SYS_LANDLOCK_CREATE, None, 0, 1), "landlock")
+    abi = check(libc.calls.syscall(_SYS_LANDLOCK_CREATE, None, 0, 1), "landlock")
     handled = _EXECUTE | _READ | _WRITE_V1
     writable = _READ | _WRITE_V1
     for version, right in ((2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEV)):
@@ -86,7 +85,7 @@ def landlock_ruleset(readable: Sequence[str], scratch: str) -> int:
     network = 0b11 if abi >= 4 else 0
     scoped = 0b11 if abi >= 6 else 0
     attributes = struct.pack("<QQQ", handled, network, scoped)[: 8 if abi < 4 else 16 if abi < 6 else 24]
-    ruleset = check(_libc.syscall(_SYS_LANDLOCK_CREATE, attributes, len(attributes), 0), "landlock")
+    ruleset = check(libc.calls.syscall(_SYS_LANDLOCK_CREATE, attributes, len(attributes), 0), "landlock")
     for path in readable:
         _landlock_allow(ruleset, path, _READ)
     _landlock_allow(ruleset, "/dev/null", 0b110 | (_TRUNCATE if abi >= 3 else 0))
@@ -103,7 +102,7 @@ def _landlock_allow(ruleset: int, path: str, access: int) -> None:
         if not os.path.isdir(path):
             access &= ~(1 << 3)  # READ_DIR on a file is an error
         rule = struct.pack("<Qi", access, fd)
-        check(_libc.syscall(_SYS_LANDLOCK_ADD, ruleset, 1, rule, 0), f"landlock rule for {path}")
+        check(libc.calls.syscall(_SYS_LANDLOCK_ADD, ruleset, 1, rule, 0), f"landlock rule for {path}")
     finally:
         os.close(fd)
 
@@ -139,30 +138,30 @@ class Confinement:
         self._pid_offsets = tuple(pid_offsets)
         self._landlock = landlock
         with open("/proc/self/statm") as file:
-            self._own = int(file.read().split()[0]) * resource.getpagesize()
+            self._own = int(file.read().split()[0]) * libc.PAGE_BYTES
         self._memory = memory_mib << 20
         self._limits = {
-            resource.RLIMIT_FSIZE: file_mib << 20,
-            resource.RLIMIT_NOFILE: DESCRIPTORS,
-            resource.RLIMIT_CORE: 0,
+            libc.RLIMIT_FSIZE: file_mib << 20,
+            libc.RLIMIT_NOFILE: DESCRIPTORS,
+            libc.RLIMIT_CORE: 0,
         }
         if limit_processes:
-            self._limits[resource.RLIMIT_NPROC] = PROCESSES
+            self._limits[libc.RLIMIT_NPROC] = PROCESSES
 
     def enter_dispatcher(self) -> None:
         """Confine the process that reads what programs leave behind."""
         self._drop_privileges()
         # It holds what programs say, a few times over.
-        _limit(resource.RLIMIT_AS, self._own + (_DISPATCHER_MIB << 20))
-        _limit(resource.RLIMIT_CORE, 0)
+        libc.limit(libc.RLIMIT_AS, self._own + (_DISPATCHER_MIB << 20))
+        libc.limit(libc.RLIMIT_CORE, 0)
         self._filter_calls()
 
     def enter_template(self) -> None:
         """Take rights and limits from the process that programs' processes are copies of."""
         self._drop_privileges()
         for which, value in self._limits.items():
-            _limit(which, value)
-        _limit(resource.RLIMIT_AS, self._own + self._memory)
+            libc.limit(which, value)
+        libc.limit(libc.RLIMIT_AS, self._own + self._memory)
 
     def close_template(self) -> None:
         """Confine it to what it needs once it has looked at itself: neither files of the system nor calls."""
@@ -170,14 +169,14 @@ class Confinement:
         self._filter_calls()
 
     def _drop_privileges(self) -> None:
-        check(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-        check(_libc.capset(struct.pack("<Ii", _CAPABILITY_VERSION_3, 0), bytes(24)), "capset")
+        check(libc.calls.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+        check(libc.calls.capset(struct.pack("<Ii", _CAPABILITY_VERSION_3, 0), bytes(24)), "capset")
 
     def _filter_calls(self) -> None:
         """Have this process, and so those that it makes, make only the system calls that we need."""
         if self._server_filter:
             memory, program = _seccomp_program(self._server_filter)
-            check(_libc.prctl(PR_SET_SECCOMP, 2, program, 0, 0), "seccomp")
+            check(libc.calls.prctl(PR_SET_SECCOMP, 2, program, 0, 0), "seccomp")
             del memory  # kept until the kernel had read it
 
     def _enter_landlock(self) -> None:
@@ -195,10 +194,6 @@ class Confinement:
             self._filter[offset : offset + 4] = pid
         if _prctl(PR_SET_SECCOMP, 2, self._program, 0, 0) < 0:
             raise LayerError(ctypes.get_errno(), "seccomp")
-
-
-def _limit(which: int, value: int) -> None:
-    resource.setrlimit(which, (value, value))
 
 
 def _seccomp_program(code: bytes) -> tuple[Any, bytes]:

@@ -8,18 +8,15 @@ Does not cover: what else keeps a program in (`isolation`).
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from . import clone
+from . import clone, libc
 from .isolation import LayerError, check, die_with_parent
-
-_libc: Any = ctypes.CDLL(None, use_errno=True)
 
 _NEWNS, _NEWIPC, _NEWNET = 0x00020000, 0x08000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 2, 4, 16384, 1 << 18
@@ -126,7 +123,7 @@ def _write(pid: int, **texts: str) -> None:
 
 
 def _unshare(flag: int) -> None:
-    check(_libc.unshare(flag), "unshare")
+    check(libc.calls.unshare(flag), "unshare")
 
 
 _LEFT_OUT = "left out"
@@ -155,12 +152,12 @@ def _mount(scratch: str, needed: Sequence[str], user: int | None) -> None:
         user: That user, if it is not the one that this process runs as.
     """
     _unshare(_NEWNS)
-    check(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount(private)")
+    check(libc.calls.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount(private)")
     if user:
         _expose([*needed, scratch])
     attributes = struct.pack("<QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
     check(
-        _libc.syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, attributes, len(attributes)),
+        libc.calls.syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, attributes, len(attributes)),
         "mount_setattr(read-only)",
     )
     options = f"size={SCRATCH_MIB}m,mode=700,nr_inodes=4096"
@@ -169,7 +166,7 @@ def _mount(scratch: str, needed: Sequence[str], user: int | None) -> None:
 
 def _mount_tmpfs(path: str, options: str) -> None:
     flags = _MS_NOSUID | _MS_NODEV
-    check(_libc.mount(b"tmpfs", path.encode(), b"tmpfs", flags, options.encode()), "mount(tmpfs)")
+    check(libc.calls.mount(b"tmpfs", path.encode(), b"tmpfs", flags, options.encode()), "mount(tmpfs)")
 
 
 def _expose(paths: Sequence[str]) -> None:
@@ -181,7 +178,9 @@ def _expose(paths: Sequence[str]) -> None:
         closed = _closed_ancestor(path)
         if closed:
             flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | _CLOEXEC
-            tree = check(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, path.encode(), flags), f"open_tree({path})")
+            tree = check(
+                libc.calls.syscall(_SYS_OPEN_TREE, _AT_FDCWD, path.encode(), flags), f"open_tree({path})"
+            )
             behind.setdefault(closed, []).append((path, tree))
     for closed, trees in behind.items():
         _mount_tmpfs(closed, "size=1m,mode=755")
@@ -189,7 +188,7 @@ def _expose(paths: Sequence[str]) -> None:
             if not os.path.lexists(path):
                 _make_mount_point(path, os.fstat(tree).st_mode)
             check(
-                _libc.syscall(_SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, path.encode(), _MOVE_MOUNT_FROM_FD),
+                libc.calls.syscall(_SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, path.encode(), _MOVE_MOUNT_FROM_FD),
                 f"move_mount({path})",
             )
             os.close(tree)
@@ -234,7 +233,7 @@ def _become(user: int, needed: Iterable[str], scratch: str) -> None:
     except OSError as error:
         raise LayerError(error.errno, f"setresuid: {error.strerror}") from None
     # What a change of users takes away: the look at one's own /proc, and the end with the parent.
-    check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable")
+    check(libc.calls.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "dumpable")
     die_with_parent(os.getppid())
 
 

@@ -8,11 +8,11 @@ Does not cover: what becomes of those pages (`pinned_pages`).
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 from collections.abc import Iterator
 from typing import Any
 
+from . import libc
 from .child import Beginning
 from .isolation import moved_up
 from .job import How, Job, memory_file
@@ -39,7 +39,8 @@ class _Noting:
 
     def __init__(self, pages: WritablePages) -> None:
         self._pages = pages
-        self._shared = mmap.mmap(-1, 8 + _ROUNDS * _PROCESSES * pages.entries_bytes)
+        self._memory = libc.SharedMemory(8 + _ROUNDS * _PROCESSES * pages.entries_bytes)
+        self._shared = self._memory.bytes
         """How many have noted; and what."""
 
     def begins(self) -> None:
@@ -54,11 +55,16 @@ class _Noting:
 
     def _place(self, number: int) -> memoryview:
         start = 8 + number * self._pages.entries_bytes
-        return memoryview(self._shared)[start : start + self._pages.entries_bytes]
+        return self._shared[start : start + self._pages.entries_bytes]
 
     def noted(self) -> list[set[int]]:
         """Addresses, by process."""
         return [self._pages.own(self._place(number)) for number in range(self._shared[0])]
+
+    def close(self) -> None:
+        """Forget all, so that no fork copies it."""
+        self._shared = memoryview(b"")
+        self._memory.close()
 
 
 def pages_written(template: Template, beginning: Beginning) -> set[int]:
@@ -77,6 +83,7 @@ def pages_written(template: Template, beginning: Beginning) -> set[int]:
     """
     with contextlib.ExitStack() as stack:
         beginning.observer = noting = _Noting(WritablePages())
+        stack.callback(noting.close)
         read, write = (_opened(stack, fd) for fd in os.pipe())
         for jobs in list(_rounds(stack)):
             for job in jobs:

@@ -13,22 +13,20 @@ Does not cover: what is run in the rehearsal and how (`page_profile`).
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
-import resource
 import struct
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+from . import libc
 from .isolation import moved_up
 from .proc_maps import own_mappings
 
-_libc = ctypes.CDLL(None, use_errno=True)
 _SYS_IO_URING_SETUP, _SYS_IO_URING_REGISTER, _REGISTER_BUFFERS = 425, 427, 0
 _RING_PARAMS_BYTES = 120
 _MOST_RANGES = 1024
 """Of buffers in one ring, in older kernels."""
-_PAGE = mmap.PAGESIZE
+_PAGE = libc.PAGE_BYTES
 _PRESENT, _EXCLUSIVE = 1 << 63, 1 << 56
 """Bits of an entry of /proc/self/pagemap: mapped; and by this process alone."""
 
@@ -84,9 +82,8 @@ def open_ring() -> int | None:
     Whose memory is locked counts for the user who opens it, up to RLIMIT_MEMLOCK for all his processes, and
     for nobody if that is root: so open it before entering a user namespace.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (most, most))
-    ring = _libc.syscall(_SYS_IO_URING_SETUP, 1, ctypes.create_string_buffer(_RING_PARAMS_BYTES))
+    libc.limit(libc.RLIMIT_MEMLOCK, libc.hard_limit(libc.RLIMIT_MEMLOCK))
+    ring = libc.calls.syscall(_SYS_IO_URING_SETUP, 1, ctypes.create_string_buffer(_RING_PARAMS_BYTES))
     return moved_up(ring) if ring >= 0 else None
 
 
@@ -98,7 +95,7 @@ def pin(ring: int, pages: Iterable[int]) -> int:
     """
     ranges = list(_joined(sorted(pages)))[:_MOST_RANGES]
     buffers = b"".join(struct.pack("@PN", start, size) for start, size in ranges)
-    done = _libc.syscall(_SYS_IO_URING_REGISTER, ring, _REGISTER_BUFFERS, buffers, len(ranges)) == 0
+    done = libc.calls.syscall(_SYS_IO_URING_REGISTER, ring, _REGISTER_BUFFERS, buffers, len(ranges)) == 0
     return sum(size for _, size in ranges) if done else 0
 
 
