@@ -55,6 +55,13 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Unprepared:
+    """In place of an outcome: the problem's own tests, or its checker, can't be used. No second try helps."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerInfo:
     """What a worker says of itself once it is ready, as seen where its programs run."""
 
@@ -114,7 +121,7 @@ class Worker(Protocol):
         """Give it programs. They are graded in order; each is answered once, by its task's number."""
 
     def poll(self) -> list[tuple[int, Any]]:
-        """The outcomes that have come (`Outcome`; `Execution` for tasks with `execute`), by number.
+        """What has come, by number: `Outcome`, `Execution` for tasks with `execute`, or `Unprepared`.
 
         Called when `fileno` is readable.
 

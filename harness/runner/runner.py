@@ -26,7 +26,7 @@ from multiprocess.connection import wait
 
 from harness.compare import find_check, get_profiles
 from harness.errors import HarnessError, IsolationError
-from harness.runner.backend import Task, WorkerFactory, WorkerLostError, info_here
+from harness.runner.backend import Task, Unprepared, WorkerFactory, WorkerLostError, info_here
 from harness.runner.cache import VerdictCache
 from harness.runner.cache_key import GRADER_VERSION, Keys
 from harness.runner.cleanup import sweep
@@ -351,10 +351,16 @@ class Runner:
                 yield from self._take(number, outcome, worker)
 
     def _take(
-        self, number: int, outcome: Outcome | Execution, worker: WorkerHandle
+        self, number: int, outcome: Outcome | Execution | Unprepared, worker: WorkerHandle
     ) -> Iterator[tuple[Request, Outcome | Execution]]:
         """Deliver an outcome, unless it is a loss: then the program is tried alone, or has been."""
         on_trial, worker.trial = worker.trial, None
+        if isinstance(outcome, Unprepared):
+            if number in self._in_flight:
+                task = self._in_flight[number].task
+                why = f"the tests of {task.task_id} can't be used: {outcome.reason}"
+                yield from self._deliver(number, self._ungraded(task, why))
+            return
         reason = outcome.infrastructure_error
         if reason is None or number not in self._in_flight:
             yield from self._deliver(number, outcome)
@@ -374,14 +380,18 @@ class Runner:
         try:
             self._pool.replace(worker, prove_all=True)
         except HarnessError:
-            unknown = Outcome(task.task_id, task.sample_id, self._not_run(), infrastructure_error=reason)
-            lost = Execution(task.task_id, task.sample_id, Ending.NOT_RUN, infrastructure_error=reason)
-            yield from self._deliver(task.number, lost if task.execute else unknown)
+            yield from self._deliver(task.number, self._ungraded(task, reason))
             raise
         if task.execute:
             yield from self._deliver(task.number, Execution(task.task_id, task.sample_id, Ending.LOST))
         else:
             yield from self._deliver(task.number, lost_outcome(task, count, self.profiles, reason))
+
+    def _ungraded(self, task: Task, reason: str) -> Outcome | Execution:
+        """What is said of a program that could not be graded for no fault of its own."""
+        if task.execute:
+            return Execution(task.task_id, task.sample_id, Ending.NOT_RUN, infrastructure_error=reason)
+        return Outcome(task.task_id, task.sample_id, self._not_run(), infrastructure_error=reason)
 
     def _try_suspects(self) -> None:
         """Try a suspect alone, in a fresh worker whose self-checks hold, once the first worker is free."""

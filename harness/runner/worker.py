@@ -24,7 +24,7 @@ from typing import Any
 from harness.compare import get_profiles
 from harness.errors import IsolationError
 from harness.runner import borderline_retry, layer_check, self_check
-from harness.runner.backend import Chunk, Task, WorkerStart, info_here
+from harness.runner.backend import Chunk, Task, Unprepared, WorkerStart, info_here
 from harness.runner.execution import ANYTHING, Ending, Execution, make_execution
 from harness.runner.failed_costs import Costs
 from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError
@@ -190,7 +190,7 @@ class GraderWorker:
         self._makers: dict[tuple[Limits, bool], VerdictMaker] = {}
         self._servers: dict[_Kind, ForkServer] = {}
         self._suites: OrderedDict[str, PreparedSuite] = OrderedDict()
-        self._finished: list[tuple[int, Outcome | Execution]] = []
+        self._finished: list[tuple[int, Outcome | Execution | Unprepared]] = []
         self._flushed = time.monotonic()
 
     def start(self) -> None:
@@ -211,7 +211,11 @@ class GraderWorker:
         """Grade every job of a chunk and send the outcomes."""
         split: dict[_Kind, list[_Pending]] = {(warm_imports, None): [] for warm_imports in WarmImports}
         for task in chunk.tasks:
-            suite = self._prepared(chunk.suites[task.digest])
+            try:
+                suite = self._prepared(chunk.suites[task.digest])
+            except Exception as error:  # a benchmark's data may be anything, and its checker raise anything
+                self._deliver(task.number, Unprepared(f"{type(error).__name__}: {error}"))
+                continue
             request = ProgramRequest(task.number, task.code, suite, capture=task.execute, files=task.files)
             kind = suite.warm_imports(task.code), task.limits
             split.setdefault(kind, []).append(self._pending(task, request))
@@ -398,7 +402,7 @@ class GraderWorker:
         outcome = Outcome(task.task_id, task.sample_id, verdicts, infrastructure_error=reason)
         self._deliver(task.number, outcome)
 
-    def _deliver(self, number: int, outcome: Outcome | Execution) -> None:
+    def _deliver(self, number: int, outcome: Outcome | Execution | Unprepared) -> None:
         if number < 0 and isinstance(outcome, Outcome):
             self._proofs.append(outcome)
             return

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,22 @@ def test_what_is_retried_is_given_up_at_last_and_what_is_not_named_at_once(monke
     with pytest.raises(KeyError):
         retrying.retried(lambda: failing(KeyError), {OSError: 3})
     assert len(calls) == 4
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_tests_that_can_not_be_used_are_an_error_of_their_own_and_cost_no_worker(tmp_path, processes, cached):
+    def unusable():
+        suite = TestSuite.pack(TestKind.STDIN, [StdinTest("1\n", "1\n")])
+        return replace(suite, packed=b"what no version of ours has written")
+
+    odd = Problem("odd", "", load_suite=unusable)
+    jobs = [right(1), Job("odd", 0, "print(1)", odd), Job("odd", 1, "print(2)", odd), right(2)]
+    with Runner(1, cache=tmp_path / "cache" if cached else None) as runner:
+        workers = processes.workers(runner)
+        outcomes = {(each.task_id, each.sample_id): each for each in runner.run(jobs)}
+        assert processes.workers(runner) == workers
+    assert [outcomes["echo", n].passed("strict") for n in (1, 2)] == [True, True]
+    for number in (0, 1):
+        found = outcomes["odd", number]
+        assert "the tests of odd can't be used" in found.infrastructure_error
+        assert not found.lost
