@@ -44,8 +44,8 @@ def test_an_interpreter_in_huge_pages_works_as_before(words_of):
     assert (int(again), int(moved) % (2 << 20)) == (0, 0)
     assert rights == "r-xp"
     assert int(huge) == int(moved)
-    # Nothing is left of the way there: the moved part, and perhaps one before and one after it.
-    assert int(more) <= 2
+    # The moved part adds two at most, before and after it; of each small library, ctypes' own too, three go.
+    assert int(more) <= 2 - 2 * 3
 
 
 _SCRIBBLE = """
