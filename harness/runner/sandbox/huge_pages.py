@@ -50,7 +50,7 @@ def _read_only() -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
     before = ""
     for low, high, rights, path in own_mappings():
-        if not path.startswith("/") or "w" in rights or rights[3] != "p":
+        if not path.startswith("/") or rights not in ("r--p", "r-xp"):
             continue
         if runs and runs[-1][1] == low and path == before:
             runs[-1] = runs[-1][0], high
