@@ -146,6 +146,25 @@ def test_a_namespace_that_is_said_to_be_on_and_is_ours_is_found_from_outside(lay
     assert layer in found
 
 
+NO_NEW_PRIVS = "i.libc.calls.prctl(i.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)"
+NO_CAPABILITIES = "i.libc.calls.capset(i.struct.pack('<Ii', i._CAPABILITY_VERSION_3, 0), bytes(24))"
+
+
+@pytest.mark.parametrize(
+    ("kept", "found"),
+    [(NO_CAPABILITIES, "NoNewPrivs is 0"), (NO_NEW_PRIVS, "CapEff is")],
+    ids=["no_new_privs", "capabilities"],
+)
+def test_a_server_that_keeps_a_privilege_lets_nothing_be_graded(worker, monkeypatch, kept, found):
+    # Seccomp and Landlock are openly missing: without no_new_privs the kernel gives neither.
+    monkeypatch.setattr(server, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
+    configured(monkeypatch, without=["landlock", "unprivileged user"])
+    mutated = f"import sandbox.isolation as i; i.Confinement._drop_privileges = lambda self: {kept}; main()"
+    monkeypatch.setattr(server, "_BOOT", server._BOOT.replace("main()", mutated))
+    with pytest.raises(IsolationError, match=found):
+        worker._server((WarmImports.NONE, None))
+
+
 @pytest.mark.parametrize("layer", ["seccomp", "landlock", *layer_check._NAMESPACES])
 def test_a_server_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(
     worker, layers, monkeypatch, layer
