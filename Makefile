@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak parity gold honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak hostile parity gold honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -94,6 +94,9 @@ service: env  ## measure the rate of GradingService with 64 callers beside the r
 
 soak: env  ## grade 200,000 programs, a tenth of them hostile, and see that nothing wears out
 	@$(BIN)/python studies/soak.py $(ARGS)
+
+hostile: env  ## time the verdicts on programs made to stall or topple the grader
+	@$(BIN)/python studies/hostile.py $(ARGS)
 
 parity: env  ## compare verdicts with the reference grader's, on the data in RLTF_DATA
 	@$(BIN)/python studies/parity.py $(ARGS)
