@@ -52,7 +52,8 @@ def locate(
         return None
     raise DatasetError(
         f"{data_dir} holds no {benchmark} data: expected {' or '.join(candidates)} in it or in its "
-        f"sub-folder {benchmark}/; put one there, or name none to use ${ENVIRONMENT_VARIABLE}{' or the hub' if hub else ''}"
+        f"sub-folder {benchmark}/; put one there, or name none to use"
+        f" ${ENVIRONMENT_VARIABLE}{' or the hub' if hub else ''}"
     )
 
 

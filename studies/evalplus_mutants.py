@@ -1,7 +1,8 @@
 """Wrong programs for `evalplus_parity.py`: reference solutions with one thing changed, the same in each run.
 
 Covers: changed operators, comparisons, constants and conditions, statements left out, broken syntax, and
-programs that raise, exit, or return nothing, another type, nearly the right number, or an object equal to all.
+programs that raise, exit, or return nothing, another type, nearly the right number, or an object equal to
+all.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _of(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], None]]]:
             yield "comparison", lambda each: each.ops.__setitem__(0, _SWAPS[type(op)]())  # type: ignore[attr-defined]
         case ast.Constant(value=bool() | int() | float() as value):
             yield "constant", lambda each: setattr(each, "value", value + 1)
-        case ast.If(test=test):
+        case ast.If():
             yield "condition", lambda each: setattr(each, "test", ast.UnaryOp(ast.Not(), each.test))  # type: ignore[attr-defined]
         case ast.FunctionDef(body=[_, _, *_] as body):
             for number in range(len(body)):

@@ -2,10 +2,10 @@
 
     RLTF_DATA=DIR python studies/evalplus_parity.py --evalplus PYTHON [--rounds N] [--workers N] [--out FILE]
 
-PYTHON is an interpreter of a venv of its own with `evalplus` in it. Each round has one program for each of the
-378 tasks of v0.2.0 (`evalplus_mutants.py`). Programs that time out here are kept out of the timed rounds, in
-which both graders judge the same programs, one after the other, and are compared apart. The report is written
-after every round. EvalPlus is run on this project's own programs only: it isolates nothing.
+PYTHON is an interpreter of a venv of its own with `evalplus` in it. Each round has one program for each of
+the 378 tasks of v0.2.0 (`evalplus_mutants.py`). Programs that time out here are kept out of the timed rounds,
+in which both graders judge the same programs, one after the other, and are compared apart. The report is
+written after every round. EvalPlus is run on this project's own programs only: it isolates nothing.
 """
 
 from __future__ import annotations

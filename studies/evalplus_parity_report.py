@@ -31,9 +31,9 @@ def page(parity: Parity) -> str:
     apart = [each for each in parity.programs if each.timed_out]
     parts = [
         "# Parity with EvalPlus on MBPP+",
-        f"{len(parity.programs):,} wrong programs, made from the 378 reference solutions of v0.2.0 by one change"
-        " each (`studies/evalplus_mutants.py`), judged by this project's runner under `evalplus-base` and"
-        f" `evalplus` and by EvalPlus {parity.version} (4 s for an input, expected outputs warm).",
+        f"{len(parity.programs):,} wrong programs, made from the 378 reference solutions of v0.2.0 by one"
+        " change each (`studies/evalplus_mutants.py`), judged by this project's runner under `evalplus-base`"
+        f" and `evalplus`, and by EvalPlus {parity.version} (4 s for an input, expected outputs warm).",
         _agreement(rest, f"Programs that do not time out here: {len(rest):,}"),
         _agreement(apart, f"Programs that time out here: {len(apart):,}"),
         _kinds(parity),
@@ -84,7 +84,8 @@ def _speed(ours: Times, theirs: Times) -> str:
         "",
         "The programs that do not time out here, and for each task that has none in a round one of a syntax"
         " error, judged in turn on the same machine, which other work shares. Wall time is from the first"
-        " program to the last verdict; CPU time is of all processes, their start and reading the data included.",
+        " program to the last verdict; CPU time is of all processes, from their start, reading the data"
+        " included.",
         "",
         "| round | here, wall s | EvalPlus, wall s | share | here, CPU s | EvalPlus, CPU s |",
         "|---|---|---|---|---|---|",

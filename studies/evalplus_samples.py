@@ -2,8 +2,8 @@
 
     RLTF_DATA=DIR python studies/evalplus_samples.py BENCHMARK:SPLIT:FILE … [--source TEXT] [--out FILE]
 
-FILE is EvalPlus' `*_eval_results.json`: programs with `base_status` and `plus_status`. Its `hash` must be that of
-the data (MD5 of the file without compression), else the verdicts are of other inputs.
+FILE is EvalPlus' `*_eval_results.json`: programs with `base_status` and `plus_status`. Its `hash` must be
+that of the data (MD5 of the file without compression), else the verdicts are of other inputs.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class File:
 
 
 def main() -> int:
-    """Grade each file's programs and write the report; exit status 1 if verdicts differ without a time-out."""
+    """Grade each file's programs and write the report; exit status 1 on a difference without a time-out."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -70,7 +70,7 @@ def _compared(name: str, split: str, path: str, workers: int) -> File:
     found = json.loads(raw)
     benchmark = load_benchmark(name, split=split)
     data = Path(benchmark.source).read_bytes()
-    known = md5(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).hexdigest()  # noqa: S324 - EvalPlus'
+    known = md5(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).hexdigest()
     if found["hash"] != known:
         raise InputError(f"{path}: made with data of hash {found['hash']}; {benchmark.source} has {known}")
     rows = {f"{name}/{key.rpartition('/')[2]}": rows for key, rows in found["eval"].items()}
@@ -114,15 +114,15 @@ def _page(files: Sequence[File], source: str) -> str:
         f"Source: {source}. Each program is graded under `evalplus-base` and `evalplus`. The files' hash is"
         " that of the data used here.",
         "",
-        "| benchmark | file (SHA-256), date | programs | equal, base and plus | differ | time-outs among those"
-        " | base, plus: published | here |",
+        "| benchmark | file (SHA-256), date | programs | equal, base and plus | differ | of them time-outs |"
+        " base, plus: published | here |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for each in files:
         lines.append(
-            f"| {each.benchmark} {each.split} | {each.path.name} ({each.digest[:16]}), {each.date} | {each.count} |"
-            f" {each.count - len(each.differences)} | {len(each.differences)} | {each.timed_out} |"
-            f" {_rates(each, 0)} | {_rates(each, 1)} |"
+            f"| {each.benchmark} {each.split} | {each.path.name} ({each.digest[:16]}), {each.date} |"
+            f" {each.count} | {each.count - len(each.differences)} | {len(each.differences)} |"
+            f" {each.timed_out} | {_rates(each, 0)} | {_rates(each, 1)} |"
         )
     lines += ["", "## Every difference", ""]
     lines += [f"- {each.path.name}, {said}" for each in files for said in each.differences] or ["None."]

@@ -133,8 +133,9 @@ def _read(path: Path, references: Sequence[Reference]) -> dict[str, list[Output]
 
 def _run(references: Sequence[Reference]) -> dict[str, list[Output]]:
     found: dict[str, list[Output]] = {}
-    for each, outputs in _outputs([part for each in references for part in _parts(each, TOGETHER)]):
-        found.setdefault(each.task_id, []).extend(outputs)
+    parts = [part for each in references for part in _parts(each, TOGETHER)]
+    for part, outputs in _outputs(parts):
+        found.setdefault(part.task_id, []).extend(outputs)
     # An output that was too long may have cost those behind it theirs, and a program that ended its process.
     again = [
         (each.task_id, place, replace(each, expressions=[each.expressions[place]]))
