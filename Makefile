@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak hostile parity gold honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak hostile parity gold evalplus-parity evalplus-samples honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -103,6 +103,12 @@ parity: env  ## compare verdicts with the reference grader's, on the data in RLT
 
 gold: env  ## grade the reference solutions of MBPP and APPS, on the data in RLTF_DATA
 	@$(BIN)/python studies/gold.py $(ARGS)
+
+evalplus-parity: env  ## compare verdicts and times with EvalPlus' on MBPP+: make evalplus-parity EVALPLUS=PYTHON, one that has it
+	@$(BIN)/python studies/evalplus_parity.py --evalplus "$(EVALPLUS)" $(ARGS)
+
+evalplus-samples: env  ## compare published EvalPlus verdicts with ours: make evalplus-samples ARGS=BENCHMARK:SPLIT:FILE
+	@$(BIN)/python studies/evalplus_samples.py $(ARGS)
 
 honest-answers: env  ## time the costliest honest comparisons beside their budget, on the data in RLTF_DATA
 	@$(BIN)/python studies/honest_answers.py $(ARGS)

@@ -27,10 +27,15 @@ ENVIRONMENT_VARIABLE = "RLTF_DATA"
 _SAFE_DIGITS = 640
 
 
-def locate(benchmark: str, candidates: Sequence[str], data_dir: str | Path | None) -> Path | None:
+def locate(
+    benchmark: str, candidates: Sequence[str], data_dir: str | Path | None, *, hub: bool = True
+) -> Path | None:
     """The first of `candidates` that exists in `data_dir` or `$RLTF_DATA`; `None` means: try the hub.
 
     Each folder is searched as the parent of `benchmark`'s own folder, then as that folder itself.
+
+    Args:
+        hub: Whether the benchmark is read from the hub as well; for the error's words.
 
     Raises:
         DatasetError: If `data_dir` is given and holds none of them: data that the user
@@ -47,7 +52,8 @@ def locate(benchmark: str, candidates: Sequence[str], data_dir: str | Path | Non
         return None
     raise DatasetError(
         f"{data_dir} holds no {benchmark} data: expected {' or '.join(candidates)} in it or in its "
-        f"sub-folder {benchmark}/; put one there, or name none to use ${ENVIRONMENT_VARIABLE} or the hub"
+        f"sub-folder {benchmark}/; put one there, or name none to use"
+        f" ${ENVIRONMENT_VARIABLE}{' or the hub' if hub else ''}"
     )
 
 

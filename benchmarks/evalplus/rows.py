@@ -63,7 +63,7 @@ def read_tasks(source: Source, version: str, data_dir: str | Path | None) -> tup
         DatasetError: If there is no file, or a row is malformed, with its line.
     """
     names = (f"{source.file}-{version}.jsonl.gz", f"{source.file}-{version}.jsonl")
-    path = locate(source.folder, names, data_dir)
+    path = locate(source.folder, names, data_dir, hub=False)
     if path is None:
         raise DatasetError(
             f"{source.benchmark} {version} not found: put {names[0]}, from EvalPlus' release {version} of"

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.livecodebench.preamble import make_preamble
 from benchmarks.livecodebench.prompts import PROMPTS
-from benchmarks.livecodebench.splits import Window, parse_split
+from benchmarks.livecodebench.splits import FILES, Window, parse_split
 from harness.datasource import DataHash, locate, parse_object, read_errata, require
 from harness.errors import DatasetError, InputError
 from harness.suites import read
@@ -87,7 +87,7 @@ def load(*, split: str = "release_v6", data_dir: str | Path | None = None) -> Be
     window = parse_split(split)
     data_hash = DataHash()
     problems: dict[str, Problem] = {}
-    paths = [_locate(name, data_dir) for name in window.files]
+    paths = [_locate(name, split, window, data_dir) for name in window.files]
     for path in paths:
         for where, row in _rows(path):
             text = {key: str(require(row, key, str, where.place)) for key in COLUMNS}
@@ -118,12 +118,16 @@ def load(*, split: str = "release_v6", data_dir: str | Path | None = None) -> Be
     )
 
 
-def _locate(name: str, data_dir: str | Path | None) -> Path:
-    path = locate("livecodebench", (name,), data_dir)
+def _locate(name: str, split: str, window: Window, data_dir: str | Path | None) -> Path:
+    needed = f"; split {split!r} is read from {', '.join(window.files)}, and release_v1 from {FILES[0]} alone"
+    try:
+        path = locate("livecodebench", (name,), data_dir, hub=False)
+    except DatasetError as error:
+        raise DatasetError(f"{error}{needed}") from None
     if path is None:
         raise DatasetError(
             f"livecodebench not found: put {name} of livecodebench/code_generation_lite into"
-            " $RLTF_DATA/livecodebench/"
+            f" $RLTF_DATA/livecodebench/{needed}"
         )
     return path
 

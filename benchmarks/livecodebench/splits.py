@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
 
@@ -40,9 +41,20 @@ def parse_split(split: str) -> Window:
             " a window of contest dates, alone or behind one of these: 2024-08..2025-01, release_v5:2024-08.."
         )
     first, last = found["from"] or _FIRST, found["to"] or _LAST
+    for date in (found["from"], found["to"]):
+        if date and not _is_date(date):
+            raise InputError(f"{date} in {split!r} is no date; write YYYY-MM or YYYY-MM-DD")
     if first[: len(last)] > last:
         raise InputError(f"window {first}..{last} runs backwards; write {last}..{first}")
     return Window(_files(found), first, last)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.date.fromisoformat(text if len(text) > len("YYYY-MM") else f"{text}-01")
+    except ValueError:
+        return False
+    return True
 
 
 def _files(found: re.Match[str]) -> tuple[str, ...]:

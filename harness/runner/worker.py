@@ -321,7 +321,9 @@ class GraderWorker:
                 if result.asks:
                     server.answer(go_on=not done)
                 if done:
-                    self._finish(sent.pop(0))
+                    # Taken out only when that went well: what is lost on the way is still to be answered.
+                    self._finish(item)
+                    sent.remove(item)
                 if result.retires:
                     # Nothing is lost: the server makes way for one without a past.
                     self._drop_server(kind)

@@ -12,7 +12,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,14 @@ LIMITS = Limits(
     cpu_seconds=120.0,
     load_cpu_seconds=60.0,
     memory_mib=8192,
-    output_mib=256,
+    output_mib=4,
     program_idle_seconds=600.0,
     stop_at_first_timeout=False,
 )
-"""Wide: a reference is right by definition, however long it takes."""
+"""Wide: a reference is right by definition, however long it takes. An output over the limit is an error like
+any other here; `TOGETHER` of them fit into what a worker may hold."""
+TOGETHER = 16
+"""Inputs of a reference that are run, and whose outputs are held, at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +132,33 @@ def _read(path: Path, references: Sequence[Reference]) -> dict[str, list[Output]
 
 
 def _run(references: Sequence[Reference]) -> dict[str, list[Output]]:
+    found: dict[str, list[Output]] = {}
+    parts = [part for each in references for part in _parts(each, TOGETHER)]
+    for part, outputs in _outputs(parts):
+        found.setdefault(part.task_id, []).extend(outputs)
+    # An output that was too long may have cost those behind it theirs, and a program that ended its process.
+    again = [
+        (each.task_id, place, replace(each, expressions=[each.expressions[place]]))
+        for each in references
+        for place, output in enumerate(found.get(each.task_id, ()))
+        if output.error is not None
+    ]
+    for (task_id, place, _), (_, (output,)) in zip(
+        again, _outputs([part for *_, part in again]), strict=True
+    ):
+        found[task_id][place] = output
+    return {each.task_id: found.get(each.task_id, []) for each in references}
+
+
+def _outputs(parts: Sequence[Reference]) -> list[tuple[Reference, list[Output]]]:
+    """Each with what it returned."""
     from harness.runner import Runner  # noqa: PLC0415 - only where nothing is kept yet
     from harness.runner.processors import available_processors  # noqa: PLC0415 - the same
 
-    jobs = [_job(each) for each in references if each.expressions]
-    found: dict[str, list[Output]] = {each.task_id: [] for each in references}
+    if not parts:
+        return []
+    jobs = [_job(part, number) for number, part in enumerate(parts)]
+    found: dict[int | str, list[Output]] = {}
     with Runner(workers=min(len(jobs), available_processors()), limits=LIMITS) as runner:
         for execution in runner.execute(jobs):
             if execution.infrastructure_error is not None:
@@ -141,14 +166,22 @@ def _run(references: Sequence[Reference]) -> dict[str, list[Output]]:
                     f"the reference solution of {execution.task_id} could not be run"
                     f" ({execution.infrastructure_error}); run the same command again"
                 )
-            found[execution.task_id] = [_output(test) for test in execution.tests]
-    return found
+            found[execution.sample_id] = [_output(test) for test in execution.tests]
+    return [(part, found[number]) for number, part in enumerate(parts)]
 
 
-def _job(reference: Reference) -> Job:
-    tests = [ValueTest(expression, "None") for expression in reference.expressions]
-    suite = TestSuite.pack(TestKind.ASSERTS, tests, setup=reference.setup)
-    return Job(reference.task_id, 0, reference.code, Problem(reference.task_id, "", lambda: suite))
+def _parts(reference: Reference, size: int) -> list[Reference]:
+    """The same reference with so many of its expressions each."""
+    given = reference.expressions
+    return [
+        replace(reference, expressions=given[start : start + size]) for start in range(0, len(given), size)
+    ]
+
+
+def _job(part: Reference, number: int) -> Job:
+    tests = [ValueTest(expression, "None") for expression in part.expressions]
+    suite = TestSuite.pack(TestKind.ASSERTS, tests, setup=part.setup)
+    return Job(part.task_id, number, part.code, Problem(part.task_id, "", lambda: suite))
 
 
 def _output(test: Any) -> Output:

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -373,6 +374,22 @@ def test_a_kept_file_that_is_damaged_is_made_again(tmp_path, cache):
     for broken in (b"", path.read_bytes()[:-8], gzip.compress(b'{"t": []}')):
         path.write_bytes(broken)
         assert reference_outputs("x", "hash", asked, folder=cache) == found
+
+
+def test_an_output_that_is_too_long_costs_no_other_input_its_own(monkeypatch, cache):
+    # HumanEval/130 has ten of 12 MiB among 125 inputs: a worker can't hold them all.
+    monkeypatch.setattr(references, "LIMITS", replace(references.LIMITS, output_mib=1))
+    calls = [f"f({number})" for number in (1, 1 << 20, 2, 1 << 20, 3)] * 4
+    (outputs,) = reference_outputs(
+        "x", "hash", [Reference("t", "def f(x): return 'a' * x", calls)], folder=cache
+    ).values()
+    assert [each.error or each.value for each in outputs] == [
+        "a",
+        "output_limit",
+        "aa",
+        "output_limit",
+        "aaa",
+    ] * 4
 
 
 def test_an_input_that_the_reference_fails_on_is_left_out(tmp_path, runner):

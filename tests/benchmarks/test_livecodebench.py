@@ -197,7 +197,7 @@ def test_a_split_names_files_and_dates(split, files, first_date, last_date):
 
 
 @pytest.mark.parametrize(
-    "split", ["", "test", "release_v9", "v5_v4", "2025-01..2024-08", "release_v5:", "2024-08"]
+    "split", ["", "test", "release_v9", "v5_v4", "2025-01..2024-08", "release_v5:", "2024-08", "2024-13.."]
 )
 def test_what_is_no_split_is_refused(split):
     with pytest.raises(InputError):

@@ -21,7 +21,7 @@ from harness.runner import fork_server as server
 from harness.runner import layer_check, self_check
 from harness.runner import retry as retrying
 from harness.runner import worker as worker_module
-from harness.runner.backend import WorkerStart
+from harness.runner.backend import Chunk, Task, WorkerStart
 from harness.runner.fork_server import ForkServer
 from harness.runner.seccomp import Filters
 from harness.runner.split_suite import WarmImports
@@ -263,3 +263,18 @@ def test_a_program_knows_no_way_around_the_memory_limit_of_the_check():
         }
     assert outcomes[0].verdicts["strict"] is Status.OUT_OF_MEMORY
     assert outcomes[1].verdicts["strict"] is Status.WRONG_ANSWER
+
+
+def test_a_program_whose_answer_cannot_be_made_is_answered_all_the_same(worker, monkeypatch):
+    # Once it was forgotten, and its run waited for it for ever.
+    def too_large(*_args, **_keywords):
+        raise MemoryError
+
+    monkeypatch.setattr(worker_module, "make_execution", too_large)
+    worker.start()
+    answered(worker)
+    task = Task(7, "echo", 0, "print(input())", SUITE.digest, execute=True)
+    worker.grade(Chunk((task,), {SUITE.digest: SUITE}))
+    assert worker.host.poll()
+    ((number, lost),) = answered(worker)
+    assert (number, lost.infrastructure_error) == (7, "MemoryError")

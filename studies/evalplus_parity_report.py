@@ -1,0 +1,101 @@
+"""The page that `evalplus_parity.py` writes. Covers: wording and tables, and which cause a difference has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from evalplus_mutants import EQUAL_TO_ALL
+from machine import section
+
+if TYPE_CHECKING:
+    from evalplus_parity import Parity, Program, Times
+
+_CAUSES = {
+    EQUAL_TO_ALL: "the program returns an object whose `==` always holds; it is wrong, as is said here",
+    "wall": "EvalPlus counts wall time, and passed the limit of 4 s on this busy machine: with 60 s it says"
+    " the same as is said here, where CPU time counts",
+}
+
+
+def cause(program: Program) -> str | None:
+    """Of a difference of verdicts; None where it has none that is known."""
+    if program.kind == EQUAL_TO_ALL and program.ours == (False, False):
+        return _CAUSES[EQUAL_TO_ALL]
+    return _CAUSES["wall"] if program.wide == program.ours else None
+
+
+def page(parity: Parity) -> str:
+    """The whole report, as Markdown."""
+    rest = [each for each in parity.programs if not each.timed_out]
+    apart = [each for each in parity.programs if each.timed_out]
+    parts = [
+        "# Parity with EvalPlus on MBPP+",
+        f"{len(parity.programs):,} wrong programs, made from the 378 reference solutions of v0.2.0 by one"
+        " change each (`studies/evalplus_mutants.py`), judged by this project's runner under `evalplus-base`"
+        f" and `evalplus`, and by EvalPlus {parity.version} (4 s for an input, expected outputs warm).",
+        _agreement(rest, f"Programs that do not time out here: {len(rest):,}"),
+        _agreement(apart, f"Programs that time out here: {len(apart):,}"),
+        _kinds(parity),
+        _differences(parity),
+        _speed(parity.ours, parity.theirs),
+        section("RLTF_DATA=DIR make evalplus-parity EVALPLUS=PYTHON", parity.runner, parity.data),
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _agreement(programs: list[Program], title: str) -> str:
+    same = sum(each.ours == each.theirs for each in programs)
+    counts = Counter((each.theirs, each.ours) for each in programs)
+    lines = [f"## {title}", "", f"{same:,} of {len(programs):,} have equal verdicts, base and plus."]
+    lines += ["", "| EvalPlus | here | programs |", "|---|---|---|"]
+    lines += [f"| {_said(a)} | {_said(b)} | {n:,} |" for (a, b), n in sorted(counts.items(), key=str)]
+    return "\n".join(lines)
+
+
+def _said(verdict: tuple[bool, bool] | None) -> str:
+    base, plus = verdict or (False, False)
+    return "passes both" if plus else "passes base only" if base else "fails"
+
+
+def _kinds(parity: Parity) -> str:
+    lines = ["## By kind of change", "", "| change | programs | pass here | equal |", "|---|---|---|---|"]
+    for kind in sorted({each.kind for each in parity.programs}):
+        of = [each for each in parity.programs if each.kind == kind]
+        passed = sum(each.ours[1] for each in of)
+        same = sum(each.ours == each.theirs for each in of)
+        lines.append(f"| {kind} | {len(of):,} | {passed:,} | {same:,} |")
+    return "\n".join(lines)
+
+
+def _differences(parity: Parity) -> str:
+    lines = ["## Every difference", ""]
+    for each in parity.programs:
+        if each.ours != each.theirs:
+            why = cause(each) or "UNEXPLAINED"
+            said = f"EvalPlus: {_said(each.theirs)}; here: {_said(each.ours)} ({', '.join(each.statuses)})"
+            lines.append(f"- {each.task_id}, {each.kind}: {said}. {why[0].upper()}{why[1:]}.")
+    return "\n".join(lines) if len(lines) > 2 else "\n".join([*lines, "None."])
+
+
+def _speed(ours: Times, theirs: Times) -> str:
+    lines = [
+        "## Time",
+        "",
+        "The programs that do not time out here, and for each task that has none in a round one of a syntax"
+        " error, judged in turn on the same machine, which other work shares. Wall time is from the first"
+        " program to the last verdict; CPU time is of all processes, from their start, reading the data"
+        " included.",
+        "",
+        "| round | here, wall s | EvalPlus, wall s | share | here, CPU s | EvalPlus, CPU s |",
+        "|---|---|---|---|---|---|",
+    ]
+    rows = list(zip(ours.wall, theirs.wall, ours.cpu, theirs.cpu, strict=True))
+    for number, row in enumerate(rows, 1):
+        lines.append(_row(str(number), *row))
+    lines.append(_row("all", *map(sum, zip(*rows, strict=True))))
+    return "\n".join(lines)
+
+
+def _row(name: str, ours: float, theirs: float, our_cpu: float, their_cpu: float) -> str:
+    return f"| {name} | {ours:.1f} | {theirs:.1f} | {ours / theirs:.2f} | {our_cpu:.1f} | {their_cpu:.1f} |"
