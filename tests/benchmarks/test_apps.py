@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 from benchmarks.apps import load
 from benchmarks.apps.suite import PREAMBLE, make_suite
@@ -83,7 +84,7 @@ def test_an_empty_list_of_lines_is_empty_text():
     assert suite({"inputs": [[]], "outputs": [["", ""]]}).tests() == [StdinTest("", "\n")]
 
 
-@pytest.mark.parametrize("bad", [3, None, ["1", 2], [["1"]]])
+@cases("bad", [3, None, ["1", 2], [["1"]]])
 def test_a_stdin_problem_with_a_test_that_is_no_text_is_unscorable(bad):
     assert suite({"inputs": ["1", bad], "outputs": ["1", "1"]}).count == 0
     assert suite({"inputs": ["1", "1"], "outputs": [bad, "1"]}).count == 0
@@ -92,7 +93,7 @@ def test_a_stdin_problem_with_a_test_that_is_no_text_is_unscorable(bad):
 # Problems without tests
 
 
-@pytest.mark.parametrize("text", ["", " \n", "{}", "null", "[]", '{"inputs": [], "outputs": []}'])
+@cases("text", ["", " \n", "{}", "null", "[]", '{"inputs": [], "outputs": []}'])
 def test_a_problem_without_tests_has_a_suite_of_count_zero(text):
     assert make_suite(text, "here:1").count == 0
 
@@ -143,7 +144,7 @@ def test_an_expected_list_that_starts_with_a_dictionary_is_cut_to_it():
     assert call([], [{"1": 2}, 9]).expected == [{1: 2}]
 
 
-@pytest.mark.parametrize("value", [9, None, "1", [9], [], [[{"1": 2}]], 0.5])
+@cases("value", [9, None, "1", [9], [], [[{"1": 2}]], 0.5])
 def test_other_expected_values_stay_as_the_data_gives_them(value):
     assert call([], value).expected == value
 
@@ -151,8 +152,8 @@ def test_other_expected_values_stay_as_the_data_gives_them(value):
 # Numbers and text that are easily lost
 
 
-@pytest.mark.parametrize("digits", [640, 641, 4301, 9131])
-@pytest.mark.parametrize("sign", ["", "-"])
+@cases("digits", [640, 641, 4301, 9131])
+@cases("sign", ["", "-"])
 def test_integers_of_any_length_are_read_without_touching_the_interpreters_limit(digits, sign):
     limit = sys.get_int_max_str_digits()
     text = sign + "1" + "9" * (digits - 2) + "7"

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 from benchmarks.humaneval import load
 from benchmarks.humaneval.check_body import NoCheck, take_apart
@@ -134,7 +135,7 @@ def test_there_is_one_split():
 # Taking a check apart
 
 
-@pytest.mark.parametrize(
+@cases(
     ("line", "test"),
     [
         ("assert candidate(1) == 2", "assert f(1) == 2"),
@@ -163,7 +164,7 @@ def test_of_what_has_to_be_near_a_number_the_call_alone_is_run(line, source, exp
     assert taken(line) == [ValueTest(source, repr(expected))]
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
     [
         "for x in range(3):\n    assert candidate(x) == x",
@@ -201,7 +202,7 @@ def test_a_check_without_asserts_is_none():
 # The checker
 
 
-@pytest.mark.parametrize(
+@cases(
     ("value", "right"),
     [
         (0.5, True),
@@ -217,7 +218,7 @@ def test_a_value_is_near_or_not(value, right):
     assert check(value, ValueTest("f(1)", repr(("near", 0.5, 1e-6, "<"))), "strict") == right
 
 
-@pytest.mark.parametrize(
+@cases(
     ("pairs", "right"),
     [
         ([[0, 1, 1]], True),

@@ -12,6 +12,7 @@ import zlib
 from decimal import Decimal, InvalidOperation
 
 import pytest
+from cases import cases
 
 from benchmarks.livecodebench import load
 from benchmarks.livecodebench.comparison import LCB
@@ -178,7 +179,7 @@ def test_a_row_that_occurs_twice_and_data_that_is_not_there_are_refused(tmp_path
 # Splits
 
 
-@pytest.mark.parametrize(
+@cases(
     ("split", "files", "first_date", "last_date"),
     [
         ("release_v1", FILES[:1], "0000", "9999"),
@@ -196,7 +197,7 @@ def test_a_split_names_files_and_dates(split, files, first_date, last_date):
     assert (window.files, window.first, window.last) == (files, first_date, last_date)
 
 
-@pytest.mark.parametrize(
+@cases(
     "split", ["", "test", "release_v9", "v5_v4", "2025-01..2024-08", "release_v5:", "2024-08", "2024-13.."]
 )
 def test_what_is_no_split_is_refused(split):
@@ -218,7 +219,7 @@ def test_a_window_takes_both_of_its_ends(tmp_path):
 # Comparison
 
 
-@pytest.mark.parametrize(
+@cases(
     ("output", "expected", "right"),
     [
         ("1.0\n", "1.00", True),
@@ -241,7 +242,7 @@ def test_standard_output_is_compared_by_lines_and_decimals(output, expected, rig
     assert LCB.stdout_matches(output, expected) is right
 
 
-@pytest.mark.parametrize(
+@cases(
     ("value", "expected", "right"),
     [
         ((1, 2), [1, 2], True),

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 from benchmarks.mbpp import load, load_sanitized, normalise_newlines
 from harness.errors import DatasetError, InputError
@@ -110,7 +111,7 @@ def test_line_ends_of_tests_and_statements_become_newlines(tmp_path):
     assert problem.question == "a\nb"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("raw", "expected"),
     [("a\r\nb", "a\nb"), ("a\rb", "a\nb"), ("a\r\r\nb", "a\n\nb"), ("a\n\rb\n", "a\n\nb\n")],
 )

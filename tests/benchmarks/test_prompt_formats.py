@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 from benchmarks.apps.prompts import INFERENCE, TRAINING
 from benchmarks.mbpp.prompts import ZERO_SHOT, ZERO_SHOT_FRAMED
@@ -26,7 +27,7 @@ Q = "Statement of {}.\nSecond line."
 # APPS
 
 
-@pytest.mark.parametrize(
+@cases(
     ("name", "expected"),
     [
         ("stdin", "\nQUESTION:\n{q}\nUse Standard Input format\nANSWER:\n"),
@@ -41,7 +42,7 @@ def test_apps_inference_prompts_go_by_the_functions_name(name, expected):
     assert make_prompt(INFERENCE, BY_NAME[name]).text == expected.replace("{q}", Q.format(name))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("name", "expected"),
     [
         ("stdin", "\nQUESTION:\n{q}\n\n\nUse Standard Input format\n\nANSWER:\n"),

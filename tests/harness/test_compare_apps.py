@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from cases import cases
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ stdout = PROFILES["apps"].stdout_matches
 value = PROFILES["apps"].value_matches
 
 
-@pytest.mark.parametrize(
+@cases(
     ("output", "expected"),
     [
         # the lenient passes of reference-semantics 3.1, in its order
@@ -68,7 +69,7 @@ def test_what_the_reference_lets_pass_passes(output, expected):
     assert stdout(output + "\n", expected)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("output", "expected"),
     [
         # the wrong rejections of reference-semantics 3.1, in its order
@@ -190,7 +191,7 @@ def test_allclose_is_numpys_on_the_edge_of_the_tolerance(expected, steps):
     assert allclose([edge], [expected]) == bool(np.allclose([edge], [expected]))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given_value", "expected"),
     [
         (2, [2]),
@@ -220,7 +221,7 @@ def test_what_the_reference_lets_return_passes(given_value, expected):
     assert value(given_value, expected, wrapped=True)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given_value", "expected"),
     [
         (0.1 + 0.2, [0.3]),

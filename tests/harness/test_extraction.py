@@ -8,6 +8,7 @@ import sys
 import warnings
 
 import pytest
+from cases import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,10 +98,9 @@ ANSWERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@cases(
     ("rule", "answer", "program", "fired"),
     [row[1:] for row in ANSWERS],
-    ids=[row[0] for row in ANSWERS],
 )
 def test_the_program_in_an_answer_is_found(rule, answer, program, fired):
     found = extract(answer, rule, prompt=PROMPT, stop=("\nQUESTION:", "\nANSWER:"))

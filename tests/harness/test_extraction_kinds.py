@@ -3,7 +3,7 @@
 Does not cover: rules that reproduce papers, and what holds for any text (`test_extraction.py`).
 """
 
-import pytest
+from cases import cases
 
 from harness.extraction import Wanted, extract
 
@@ -71,7 +71,7 @@ FENCES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("answer", "program"), [row[1:] for row in FENCES], ids=[row[0] for row in FENCES])
+@cases(("answer", "program"), [row[1:] for row in FENCES])
 def test_a_fence_is_read_as_commonmark_has_it_or_as_models_mean_it(answer, program):
     assert extract(answer, "chat", wanted="add").code == program
 
@@ -115,7 +115,7 @@ BLOCKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("answer", "program"), [row[1:] for row in BLOCKS], ids=[row[0] for row in BLOCKS])
+@cases(("answer", "program"), [row[1:] for row in BLOCKS])
 def test_of_several_blocks_the_one_that_defines_what_is_wanted_is_taken_with_its_helpers(answer, program):
     assert extract(answer, "chat", wanted="add").code == program
 
@@ -146,7 +146,7 @@ SCRIPTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("answer", "program"), [row[1:] for row in SCRIPTS], ids=[row[0] for row in SCRIPTS])
+@cases(("answer", "program"), [row[1:] for row in SCRIPTS])
 def test_of_several_blocks_those_that_make_a_script_are_taken(answer, program):
     assert extract(answer, "chat", wanted=SCRIPT).code == program
 
@@ -161,8 +161,8 @@ THOUGHTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("begin", "end"), THOUGHTS, ids=[end for _, end in THOUGHTS])
-@pytest.mark.parametrize("rule", ["chat", "program"])
+@cases(("begin", "end"), THOUGHTS)
+@cases("rule", ["chat", "program"])
 def test_thoughts_of_every_spelling_are_left_out(begin, end, rule):
     for opening in (f"{begin}\n", ""):  # a template may have opened them
         for thought in (DRAFT, py(DRAFT), f"Try:\n{F}python\n{DRAFT}", f"Is it\n\n{MUL}?\n\nNo.\n"):
@@ -189,9 +189,7 @@ MORE_THOUGHTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("answer", "program"), [row[1:] for row in MORE_THOUGHTS], ids=[row[0] for row in MORE_THOUGHTS]
-)
+@cases(("answer", "program"), [row[1:] for row in MORE_THOUGHTS])
 def test_only_what_ends_thoughts_ends_them(answer, program):
     assert extract(answer, "chat", wanted="add").code == program
 
@@ -208,8 +206,8 @@ CHANNELS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("answer", [row[1] for row in CHANNELS], ids=[row[0] for row in CHANNELS])
-@pytest.mark.parametrize("rule", ["chat", "program"])
+@cases("answer", [row[1] for row in CHANNELS])
+@cases("rule", ["chat", "program"])
 def test_of_channels_the_final_one_is_read(answer, rule):
     assert extract(answer, rule, wanted="add").code == ADD
 
@@ -241,7 +239,7 @@ RUN_ON = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("answer", "program"), [row[1:] for row in RUN_ON], ids=[row[0] for row in RUN_ON])
+@cases(("answer", "program"), [row[1:] for row in RUN_ON])
 def test_of_a_model_that_runs_on_the_first_program_is_kept(answer, program):
     assert extract(answer, "program", wanted="add").code == program
 
@@ -268,9 +266,7 @@ PARTIAL = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("prompt", "answer", "program"), [row[1:] for row in PARTIAL], ids=[row[0] for row in PARTIAL]
-)
-@pytest.mark.parametrize("rule", ["chat", "program"])
+@cases(("prompt", "answer", "program"), [row[1:] for row in PARTIAL])
+@cases("rule", ["chat", "program"])
 def test_a_fence_that_the_prompt_opened_is_known(prompt, answer, program, rule):
     assert extract(answer, rule, prompt=prompt, wanted="add").code == program

@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import pytest
+from cases import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,7 +71,7 @@ def test_a_thousand_samples_need_no_draws():
     assert n_at_k(counts, 6, 1000) == 1.0
 
 
-@pytest.mark.parametrize(("n", "k"), [(0, 1), (2, 1), (1, 4), (1, 0)])
+@cases(("n", "k"), [(0, 1), (2, 1), (1, 4), (1, 0)])
 def test_an_undefined_question_is_refused(n, k):
     with pytest.raises(ValueError, match="need 1 <= n <= k <= samples"):
         n_at_k(FilteredCounts(2, 1, 1), n, k)

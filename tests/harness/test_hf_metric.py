@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from cases import cases
 
 pytest.importorskip("evaluate")
 
@@ -113,7 +114,7 @@ def test_leading_statements_prepare_and_the_rest_are_tests():
     ]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("reference", "problem"),
     [
         ("", "reference 0 has no test"),

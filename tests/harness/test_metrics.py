@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from cases import cases
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,9 +49,7 @@ def test_pass_at_k_equals_the_product_form_exactly_rounded(n, data):
     assert pass_at_k(n, c, k) == float(1 - miss)
 
 
-@pytest.mark.parametrize(
-    ("n", "c", "k"), [(5, 0, 100), (20, 20, 21), (0, 0, 1), (5, 6, 1), (5, -1, 1), (5, 1, 0)]
-)
+@cases(("n", "c", "k"), [(5, 0, 100), (20, 20, 21), (0, 0, 1), (5, 6, 1), (5, -1, 1), (5, 1, 0)])
 def test_pass_at_k_refuses_what_is_undefined(n, c, k):
     with pytest.raises(ValueError, match=f"n={n} c={c} k={k}"):
         pass_at_k(n, c, k)
@@ -154,7 +153,7 @@ def wilson(passed, n):
     return centre - margin, centre + margin
 
 
-@pytest.mark.parametrize("n", [1, 5, 500])
+@cases("n", [1, 5, 500])
 def test_where_none_or_all_are_solved_the_interval_is_wilsons(n):
     none, every = mean_interval([0.0] * n), mean_interval([1.0] * n)
     assert (none.low, none.high) == pytest.approx(wilson(0, n))
@@ -169,7 +168,7 @@ def test_where_all_problems_have_the_same_share_the_interval_does_not_claim_cert
     assert interval == Interval(0.5, pytest.approx(0.5 - 0.5 * unseen), pytest.approx(0.5 + 0.5 * unseen))
 
 
-@pytest.mark.parametrize("values", [[], [1.2], [-0.1, 0.5], [0.5, math.nan], [math.inf]])
+@cases("values", [[], [1.2], [-0.1, 0.5], [0.5, math.nan], [math.inf]])
 def test_a_mean_of_nothing_or_of_no_shares_is_refused(values):
     with pytest.raises(ValueError, match=r"no problems|no share between 0 and 1"):
         mean_interval(values)
@@ -177,7 +176,7 @@ def test_a_mean_of_nothing_or_of_no_shares_is_refused(values):
         paired_difference(values, values)
 
 
-@pytest.mark.parametrize("options", [{"level": 0.0}, {"level": 1.0}, {"level": 95}, {"resamples": 0}])
+@cases("options", [{"level": 0.0}, {"level": 1.0}, {"level": 95}, {"resamples": 0}])
 def test_a_level_or_a_number_of_resamples_without_sense_is_refused(options):
     with pytest.raises(ValueError, match="need 0 < level < 1 and resamples >= 1"):
         mean_interval([0.0, 1.0], **options)

@@ -1,6 +1,7 @@
 """What a run samples with: defaults, a paper's preset over them, and the user's word over both."""
 
 import pytest
+from cases import cases
 
 from harness.errors import InputError
 from harness.models.presets import PRESETS, settings
@@ -52,7 +53,7 @@ def test_greedy_takes_one_sample_of_a_preset():
     assert settings("rltf-apps", {"n": 1}).decoding.greedy is False
 
 
-@pytest.mark.parametrize(
+@cases(
     ("preset", "given", "greedy", "message"),
     [
         ("rltf", {}, False, "unknown preset 'rltf'; available: rltf-apps, "),

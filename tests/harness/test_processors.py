@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from cases import cases
 
 from harness.runner.processors import available_processors, local_share
 
@@ -57,7 +58,7 @@ def test_affinity_bounds_what_there_is():
     assert 1 <= available_processors() <= len(os.sched_getaffinity(0))
 
 
-@pytest.mark.parametrize(("count", "size"), [(8, 1), (8, 3), (8, 8), (9, 4), (64, 8)])
+@cases(("count", "size"), [(8, 1), (8, 3), (8, 8), (9, 4), (64, 8)])
 def test_the_processes_of_a_launch_share_what_there_is(count, size):
     shares = [local_share(count, {"LOCAL_WORLD_SIZE": str(size), "LOCAL_RANK": str(i)}) for i in range(size)]
     assert sum(shares) == count

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from cases import cases
 
 from harness.errors import InputError
 from harness.extraction import RULES, extract_program
@@ -55,7 +56,7 @@ def benchmark(**prompts) -> Benchmark:
 # Hash and version
 
 
-@pytest.mark.parametrize(
+@cases(
     "change",
     [
         {"name": "other"},
@@ -122,9 +123,7 @@ def test_an_unknown_format_is_refused_with_those_that_exist():
         find_format(benchmark(framed=FRAMED), "chta")
 
 
-@pytest.mark.parametrize(
-    "target", ["nowhere.at.all:X", "harness.types:NOTHING", "harness.types", "harness.types:Piece"]
-)
+@cases("target", ["nowhere.at.all:X", "harness.types:NOTHING", "harness.types", "harness.types:Piece"])
 def test_a_format_named_in_a_string_that_is_none_is_an_error_with_its_name(target):
     with pytest.raises(InputError, match=r"benchmark 'made': .*prompt format 'x'"):
         formats_of(benchmark(x=target))
@@ -145,7 +144,7 @@ def test_every_format_names_an_extraction_rule_that_exists():
 # Chat
 
 
-@pytest.mark.parametrize("problem", EXAMPLES, ids=lambda problem: problem.task_id)
+@cases("problem", EXAMPLES)
 def test_chat_asks_for_one_fenced_block_whatever_the_kind_of_problem(problem):
     text = make_prompt(CHAT, problem).text
     assert problem.question in text
@@ -156,7 +155,7 @@ def test_chat_asks_for_one_fenced_block_whatever_the_kind_of_problem(problem):
     assert ("`f`" in text) == (kind in (TestKind.CALL, TestKind.ASSERTS))
 
 
-@pytest.mark.parametrize(
+@cases(
     "seen",
     [0, 1, 2],
 )
@@ -166,7 +165,7 @@ def test_chat_shows_the_tests_that_a_benchmark_calls_public_and_no_others(seen):
     assert ("must define `f`" in text) == (seen == 0)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("asserts", "named"),
     [
         (["assert g(f(1)) == 2", "assert set(f(2)) == {3}"], "must define `f`"),
@@ -186,14 +185,14 @@ def test_the_function_that_hidden_asserts_call_is_named_where_they_agree_on_one(
 # Fit
 
 
-@pytest.mark.parametrize("how", TRUNCATIONS)
+@cases("how", TRUNCATIONS)
 def test_a_prompt_that_fits_is_left_alone(how):
     prompt = prompt_of(WORDS)
     assert fit(prompt, len(words(prompt.text)), words, first_words, truncation=how) is prompt
 
 
-@pytest.mark.parametrize("how", ["end", "middle"])
-@pytest.mark.parametrize("limit", [8, 9, 20, 105])
+@cases("how", ["end", "middle"])
+@cases("limit", [8, 9, 20, 105])
 def test_a_long_prompt_keeps_its_frame_and_as_much_of_its_question_as_fits(how, limit):
     prompt = prompt_of(WORDS)
     fitted = fit(prompt, limit, words, first_words, truncation=how)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from cases import cases
 
 from harness.report.charts import BOTTOM, LEFT, RIGHT, TOP
 from harness.report.lines import line_chart
@@ -25,7 +26,7 @@ def test_lines_go_from_edge_to_edge_in_their_own_proportions():
     assert [y for _, y in line] == [BOTTOM, TOP, (TOP + BOTTOM) / 2]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("values", "ticks"),
     [
         ((0.0, 1.0), [0, 0.2, 0.4, 0.6, 0.8, 1]),

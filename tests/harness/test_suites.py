@@ -9,6 +9,7 @@ import pickle
 import zlib
 
 import pytest
+from cases import cases
 
 from harness import Job, Problem, Runner, load_benchmark
 from harness.errors import DatasetError, InputError
@@ -231,7 +232,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@cases("name", BROKEN)
 def test_each_broken_row_is_refused_in_a_line_that_says_why(name):
     value, why = BROKEN[name]
     with pytest.raises(InputError, match=why) as caught:
@@ -254,7 +255,7 @@ def test_a_pickle_of_anything_but_a_text_is_refused_and_never_runs(capsys, held)
     assert "the pickle ran" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@cases("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_pickled_text_is_read_whatever_the_protocol(protocol):
     assert encodings.pickled_text(pickle.dumps("[1, \u00e9]", protocol)) == "[1, \u00e9]"
 

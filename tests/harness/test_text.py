@@ -5,6 +5,7 @@ import os
 import warnings
 
 import pytest
+from cases import cases
 
 from harness.errors import InputError
 from harness.files import replace_file
@@ -41,7 +42,7 @@ SINKS = {
 }
 
 
-@pytest.mark.parametrize("sink", SINKS)
+@cases("sink", SINKS)
 def test_no_control_character_gets_through(sink):
     assert len(HIDDEN) == 11
     found = SINKS[sink](EVIL)

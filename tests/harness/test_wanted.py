@@ -1,6 +1,6 @@
 """What a problem wants of a program, read from its tests."""
 
-import pytest
+from cases import cases
 
 from harness.extraction import Wanted, extract, extract_program
 from harness.extraction.parsing import Syntax, parse
@@ -29,7 +29,7 @@ def test_a_call_based_problem_wants_its_entry_point_as_a_function_or_a_method():
     assert (found.script, found.names, found.in_solution) == (False, ("f",), True)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("asserts", "suite", "names"),
     [
         (["assert f(1) == 2", "assert f(2) == 3"], {}, ("f",)),
@@ -51,7 +51,7 @@ def test_asserts_want_what_they_use_and_do_not_bring_along(asserts, suite, names
     assert of_asserts(*asserts, **suite) == names
 
 
-@pytest.mark.parametrize(
+@cases(
     ("code", "count"),
     [
         ("def f(x):\n    return g(x)\n", 1),

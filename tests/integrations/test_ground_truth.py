@@ -5,6 +5,7 @@ import json
 import zlib
 
 import pytest
+from cases import cases
 
 from harness import load_benchmark
 from harness.errors import InputError
@@ -15,7 +16,7 @@ STDIN = [StdinTest("1", "2"), StdinTest("3", "4")]
 CALLS = [CallTest([1, "2"], "3"), CallTest([4, [5]], {"a": 1})]
 
 
-@pytest.mark.parametrize(
+@cases(
     "value",
     [
         {"inputs": ["1", "3"], "outputs": ["2", "4"]},
@@ -36,7 +37,7 @@ def test_tests_in_text_are_read(text):
     assert read_tests(text({"inputs": ["1", "3"], "outputs": ["2", "4"]})).tests() == STDIN
 
 
-@pytest.mark.parametrize(
+@cases(
     "value",
     [
         {"inputs": [[1, "2"], [4, [5]]], "outputs": ["3", {"a": 1}], "fn_name": "f"},
@@ -73,7 +74,7 @@ def test_a_task_id_names_a_problem():
         problem_of({"task_id": "x"}, problems)
 
 
-@pytest.mark.parametrize(
+@cases(
     "value",
     [
         None,

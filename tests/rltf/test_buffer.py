@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from cases import cases
 
 from harness.errors import InputError
 from harness.types import ErrorInfo, Outcome, Status, TestOutcome
@@ -103,8 +104,8 @@ def test_staleness_is_the_mean_age_in_steps():
     assert buffer.staleness(10) == 7
 
 
-@pytest.mark.parametrize("rule", ["queue", "released"])
-@pytest.mark.parametrize("drawn", [0, 3, 6, 8])
+@cases("rule", ["queue", "released"])
+@cases("drawn", [0, 3, 6, 8])
 def test_a_restored_buffer_draws_what_the_other_would_have_drawn(rule, drawn):
     def fill(buffer: OnlineBuffer) -> None:
         buffer.add(batch(0, 1, 2, 3, 4, 5))

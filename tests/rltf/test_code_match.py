@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 pytest.importorskip("tree_sitter")
 pytest.importorskip("tree_sitter_python")
@@ -41,7 +42,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize(("reference", "code", "tree", "flow", "java"), ROWS)
+@cases(("reference", "code", "tree", "flow", "java"), ROWS)
 def test_matches_are_codebleus(reference, code, tree, flow, java):
     plain = without_comments(reference), without_comments(code)
     assert ast_match(*plain) == pytest.approx(tree, abs=1e-9)
@@ -237,7 +238,7 @@ FLOWS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "raw", "plain"), FLOWS)
+@cases(("code", "raw", "plain"), FLOWS)
 def test_edges_are_codebleus_with_parents_in_the_order_of_the_program(code, raw, plain):
     edges = data_flow(code)
     found = [(e.name, e.token, e.kind, sorted(e.parent_names), [*e.parents]) for e in edges]
@@ -278,7 +279,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@cases("name", HOSTILE)
 def test_hostile_programs_have_a_value_like_others(name):
     program = program_of(HOSTILE[name], [ADD])
     for term in (AstMatch(), DfgMatch(), AstMatch(comments="c")):

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -353,7 +354,7 @@ def test_a_critic_that_is_not_used_leaves_a_runs_identity_as_it_was(make):
     assert with_one.identity()["rewards"]["critic"] == "constant"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("settings", "words"),
     [
         (("critic=other",), "critic must be one of"),

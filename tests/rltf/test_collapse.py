@@ -3,13 +3,14 @@
 import warnings
 
 import pytest
+from cases import cases
 
 from rltf.monitoring.collapse import CollapseAlarms, alarms
 
 HEALTHY = {"sampled/syntax_error": 0.07, "sampled/unique": 0.9, "critic/accuracy": 0.8}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("changed", "raised"),
     [
         ({}, set()),

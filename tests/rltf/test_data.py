@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from cases import cases
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -201,8 +202,8 @@ def tokens_with(tiny_checkpoint, kind: str, tokenizer) -> Tokens:
     return Tokens(model, tokenizer, max_prompt_tokens=512, max_target_tokens=128)
 
 
-@pytest.mark.parametrize("front", [True, False])
-@pytest.mark.parametrize("text", ["def f(x):\n    return x\n", " x = 1", "\tprint('é日')", "\n\nx", "x"])
+@cases("front", [True, False])
+@cases("text", ["def f(x):\n    return x\n", " x = 1", "\tprint('é日')", "\n\nx", "x"])
 def test_a_target_is_read_as_the_text_that_it_is_of(tiny_checkpoint, front, text):
     tokenizer = sentencepiece(front)
     tokens = tokens_with(tiny_checkpoint, "gpt2", tokenizer)

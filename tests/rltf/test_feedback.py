@@ -1,6 +1,7 @@
 """From an outcome to feedback: categories, scopes, lines, and what is refused."""
 
 import pytest
+from cases import cases
 
 from harness.types import ErrorInfo, Outcome, Status, TestKind, TestOutcome
 from rltf.rewards.feedback import Feedback, feedback
@@ -62,7 +63,7 @@ def test_a_compiler_that_crashed_blames_the_whole_program():
     assert (result.category, result.subtype, result.scope) == ("syntax_error", "too_deep", "global")
 
 
-@pytest.mark.parametrize("status", ["syntax_error", "runtime_error", "timed_out", "wrong_answer"])
+@cases("status", ["syntax_error", "runtime_error", "timed_out", "wrong_answer"])
 def test_a_truncated_program_is_blamed_as_a_whole(status):
     result = feedback(outcome("passed", status), CODE, truncated=True)
     assert (result.subtype, result.scope, result.line, result.pass_ratio) == (
@@ -99,15 +100,13 @@ def test_the_profile_decides_whose_statuses_count():
     assert feedback(both, CODE, profile="apps").category == "passed"
 
 
-@pytest.mark.parametrize("line", [None, 0, -1, 5, 10**9])
+@cases("line", [None, 0, -1, 5, 10**9])
 def test_a_line_that_the_program_has_not_is_not_believed(line):
     result = feedback(outcome("runtime_error", errors={0: ErrorInfo("KeyError", "", line)}), CODE)
     assert (result.subtype, result.scope, result.line) == ("key_error", "ignore", None)
 
 
-@pytest.mark.parametrize(
-    ("code", "reported"), [("try:\n x = 1\n\n\n", 4), ("try:\n x = 1\n", 3), ("try:\n x = 1", 2)]
-)
+@cases(("code", "reported"), [("try:\n x = 1\n\n\n", 4), ("try:\n x = 1\n", 3), ("try:\n x = 1", 2)])
 def test_what_is_missing_at_the_end_is_blamed_on_the_last_line_that_says_something(code, reported):
     error = ErrorInfo("SyntaxError", "expected 'except' or 'finally' block", reported)
     assert feedback(outcome("syntax_error", errors={0: error}), code).line == 2
@@ -125,9 +124,9 @@ NOTHING = [
 ]
 
 
-@pytest.mark.parametrize("code", NOTHING)
-@pytest.mark.parametrize("compat", ["paper", "released"])
-@pytest.mark.parametrize("status", ["passed", "wrong_answer", "runtime_error", "timed_out"])
+@cases("code", NOTHING)
+@cases("compat", ["paper", "released"])
+@cases("status", ["passed", "wrong_answer", "runtime_error", "timed_out"])
 def test_a_script_with_nothing_to_run_is_as_bad_as_one_that_does_not_compile(code, compat, status):
     result = feedback(outcome("passed", status), code, compat=compat)
     assert result == Feedback("syntax_error", "nothing_to_run", "global", None, 0.0)
@@ -141,9 +140,7 @@ def test_an_imported_program_may_be_an_import_but_not_one_that_passes_nothing():
         assert feedback(outcome("runtime_error"), code, kind=kind).subtype == "nothing_to_run"
 
 
-@pytest.mark.parametrize(
-    "code", ["x = 1", "print()", "def f(): pass", "x", "f'{x}'", "if 1: pass", "import os; os._exit(0)"]
-)
+@cases("code", ["x = 1", "print()", "def f(): pass", "x", "f'{x}'", "if 1: pass", "import os; os._exit(0)"])
 def test_a_program_with_a_statement_in_it_is_one(code):
     assert feedback(outcome("wrong_answer"), code).category == "failure"
 
@@ -167,7 +164,7 @@ def test_each_profile_is_told_by_its_own_error():
     assert feedback(both, CODE, profile="apps") == Feedback("error", "zero_division", "line", 3, 0.0)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("refused", "message"),
     [
         (outcome("not_run", infrastructure_error="worker lost twice"), "grader failed.*worker lost twice"),

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 from harness.errors import InputError
 from harness.types import Outcome, Problem, Status, StdinTest, TestKind, TestOutcome, TestSuite
@@ -119,7 +120,7 @@ def test_terms_with_spans_take_no_part_in_the_groups_mean():
 # --- the written rules ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@cases("method", METHODS)
 def test_programs_of_equal_reward_teach_nothing_and_their_group_is_counted(method):
     objective = made(method, {"beta": 0.0})
     groups = [group_of(0.3, 0.3, 0.3), group_of(0.0, 1.0), group_of(0.5), Group(PROBLEM, [])]
@@ -130,7 +131,7 @@ def test_programs_of_equal_reward_teach_nothing_and_their_group_is_counted(metho
     assert objective.prepare([])["sampled/degenerate_groups"] == 0
 
 
-@pytest.mark.parametrize("method", METHODS)
+@cases("method", METHODS)
 def test_what_the_grader_failed_on_is_missing_from_its_group_and_changes_no_others_comparison(method):
     objective = made(method, {"beta": 0.0})
     whole = values(objective.credit(group_of(1.0, 0.0)))
@@ -138,7 +139,7 @@ def test_what_the_grader_failed_on_is_missing_from_its_group_and_changes_no_othe
     assert values(objective.credit(left)) == whole
 
 
-@pytest.mark.parametrize("method", METHODS)
+@cases("method", METHODS)
 def test_equal_programs_in_a_group_each_count_and_are_logged(method):
     objective = made(method, {"beta": 0.0})
     texts = ("print(1)", "print(1)", "print(2)", "print(3)")
@@ -152,7 +153,7 @@ def test_equal_programs_in_a_group_each_count_and_are_logged(method):
     assert objective.prepare([group])["sampled/duplicates"] == 0.25
 
 
-@pytest.mark.parametrize("method", METHODS)
+@cases("method", METHODS)
 def test_truncated_programs_are_masked_on_request_and_still_count_in_their_group(method):
     group = Group(PROBLEM, [rollout(0, 1.0), rollout(1, 0.5), rollout(2, 0.0, line=2, truncated=True)])
     terms = {"pass_rate": 1.0, "fine": 1.0}
@@ -214,15 +215,15 @@ def test_the_defaults_are_those_of_the_papers():
     assert (found["rloo"].kl_in, found["rloo"].kl_estimator) == ("reward", "k1")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@cases("method", METHODS)
 def test_a_reference_is_kept_in_each_step_only_where_the_loss_holds_it(method):
     assert REFERENCE not in made(method).needs
     loss = {"kl_in": "loss"} if method == "rloo" else {}
     assert REFERENCE in made(method, {"beta": 0.04} | loss).needs
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
+@cases("method", METHODS)
+@cases(
     ("training", "message"),
     [
         ({"samples_per_problem": 1}, "samples_per_problem of at least 2"),
@@ -250,7 +251,7 @@ def test_a_reference_that_would_learn_meanwhile_is_refused(sampler):
     made("rloo", {"beta": 0.0}, lora_rank=4, sampler=sampler)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@cases("method", METHODS)
 def test_every_option_of_a_method_says_what_it_is_where_it_is_first_named(method):
     import inspect
 
@@ -291,7 +292,7 @@ def test_options_are_set_by_name_and_held_to_their_bounds():
     assert config("clip_high=0.28", method="sft").objective is None
 
 
-@pytest.mark.parametrize(
+@cases(
     ("settings", "least"),
     [
         (["sampler=inline", "refresh_every=3"], 2),
@@ -299,7 +300,7 @@ def test_options_are_set_by_name_and_held_to_their_bounds():
         (["sampler=process", "refresh_every=1"], 1),
     ],
 )
-@pytest.mark.parametrize("method", ["rltf", "grpo"])
+@cases("method", ["rltf", "grpo"])
 def test_an_age_that_programs_reach_before_others_come_is_refused(method, settings, least):
     assert config(*settings, f"max_staleness={least}", method=method).max_staleness == least
     with pytest.raises(InputError, match=f"raise it to {least}, or lower refresh_every"):

@@ -8,6 +8,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 torch = pytest.importorskip("torch")
 
@@ -46,7 +47,7 @@ def made(method, *, max_new_tokens=4, **options):
 REWARDS = ((1.0, -0.3), (-0.6, -1.0))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("scale", "expected"),
     [
         ("group", [0.70703, -0.70703, 0.706857, -0.706857]),
@@ -66,7 +67,7 @@ def test_the_baseline_of_rloo_is_the_mean_of_the_others():
     assert leave_one_out([[3.0, 0.0, 0.0]])[0] == pytest.approx([3.0, -1.5, -1.5])
 
 
-@pytest.mark.parametrize("scale", ["group", "batch", "none"])
+@cases("scale", ["group", "batch", "none"])
 def test_a_group_of_one_or_of_equals_has_no_advantage(scale):
     groups = [[0.7], [], [0.3, 0.3, 0.3], [0.0, 1.0]]
     for found in (
@@ -146,7 +147,7 @@ ROWS = {
 """By name: method, options, old log-probabilities, loss, gradients of the first and the last row."""
 
 
-@pytest.mark.parametrize("name", ROWS)
+@cases("name", ROWS)
 def test_loss_and_gradient_are_trls(name):
     method, options, old, loss, first, last = ROWS[name]
     objective = made(method, **options)
@@ -217,10 +218,10 @@ def by_hand(objective, weights=None) -> float:
     return total
 
 
-@pytest.mark.parametrize("estimator", ["k1", "k2", "k3"])
-@pytest.mark.parametrize("ratio", ["token", "sequence_mean", "sequence_sum"])
-@pytest.mark.parametrize("aggregation", ["token_mean", "sequence_mean", "sequence_sum", "constant"])
-@pytest.mark.parametrize("more", [{}, {"delta": 1.5, "kl_times_ratio": True}], ids=["plain", "two-sided"])
+@cases("estimator", ["k1", "k2", "k3"])
+@cases("ratio", ["token", "sequence_mean", "sequence_sum"])
+@cases("aggregation", ["token_mean", "sequence_mean", "sequence_sum", "constant"])
+@cases("more", [{}, {"delta": 1.5, "kl_times_ratio": True}])
 def test_every_choice_is_the_loop_by_hand_and_its_gradient_that_of_finite_differences(
     aggregation, ratio, estimator, more
 ):
@@ -235,7 +236,7 @@ def test_every_choice_is_the_loop_by_hand_and_its_gradient_that_of_finite_differ
     assert torch.autograd.gradcheck(loss, tensor(NEW).requires_grad_())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@cases("method", METHODS)
 def test_each_method_as_it_is_by_default_is_the_loop_by_hand_and_has_the_gradient_of_finite_differences(
     method,
 ):
@@ -250,7 +251,7 @@ def test_each_method_as_it_is_by_default_is_the_loop_by_hand_and_has_the_gradien
     assert torch.autograd.gradcheck(loss, tensor(NEW).requires_grad_())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@cases("method", METHODS)
 def test_what_is_masked_takes_no_part_in_the_loss(method):
     options = {"kl_in": "loss"} if method == "rloo" else {"beta": 0.05}
     objective = made(method, **options)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 pytest.importorskip("pyflakes")
 
@@ -78,7 +79,7 @@ def test_nothing_of_a_program_is_imported_or_run(tmp_path, monkeypatch):
     assert "trap" not in sys.modules
 
 
-@pytest.mark.parametrize(
+@cases(
     "code",
     [
         "print(",
@@ -88,7 +89,6 @@ def test_nothing_of_a_program_is_imported_or_run(tmp_path, monkeypatch):
         "x = 1\0\n",
         "# " + "a" * 2_000_000,
     ],
-    ids=["unfinished", "brackets", "deep", "annotation", "nul", "long"],
 )
 def test_what_cannot_be_analysed_earns_nothing_and_stops_nothing(code):
     found = Lint()(graded(code))

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from cases import cases
 
 torch = pytest.importorskip("torch")
 
@@ -54,7 +55,7 @@ REWARDS = {
 SPANS = torch.tensor([[False, True, False], [True, True, True]])
 
 
-@pytest.mark.parametrize(
+@cases(
     ("options", "expected"),
     [
         # Sum over tokens, mean over the two sequences; α = 3/1 and 2/2.
@@ -146,8 +147,8 @@ def random_rewards() -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     return values, torch.rand(3, 5, generator=generator) < 0.5
 
 
-@pytest.mark.parametrize("alpha", ["length_ratio", "one"])
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@cases("alpha", ["length_ratio", "one"])
+@cases("reduction", ["sum", "mean"])
 def test_values_and_gradients_are_those_of_the_naive_loops(alpha, reduction):
     logits, labels = random_batch()
     values, spans = random_rewards()
@@ -162,8 +163,8 @@ def test_values_and_gradients_are_those_of_the_naive_loops(alpha, reduction):
         torch.testing.assert_close(ours_grad, theirs_grad)
 
 
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("name", ["coarse", "fine", "adaptive"])
+@cases("causal", [False, True])
+@cases("name", ["coarse", "fine", "adaptive"])
 def test_the_gradient_of_each_term_is_what_finite_differences_give(name, causal):
     """Central differences over the weights of a model of one layer."""
     generator = torch.Generator().manual_seed(2)

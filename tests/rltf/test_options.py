@@ -1,6 +1,7 @@
 """Options by name, presets, and what is refused in one line."""
 
 import pytest
+from cases import cases
 
 pytest.importorskip("transformers")
 
@@ -17,7 +18,7 @@ def config(preset=None, *settings, **fixed):
     )
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@cases("preset", PRESETS)
 def test_every_preset_is_a_configuration(preset):
     assert config(preset).rewards == PRESETS[preset]["rewards"]
 
@@ -65,7 +66,7 @@ def test_the_configuration_is_plain_values_for_reports():
     assert '"baseline": "historical_best"' in config("paper").to_json_string()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("settings", "message"),
     [
         (["learning_rat=1"], "did you mean learning_rate"),

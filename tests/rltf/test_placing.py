@@ -1,6 +1,7 @@
 """A program's place in an answer, for each thing that extraction takes away."""
 
 import pytest
+from cases import cases
 
 from harness.extraction import extract
 from rltf.rewards.alignment import Place, place
@@ -16,7 +17,7 @@ def test_an_answer_that_is_the_program_is_its_place():
     assert place("a\nb\n", "a\nb\n") == Place(0, 4)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("answer", "rule"),
     [
         ("x = 1\ny = x / 0\n\nQUESTION:\nmore", "answer"),

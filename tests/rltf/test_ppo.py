@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -105,7 +106,7 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(loss, tuple(each.requires_grad_() for each in given))
 
 
-@pytest.mark.parametrize(("kl", "beta"), [(0.2, 0.099936), (1.1, 0.100032), (5.0, 0.100064)])
+@cases(("kl", "beta"), [(0.2, 0.099936), (1.1, 0.100032), (5.0, 0.100064)])
 def test_the_coefficient_adapts_as_worked(kl, beta):
     assert gae.adapted(0.1, kl, target=1.0, horizon=10_000, programs=32) == pytest.approx(beta, abs=1e-9)
     assert gae.adapted(0.1, kl, target=1.0, horizon=0, programs=32) == 0.1
@@ -173,7 +174,7 @@ def test_advantages_are_whitened_over_all_micro_batches_of_a_step():
 # --- refusals ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("setting", [{"top_p": 0.95}, {"top_k": 50}, {"temperatures": (0.6,)}])
+@cases("setting", [{"top_p": 0.95}, {"top_k": 50}, {"temperatures": (0.6,)}])
 def test_sampling_that_would_make_the_ratio_wrong_is_refused(setting):
     with pytest.raises(InputError, match="top_p=1 top_k=0 temperatures=1"):
         ppo(**setting)

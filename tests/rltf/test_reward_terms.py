@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 from harness.errors import InputError
 from harness.types import Outcome, Problem, Status, StdinTest, TestKind, TestOutcome, TestSuite
@@ -42,7 +43,7 @@ def graded(feedback: Feedback, code: str = CODE) -> GradedProgram:
     return GradedProgram(code, OUTCOME, feedback, PROBLEM)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("feedback", "expected"),
     [(PASSED, (1.0, 1.0, 1.0)), (HALF, (0.5, 0.0, -0.3)), (ERROR, (0.2, 0.0, -0.6)), (CUT, (0.0, 0.0, -1.0))],
 )
@@ -52,7 +53,7 @@ def test_values_of_a_whole_program_by_hand(feedback, expected):
     assert all(each.spans is None for each in found)
 
 
-@pytest.mark.parametrize("feedback", [PASSED, HALF, ERROR, CUT])
+@cases("feedback", [PASSED, HALF, ERROR, CUT])
 def test_coarse_and_fine_are_those_of_the_paper(feedback):
     own = raw_rewards(feedback, PAPER)
     assert (Coarse()(graded(feedback)).value, Fine()(graded(feedback)).value) == (own.coarse, own.fine)
@@ -97,7 +98,7 @@ def test_a_term_of_the_users_own_is_named_by_its_place(monkeypatch):
     assert term(graded(HALF, "abcd")).value == pytest.approx(-0.4)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("weights", "options", "message"),
     [
         ({"nonesuch": 1}, {}, "unknown reward term 'nonesuch'; available: pass_rate, passed"),

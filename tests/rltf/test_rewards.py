@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from cases import cases
 
 from rltf.rewards.feedback import Category, Feedback, Scope
 from rltf.rewards.rltf import (
@@ -34,7 +35,7 @@ def option(**changes) -> RewardConfig:
     return dataclasses.replace(PAPER, **changes)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "expected"),
     [
         (PASSED, [1.0, 0.0, -0.3 + 1.3]),
@@ -50,7 +51,7 @@ def test_the_papers_rewards_of_each_kind_of_program(program, expected):
     assert numbers(rewards(program)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "baseline", "expected"),
     [
         (PASSED, HALF, [1.0 + 0.3, 0.0, 1.0 - 0.35]),
@@ -64,7 +65,7 @@ def test_the_papers_baseline_is_taken_from_coarse_and_adaptive_but_not_from_fine
     assert numbers(rewards(program, PAPER, baseline=baseline)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "baseline", "expected"),
     [
         (PASSED, None, [1.0, 0.0, 0.0]),
@@ -83,7 +84,7 @@ def test_the_released_code_puts_the_adaptive_reward_in_the_place_of_the_coarse_o
     assert numbers(rewards(program, RELEASED, baseline=baseline)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("switch", "expected"),
     [
         ({"coarse": False}, [0.0, -0.3, -0.04 - 0.35]),
@@ -106,7 +107,7 @@ def test_adaptive_replacing_coarse_for_all_programs():
     assert numbers(rewards(ERROR, config, baseline=PASSED)) == pytest.approx([-0.04 - 1.0, -0.3, 0.0])
 
 
-@pytest.mark.parametrize(
+@cases(
     ("program", "expected"),
     [
         (HALF, [-0.3 - 1.0, 0.0, 0.35 - 1.0]),
@@ -131,7 +132,7 @@ def test_no_baseline_subtracts_nothing_even_if_one_is_given():
     assert rewards(HALF, option(baseline="none"), baseline=PASSED) == raw_rewards(HALF)
 
 
-@pytest.mark.parametrize("kind", ["historical_best", "greedy", "group_mean"])
+@cases("kind", ["historical_best", "greedy", "group_mean"])
 def test_before_there_is_a_baseline_nothing_is_subtracted(kind):
     assert rewards(HALF, option(baseline=kind), baseline=None) == raw_rewards(HALF)
 
@@ -198,9 +199,7 @@ def test_the_presets_differ_in_what_the_paper_and_the_code_differ_in():
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["adaptive_mode", "adaptive_for", "fine_alpha", "baseline", "reduction", "feedback"]
-)
+@cases("name", ["adaptive_mode", "adaptive_for", "fine_alpha", "baseline", "reduction", "feedback"])
 def test_a_misspelt_option_is_refused_with_the_choices(name):
     with pytest.raises(ValueError, match=f"{name} is 'typo'; choose one of: .*{getattr(PAPER, name)}"):
         option(**{name: "typo"})

@@ -8,6 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 from fakes import FakeGrader, lost, not_run, outcome_of
 
 from benchmarks.mini import load
@@ -224,7 +225,7 @@ def test_greedy_programs_are_not_trained_on_and_are_made_only_for_their_baseline
         assert len(collected.rollouts) == collected.metrics["sampled/programs"] == 12
 
 
-@pytest.mark.parametrize("baseline", ["historical_best", "greedy", "group_mean"])
+@cases("baseline", ["historical_best", "greedy", "group_mean"])
 def test_restored_rollouts_go_on_as_the_others_would_have(baseline):
     def write(task, number, greedy):
         return "good" if (int(task[-1]) + number // 3) % 2 else "bad"
@@ -273,7 +274,7 @@ def test_prompts_whose_programs_all_got_the_same_are_replaced_until_there_are_en
     assert collected.zero_advantage == 4
 
 
-@pytest.mark.parametrize("rounds", [0, 1, 3])
+@cases("rounds", [0, 1, 3])
 def test_replacing_has_an_end_where_nothing_is_ever_solved(rounds):
     sampler = solved_by()
     collected = dapo(rounds).start(4, 0, sampler, Lenient())()
@@ -333,7 +334,7 @@ def test_what_follows_the_program_is_not_learned_and_the_blamed_line_is_one_of_t
     assert rollout.log_probs[-1] == -float(len(rollout.token_ids) - 1)
 
 
-@pytest.mark.parametrize("end", ["", "\n", "  \n\n"])
+@cases("end", ["", "\n", "  \n\n"])
 def test_what_ended_the_program_is_learned_with_it(end):
     assert learned(only(f"bad = x{end}")) == f"bad = x{end}$"
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -102,7 +103,7 @@ def test_a_process_that_nobody_waits_for_stops_at_the_next_completion(process):
     assert process.describe()["measured"]["steps"] < 60 * 50
 
 
-@pytest.mark.parametrize(
+@cases(
     ("error", "raised", "message"),
     [
         (InputError("the prompt does not fit"), InputError, "^the prompt does not fit$"),

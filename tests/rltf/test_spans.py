@@ -3,6 +3,7 @@
 import ast
 
 import pytest
+from cases import cases
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -216,7 +217,7 @@ def test_every_token_of_a_split_character_is_marked():
     assert sum(covering) > 1
 
 
-@pytest.mark.parametrize("line", [0, -1, 3, 10**9])
+@cases("line", [0, -1, 3, 10**9])
 def test_a_line_that_is_not_there_marks_nothing(line):
     assert line_mask("a\nb\n", [(0, 1), (1, 2), (2, 3), (3, 4)], line) == [False] * 4
 
@@ -233,7 +234,7 @@ def test_the_masks_of_the_three_scopes():
     assert feedback_mask(said(Scope.LINE, 3), text, offsets) == only_b
 
 
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@cases("newline", ["\n", "\r\n", "\r"])
 def test_lines_are_counted_as_python_counts_them(newline):
     code = newline.join(["a = 1", "", "b = 'x\x0cy\u2028z\x1cw'", "\x0cc = 2", "d = (", " 3)", "e"])
     spans = line_spans(code)
@@ -244,7 +245,7 @@ def test_lines_are_counted_as_python_counts_them(newline):
     assert len(spans) == 7
 
 
-@pytest.mark.parametrize(
+@cases(
     ("code", "lines"), [("", 0), ("a", 1), ("a\n", 1), ("a\n\n", 2), ("\n", 1), ("a\r\n", 1), ("a\n\r", 2)]
 )
 def test_a_newline_ends_a_line_and_begins_none(code, lines):

@@ -6,7 +6,7 @@ Programs here are only compiled, never run.
 import re
 import warnings
 
-import pytest
+from cases import cases
 
 from harness.types import ErrorInfo, Outcome, Status, TestKind, TestOutcome
 from rltf.rewards.error_types import RUNTIME, SYNTAX, SubType, runtime_subtype, syntax_subtype
@@ -231,7 +231,7 @@ def compiler_says(code: str) -> ErrorInfo:
     raise AssertionError(f"this Python compiles {code!r}")
 
 
-@pytest.mark.parametrize(("subtype", "scope", "code", "old", "line"), MISTAKES)
+@cases(("subtype", "scope", "code", "old", "line"), MISTAKES)
 def test_the_installed_pythons_message_gives_sub_type_and_scope(subtype, scope, code, old, line):
     error = compiler_says(code)
     result = say(code, "syntax_error", error, "paper")
@@ -239,12 +239,12 @@ def test_the_installed_pythons_message_gives_sub_type_and_scope(subtype, scope, 
     assert result.line == (error.line if scope == "line" else None)
 
 
-@pytest.mark.parametrize(("subtype", "type_", "message"), MESSAGES)
+@cases(("subtype", "type_", "message"), MESSAGES)
 def test_messages_of_every_version_give_the_sub_type(subtype, type_, message):
     assert syntax_subtype(ErrorInfo(type_, message, 1)).name == subtype
 
 
-@pytest.mark.parametrize(("status", "type_", "subtype", "paper", "released"), BREAKS)
+@cases(("status", "type_", "subtype", "paper", "released"), BREAKS)
 def test_exceptions_and_limits_give_sub_type_and_scopes(status, type_, subtype, paper, released):
     error = ErrorInfo(type_, "a message", 2) if type_ else None
     for compat, scope in (("paper", paper), ("released", released)):
@@ -284,7 +284,7 @@ def released_class(message: str, line: int | None, code: str) -> str:
     return "line"
 
 
-@pytest.mark.parametrize(("subtype", "scope", "code", "old", "line"), MISTAKES)
+@cases(("subtype", "scope", "code", "old", "line"), MISTAKES)
 def test_released_classes_are_those_of_its_rules_on_its_pythons_messages(subtype, scope, code, old, line):
     result = say(code, "syntax_error", compiler_says(code), "released", "call")
     assert result.scope == released_class(old, line, code)
@@ -313,7 +313,7 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "script", "imported"), ENDS)
+@cases(("code", "script", "imported"), ENDS)
 def test_what_is_missing_at_the_end_is_blamed_on_all_of_the_program(code, script, imported):
     for kind, whole in (("stdin", script), ("call", imported), ("asserts", imported)):
         result = say(code, "syntax_error", compiler_says(code), "released", kind)
@@ -328,7 +328,7 @@ def test_an_indent_too_many_is_blamed_on_nothing_of_a_script():
         assert (result.scope, result.line) == place
 
 
-@pytest.mark.parametrize("line", [None, -1, 0, 4, 10**9])
+@cases("line", [None, -1, 0, 4, 10**9])
 def test_a_line_that_was_made_up_blames_nothing(line):
     error = ErrorInfo("SyntaxError", "invalid syntax", line)
     assert say("a\nb b\n", "syntax_error", error, "released").scope == "ignore"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -377,7 +378,7 @@ def test_an_update_that_breaks_the_weights_is_not_saved_and_nothing_is_sampled_f
     assert not list(Path(trainer.args.output_dir).glob("checkpoint-*"))
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@cases("bad", [float("nan"), float("inf"), -float("inf")])
 def test_one_number_that_is_not_finite_is_found_among_many(bad):
     tensors = [torch.full((3, 5), 3e38), torch.zeros(0), torch.ones(7, dtype=torch.bfloat16)]
     assert are_finite(tensors)  # though their squares are not

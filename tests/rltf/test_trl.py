@@ -10,6 +10,7 @@ from collections import defaultdict
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 torch = pytest.importorskip("torch")
 trl = pytest.importorskip("trl")
@@ -155,8 +156,8 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("name", CASES)
+@cases("seed", [1, 2, 3])
+@cases("name", CASES)
 def test_loss_and_gradient_are_those_of_trl(name, seed):
     method, options, their_options = CASES[name]
     case = random_case(seed)
@@ -166,7 +167,7 @@ def test_loss_and_gradient_are_those_of_trl(name, seed):
     assert expected[1].any() or "default" in name
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@cases("seed", [1, 2, 3])
 def test_the_loss_and_gradient_of_rloo_are_those_of_trl(seed):
     case = random_case(seed)
     new, old, _, mask, rewards = case

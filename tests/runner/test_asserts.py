@@ -2,6 +2,7 @@
 """Splitting asserts: which halves go in, which stay, and which asserts can't be split."""
 
 import pytest
+from cases import cases
 
 from harness.compare import Opaque
 from harness.runner.asserts import names_defined, split
@@ -9,7 +10,7 @@ from harness.runner.split_suite import prepare
 from harness.types import AssertTest, TestKind, TestSuite
 
 
-@pytest.mark.parametrize(
+@cases(
     ("source", "expression", "expected"),
     [
         ("assert f(1) == 2", "f(1)", 2),
@@ -50,13 +51,13 @@ def test_what_is_expected_stays(source, expression, expected):
     assert not halves.identical
 
 
-@pytest.mark.parametrize("value", [None, True, False])
+@cases("value", [None, True, False])
 def test_identity_is_kept(value):
     halves = split(f"assert f(1) is {value}")
     assert (halves.expression, halves.expected, halves.identical) == ("f(1)", value, True)
 
 
-@pytest.mark.parametrize(
+@cases(
     "source",
     [
         "assert f(1) < 2", "assert f(1) != 2", "assert f(1) in [1, 2]", "assert f(1) is not None", "assert f(1) == g(1)",
@@ -83,7 +84,7 @@ def test_names_that_the_benchmark_brings_are_no_functions_of_the_programs():
     assert names_defined("def (") == names_defined("") == frozenset()
 
 
-@pytest.mark.parametrize(
+@cases(
     "source",
     [
         "assert is_same(f(1), [1, 2]) == True", "assert isclose(f(1), 2.5) is True", "assert is_same(f(1), [1, 2]) == 1",
@@ -132,7 +133,7 @@ def test_nearly_all_asserts_of_mbpp_are_split(data_dir):
     assert len(whole) <= 5, whole
 
 
-@pytest.mark.parametrize(
+@cases(
     "source",
     [
         f"assert {'(' * 3000}f(1){')' * 3000} == 1",
@@ -142,7 +143,6 @@ def test_nearly_all_asserts_of_mbpp_are_split(data_dir):
         f"assert not {'not ' * 2000}f(1)",
         f"assert f(1) == {'[' * 2000}{']' * 2000}",
     ],
-    ids=["brackets", "signs", "indices", "attributes", "negations", "lists"],
 )
 def test_an_assert_that_is_nested_too_deep_to_be_read_is_no_error_of_the_grader(source):
     prepared = prepare(TestSuite.pack(TestKind.ASSERTS, [AssertTest(source)]))

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 
 import pytest
+from cases import cases
 
 from harness import Job, Problem, Runner, TestSuite
 from harness.compare import get_profiles
@@ -105,7 +106,7 @@ def test_a_replacement_is_told_the_layers_that_it_must_have():
     assert [dict(worker.start.layers) for worker in failing.made] == [{}, {"landlock": "on"}]
 
 
-@pytest.mark.parametrize(
+@cases(
     "other",
     [{"python": "3.0.1"}, {"machine": "vax"}, {"packages": {"numpy": "0.1"}}, {"implementation": "PyPy"}],
 )

@@ -1,6 +1,7 @@
 """Tests that end a little over their CPU limit: which runs count, and that no run helps the next."""
 
 import pytest
+from cases import cases
 
 from harness import Limits, Runner
 from harness.compare import get_profiles
@@ -34,7 +35,7 @@ def counted(*overs):
     return None
 
 
-@pytest.mark.parametrize(
+@cases(
     ("overs", "expected"),
     [
         ([0], (0, 1)),

@@ -1,6 +1,7 @@
 """What a program that fails may cost: few tests that use half a limit or more, and its verdict stays."""
 
 import pytest
+from cases import cases
 
 from harness import Limits, Runner, TestSuite
 from harness.runner.failed_costs import Costs
@@ -18,7 +19,7 @@ def outcome_of(status, cpu):
 PASSED, WRONG = Status.PASSED, Status.WRONG_ANSWER
 
 
-@pytest.mark.parametrize(
+@cases(
     ("tests", "expected"),
     [
         ([(WRONG, 0.1)] * 30, None),

@@ -24,17 +24,18 @@ from harness.types import CallTest, StdinTest, TestKind
 
 FULL = 16 << 20
 
+# Made by the tests that need them: together they take a second and a half to make.
 TEXTS = {
-    "digits, then a letter": "1" * (FULL - 1) + "x",
-    "a point, digits, a letter": "1." + "1" * (FULL - 3) + "x",
-    "exponents": "1e" + "1" * (FULL - 3) + "x",
-    "many lines": "a\n" * (FULL // 2),
-    "many wide lines": "ab\U0001f600\n" * (FULL // 7),
-    "blanks": " " * FULL,
-    "separators": "\x0b\x0c\x1c\x1d" * (FULL // 4),
-    "carriage returns": "\r" * FULL,
-    "many numbers": "0.5 " * (FULL // 4),
-    "numbers of many spellings": " ".join(f"{n}.0" for n in range(FULL // 8)),
+    "digits, then a letter": lambda: "1" * (FULL - 1) + "x",
+    "a point, digits, a letter": lambda: "1." + "1" * (FULL - 3) + "x",
+    "exponents": lambda: "1e" + "1" * (FULL - 3) + "x",
+    "many lines": lambda: "a\n" * (FULL // 2),
+    "many wide lines": lambda: "ab\U0001f600\n" * (FULL // 7),
+    "blanks": lambda: " " * FULL,
+    "separators": lambda: "\x0b\x0c\x1c\x1d" * (FULL // 4),
+    "carriage returns": lambda: "\r" * FULL,
+    "many numbers": lambda: "0.5 " * (FULL // 4),
+    "numbers of many spellings": lambda: " ".join(f"{n}.0" for n in range(FULL // 8)),
 }
 
 
@@ -44,7 +45,13 @@ def test_sixteen_mebibytes_of_output_are_judged(name, expected):
     suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", expected)]))
     verdicts = VerdictMaker(get_profiles(PROFILES), Limits())
     run = ProcessResult(
-        0, None, 0, 0.1, 0, record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'), TEXTS[name].encode()
+        0,
+        None,
+        0,
+        0.1,
+        0,
+        record(0.0, b"") + record(0.1, b'{"kind":"ended","exit":0}'),
+        TEXTS[name]().encode(),
     )
     (test,) = verdicts.outcomes(suite, [run])
     assert test.statuses["strict"] in (
@@ -59,38 +66,49 @@ def encoded(value):
     return json.dumps({"kind": "value", "value": value}).encode()
 
 
-ONES = [["F", "0x1", "0x1"]] * 500
-ALIKE = [["t", ONES + [-1 if n >> b & 1 else -2 for b in range(10)]] for n in range(1000)]
 PRIME = (1 << 61) - 1  # by which CPython takes the hash of a number
-BESIDE = ["i", hex(5 + (PRIME << FULL // 4))]
-DECIMALS = [["D", str(5 + PRIME * n)] for n in range(90)]
-LONG = [["i", hex(5 + (PRIME << 60_000 + n))] for n in range(90)]
+
+
+def alike():
+    ones = [["F", "0x1", "0x1"]] * 500
+    return [["t", ones + [-1 if n >> b & 1 else -2 for b in range(10)]] for n in range(1000)]
+
+
+def beside():
+    return ["i", hex(5 + (PRIME << FULL // 4))]
+
+
+def many_beside():
+    decimals = [["D", str(5 + PRIME * n)] for n in range(90)]
+    return decimals + [["i", hex(5 + (PRIME << 60_000 + n))] for n in range(90)]
+
+
 VALUES = {
-    "a set of tuples that differ at their end only": encoded(["s", ALIKE]),
-    "a dictionary of them": encoded(["d", [[each, 0] for each in ALIKE]]),
-    "numbers of one hash": encoded(["s", [["i", hex(n * ((1 << 61) - 1))] for n in range(8, 200_000)]]),
-    "a decimal beside a giant number of its hash": encoded(["s", [["D", "5"], BESIDE]]),
-    "a dictionary of both": encoded(["d", [[["D", "5"], 1], [BESIDE, 2]]]),
-    "both in tuples": encoded(["s", [["t", [["D", "5"]]], ["t", [BESIDE]]]]),
-    "many decimals beside long numbers of their hash": encoded(["s", DECIMALS + LONG]),
-    "frozensets that are nearly alike, of one hash": encoded(
+    "a set of tuples that differ at their end only": lambda: encoded(["s", alike()]),
+    "a dictionary of them": lambda: encoded(["d", [[each, 0] for each in alike()]]),
+    "numbers of one hash": lambda: encoded(["s", [["i", hex(n * PRIME)] for n in range(8, 200_000)]]),
+    "a decimal beside a giant number of its hash": lambda: encoded(["s", [["D", "5"], beside()]]),
+    "a dictionary of both": lambda: encoded(["d", [[["D", "5"], 1], [beside(), 2]]]),
+    "both in tuples": lambda: encoded(["s", [["t", [["D", "5"]]], ["t", [beside()]]]]),
+    "many decimals beside long numbers of their hash": lambda: encoded(["s", many_beside()]),
+    "frozensets that are nearly alike, of one hash": lambda: encoded(
         ["s", [["f", [["i", hex(7 + PRIME * n)] for n in [*range(8, 1007), 5000 + k]]] for k in range(44)]]
     ),
-    "empty deques": encoded(["l", [["q", []]] * 1_300_000]),
-    "empty lists": encoded(["l", [["l", []]] * 900_000]),
-    "objects": b'{"kind":"value","value":[' + b"{}," * 5_000_000 + b"{}]}",
-    "brackets": b'{"kind":"value","value":' + b"[" * FULL,
-    "deep brackets": b'{"kind":"value","value":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "a range in a list of tuples": encoded(["l", [["t", [1]], ["r", 0, ["i", hex(10**30)], 1]]]),
-    "a long range in a list of tuples": encoded(["l", [["t", [1]], ["r", 0, 10**12, 1]]]),
-    "a long number": b'{"kind":"value","value":' + b"1" * FULL + b"}",
-    "a long fraction": encoded(["F", "0x" + "f" * 8_000_000, "0x3"]),
-    "a long decimal": encoded(["D", "1" * FULL]),
-    "a decimal of a giant exponent": encoded(["l", [["D", "1e999999999"], ["D", "-1e-999999999"]]]),
-    "a giant number": encoded(["i", "0x" + "f" * (FULL - 100)]),
-    "complex": encoded(["c", "1" * FULL]),
-    "not a number": b'{"kind":"value","value":["l",[NaN,Infinity,-Infinity,1e999]]}',
-    "text": encoded("\U0001f600" * (FULL // 12)),
+    "empty deques": lambda: encoded(["l", [["q", []]] * 1_300_000]),
+    "empty lists": lambda: encoded(["l", [["l", []]] * 900_000]),
+    "objects": lambda: b'{"kind":"value","value":[' + b"{}," * 5_000_000 + b"{}]}",
+    "brackets": lambda: b'{"kind":"value","value":' + b"[" * FULL,
+    "deep brackets": lambda: b'{"kind":"value","value":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "a range in a list of tuples": lambda: encoded(["l", [["t", [1]], ["r", 0, ["i", hex(10**30)], 1]]]),
+    "a long range in a list of tuples": lambda: encoded(["l", [["t", [1]], ["r", 0, 10**12, 1]]]),
+    "a long number": lambda: b'{"kind":"value","value":' + b"1" * FULL + b"}",
+    "a long fraction": lambda: encoded(["F", "0x" + "f" * 8_000_000, "0x3"]),
+    "a long decimal": lambda: encoded(["D", "1" * FULL]),
+    "a decimal of a giant exponent": lambda: encoded(["l", [["D", "1e999999999"], ["D", "-1e-999999999"]]]),
+    "a giant number": lambda: encoded(["i", "0x" + "f" * (FULL - 100)]),
+    "complex": lambda: encoded(["c", "1" * FULL]),
+    "not a number": lambda: b'{"kind":"value","value":["l",[NaN,Infinity,-Infinity,1e999]]}',
+    "text": lambda: encoded("\U0001f600" * (FULL // 12)),
 }  # fmt: skip
 EXPECTED = [2.5, 7, [1, 2], [[1], [0, 1]], [[[1], [0, 1, 2]]], {"a": 1}, "text", None]
 
@@ -100,7 +118,7 @@ def test_sixteen_mebibytes_of_a_forged_value_are_judged(name):
     verdicts = VerdictMaker(get_profiles(PROFILES), Limits())
     for expected in EXPECTED[3:6]:
         suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([], expected)], entry_point="f"))
-        report = record(0.0, b"") + record(0.0, b'{"kind":"loaded"}') + record(0.1, VALUES[name])
+        report = record(0.0, b"") + record(0.0, b'{"kind":"loaded"}') + record(0.1, VALUES[name]())
         (test,) = verdicts.outcomes(suite, [ProcessResult(0, None, 0, 0.1, 0, report, b"")])
         assert "passed" not in test.statuses.values()
 

@@ -1,6 +1,7 @@
 """The choice of a token: its distribution, what it keeps, and what rounding cannot change."""
 
 import pytest
+from cases import cases
 
 pytest.importorskip("torch")
 
@@ -39,9 +40,9 @@ def chooses(logits, seeds, decoding):
     return TokenChooser(decoding).choose(logits, seeds, 1e-5).tokens
 
 
-@pytest.mark.parametrize("decoding", DECODINGS)
-@pytest.mark.parametrize("vocabulary", [40, 150])
-@pytest.mark.parametrize("way", [chooses, choose_exact])
+@cases("decoding", DECODINGS)
+@cases("vocabulary", [40, 150])
+@cases("way", [chooses, choose_exact])
 def test_tokens_come_as_often_as_their_probability_says(decoding, vocabulary, way):
     draws = 8_000
     logits = torch.randn(vocabulary, generator=torch.Generator().manual_seed(vocabulary)) * 2
@@ -56,8 +57,8 @@ def test_tokens_come_as_often_as_their_probability_says(decoding, vocabulary, wa
     assert chi_square < freedom + 4 * (2 * freedom) ** 0.5 + 4
 
 
-@pytest.mark.parametrize("decoding", [*DECODINGS, Decoding(greedy=True)])
-@pytest.mark.parametrize("scale", [0.5, 4.0])
+@cases("decoding", [*DECODINGS, Decoding(greedy=True)])
+@cases("scale", [0.5, 4.0])
 def test_what_is_sure_stays_under_every_perturbation_within_the_tolerance(decoding, scale):
     tolerance, generator = 3e-3, torch.Generator().manual_seed(5)
     logits = torch.randn(200, 200, generator=generator) * scale
@@ -73,7 +74,7 @@ def test_what_is_sure_stays_under_every_perturbation_within_the_tolerance(decodi
     assert choice.batch_invariant.float().mean() > 0.5
 
 
-@pytest.mark.parametrize("decoding", DECODINGS)
+@cases("decoding", DECODINGS)
 def test_few_choices_are_unsure_at_the_tolerance_of_float32(decoding):
     logits = torch.randn(1500, 200, generator=torch.Generator().manual_seed(2)) * 3
     choice = TokenChooser(decoding).choose(logits, words_of(1500), 2e-5)

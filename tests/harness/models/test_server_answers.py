@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from cases import cases
 
 from harness.models import Finish
 from harness.models.api.answer import Answer, NoAnswer, read_answer
@@ -24,22 +25,20 @@ def both(text="", finish="stop", **options):
     return [read_answer(body(text, finish, chat=chat, **options), chat=chat) for chat in (True, False)]
 
 
-@pytest.mark.parametrize("finish", ["stop", "eos_token", "end_turn", "stop_sequence", "a_new_word", None, 7])
+@cases("finish", ["stop", "eos_token", "end_turn", "stop_sequence", "a_new_word", None, 7])
 def test_a_text_is_the_models_whatever_it_is_said_to_have_ended_by(finish):
     for answer in both(CODE, finish):
         assert (answer.text, answer.finish, answer.tokens) == (CODE, Finish.STOP, 5)
 
 
-@pytest.mark.parametrize(
-    "finish", ["length", "LENGTH", "max_tokens", "MAX_TOKENS", "model_length", "repetition"]
-)
+@cases("finish", ["length", "LENGTH", "max_tokens", "MAX_TOKENS", "model_length", "repetition"])
 def test_a_limit_is_a_limit_in_every_spelling(finish):
     assert [answer.finish for answer in both(CODE, finish)] == [Finish.LENGTH] * 2
     assert [answer.text for answer in both("", finish, tokens=0)] == ["", ""]
 
 
-@pytest.mark.parametrize("text", ["", CODE])
-@pytest.mark.parametrize(
+@cases("text", ["", CODE])
+@cases(
     "finish",
     [
         *("abort", "error", "cancelled", "timeout", "insufficient_system_resource", "network_error", "OTHER"),
@@ -52,8 +51,8 @@ def test_an_answer_that_the_server_broke_off_is_not_the_models(finish, text):
         assert (found.loss, found.again) == (Loss.SERVER, True)
 
 
-@pytest.mark.parametrize("text", ["", CODE])
-@pytest.mark.parametrize(
+@cases("text", ["", CODE])
+@cases(
     "finish", ["content_filter", "content_filter: RECITATION", "SAFETY", "sensitive", "refusal", "BLOCKLIST"]
 )
 def test_an_answer_that_a_filter_withheld_is_not_the_models(finish, text):
@@ -62,7 +61,7 @@ def test_an_answer_that_a_filter_withheld_is_not_the_models(finish, text):
         assert (found.loss, found.again) == (Loss.FILTERED, True)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("value", "loss", "status"),
     [
         ({"error": {"message": "Provider returned error", "code": 502}}, Loss.SERVER, 502),
@@ -92,7 +91,7 @@ def test_an_error_beside_a_broken_text_is_a_failure_and_one_beside_a_whole_text_
         assert isinstance(read_answer(json.dumps(value), chat=True), read)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("content", "text"),
     [
         ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
@@ -111,7 +110,7 @@ def test_content_in_parts_is_read_without_its_thinking(content, text):
     assert read_answer(body(content), chat=True).text == text
 
 
-@pytest.mark.parametrize(
+@cases(
     "answer",
     [
         body(None, "length", tokens=0),
@@ -135,7 +134,7 @@ def test_an_empty_text_is_the_models_own_where_anything_shows_that_it_wrote_it()
         assert isinstance(read_answer(answer, chat=True), NoAnswer)
 
 
-@pytest.mark.parametrize("count", [-1, 10**4000, 1e9, True, "5", None, 10**9, [3]])
+@cases("count", [-1, 10**4000, 1e9, True, "5", None, 10**9, [3]])
 def test_a_count_of_tokens_that_is_none_is_not_taken(count):
     value = json.loads(body(CODE))
     value["usage"]["completion_tokens"] = 0
@@ -146,7 +145,7 @@ def test_a_count_of_tokens_that_is_none_is_not_taken(count):
     assert found is None or found.tokens == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
     [
         *(
@@ -198,8 +197,8 @@ def test_a_stream_that_nobody_asked_for_is_read_as_the_answer_it_adds_up_to(chat
     assert found.model == "m"
 
 
-@pytest.mark.parametrize("chat", [True, False])
-@pytest.mark.parametrize(
+@cases("chat", [True, False])
+@cases(
     ("last", "loss"),
     [
         (piece(finish="abort"), Loss.SERVER),

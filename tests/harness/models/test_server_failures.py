@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from cases import cases
 
 from harness.errors import InputError
 from harness.models import Decoding
@@ -121,7 +122,7 @@ def test_a_refused_key_is_said(server):
     assert server.keys == {"Bearer wrong"}
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x/v1", "http://", ""])
+@cases("url", ["localhost:8000", "ftp://x/v1", "http://", ""])
 def test_what_is_no_address_is_said(url):
     with pytest.raises(InputError, match="write it as http://localhost:8000/v1"):
         ServerSampler(url, "tiny")

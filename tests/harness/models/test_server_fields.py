@@ -2,7 +2,7 @@
 
 import json
 
-import pytest
+from cases import cases
 
 from harness.models import Decoding
 from harness.models.api.request import RequestSchema, derived_seed
@@ -44,7 +44,7 @@ def test_transformers_serve_gets_in_its_own_words_what_it_would_otherwise_refuse
     assert json.loads(dialect.fields(GREEDY, [], 5)["generation_config"])["do_sample"] is False
 
 
-@pytest.mark.parametrize(
+@cases(
     ("refusal", "left_out"),
     [
         ("Unrecognized request argument supplied: top_k", {"top_k"}),
@@ -59,7 +59,7 @@ def test_a_field_that_a_server_refuses_by_name_is_left_out(refusal, left_out):
     assert not left_out & dialect.fields(SAMPLING, ["x"], 5).keys()
 
 
-@pytest.mark.parametrize(
+@cases(
     ("refusal", "decoding"),
     [
         ("Unrecognized request argument supplied: top_k", Decoding(top_k=5)),
@@ -79,7 +79,7 @@ def test_a_field_left_out_once_is_sent_again_where_samples_depend_on_it():
     assert dialect.without_refused("Unrecognized request argument supplied: top_k", Decoding(top_k=5)) is None
 
 
-@pytest.mark.parametrize(
+@cases(
     "refusal",
     [
         "'max_tokens' or 'max_completion_tokens' is too large. This model's maximum context length is 256",

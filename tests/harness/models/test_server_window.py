@@ -1,6 +1,6 @@
 """What servers say of prompts that are too long, in the words of each, and how many new tokens fit then."""
 
-import pytest
+from cases import cases
 
 from harness.models.api.context_window import fewer_new_tokens, window_of
 from harness.models.api.error_words import loss_of, words_of
@@ -47,14 +47,14 @@ REFUSALS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("words", "asked", "listed", "fewer"), REFUSALS)
+@cases(("words", "asked", "listed", "fewer"), REFUSALS)
 def test_a_refusal_as_too_long_is_understood_in_the_words_of_each_server(words, asked, listed, fewer):
     assert loss_of(400, words) is Loss.TOO_LONG
     assert fewer_new_tokens(words, asked, listed) == fewer
 
 
-@pytest.mark.parametrize("listed", [None, 1, 300, 10**9])
-@pytest.mark.parametrize("words", ["", "9 input tokens", *(each[0] for each in REFUSALS)])
+@cases("listed", [None, 1, 300, 10**9])
+@cases("words", ["", "9 input tokens", *(each[0] for each in REFUSALS)])
 def test_asking_for_fewer_tokens_comes_to_an_end(words, listed):
     asked, count = 131_072, 0
     while asked is not None:
@@ -64,7 +64,7 @@ def test_asking_for_fewer_tokens_comes_to_an_end(words, listed):
     assert count < 25
 
 
-@pytest.mark.parametrize(
+@cases(
     ("status", "words"),
     [
         (400, "Unsupported value: 'temperature' does not support 0.0 with this model."),
@@ -83,7 +83,7 @@ def test_other_failures_are_not_taken_for_the_samples_own(status, words):
     assert loss_of(status, words) is Loss.SERVER
 
 
-@pytest.mark.parametrize(
+@cases(
     ("status", "words"),
     [
         (
@@ -111,7 +111,7 @@ def test_the_words_of_an_error_are_found_wherever_they_are_and_however_deep():
         assert isinstance(words_of(deep), str)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("entry", "size"),
     [
         ({"max_model_len": 256}, 256),

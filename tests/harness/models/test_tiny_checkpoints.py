@@ -1,11 +1,11 @@
 """The tiny checkpoints that other tests use are real ones: the library loads them and they write text."""
 
-import pytest
+from cases import cases
 
 KINDS = ["t5", "gpt2", "codegen", "gpt-neo", "llama", "qwen2"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@cases("kind", KINDS)
 def test_the_library_loads_a_tiny_checkpoint_and_it_writes_text(tiny_checkpoint, kind):
     folder = tiny_checkpoint(kind)
     import transformers
