@@ -483,6 +483,7 @@ def test_the_real_data_has_the_counts_of_its_readme(real, split, stdin, call, ca
     assert sum(each.count == 0 for each in suites) == 5000 - stdin - call
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_problems_without_tests_are_the_ones_that_the_data_says(real, data_dir):
     listed = json.loads((data_dir / "apps" / "MISSING_IO.json").read_text())["test"]
@@ -498,6 +499,7 @@ def test_the_long_integers_of_train_3028_are_read_whole(real):
     assert all(value == math.factorial(number) for number, value in factorials.items())
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_difficulties_follow_the_ids(real):
     for split, ranges in {

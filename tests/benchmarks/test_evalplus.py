@@ -92,6 +92,7 @@ def test_a_program_that_passes_base_and_fails_plus_has_both_verdicts(tmp_path, r
     assert outcome.pass_ratio("evalplus-base") == 1.0
 
 
+@pytest.mark.slow
 def test_a_program_that_raises_or_stops_on_an_added_input_still_passes_base(tmp_path, runner):
     problem = one(tmp_path)
     code = "def twice(x):\n    {}\n    return 2 * x\n"
@@ -110,12 +111,14 @@ def test_a_program_that_fails_base_fails_plus_whatever_it_does_there(tmp_path, r
     assert outcome.pass_ratio("evalplus-base") == 0.25
 
 
+@pytest.mark.slow
 def test_what_does_not_compile_or_define_the_function_fails_everything(tmp_path, runner):
     problem = one(tmp_path)
     assert verdicts(runner, problem, "def twice(x:\n") == ["syntax_error"] * 3
     assert verdicts(runner, problem, "x = 1\n") == ["runtime_error"] * 3
 
 
+@pytest.mark.slow
 def test_an_object_that_is_equal_to_everything_passes_nothing(tmp_path, runner):
     code = "class All:\n    def __eq__(self, other): return True\n    def __hash__(self): return 0\n"
     assert verdicts(runner, one(tmp_path), code + "def twice(x): return All()\n") == [WRONG] * 3
@@ -135,6 +138,7 @@ def test_a_reference_that_changes_its_arguments_changes_no_later_input(tmp_path,
     assert verdicts(runner, problem, "def twice(x):\n    x.append(len(x))\n    return None\n") == [WRONG] * 3
 
 
+@pytest.mark.slow
 def test_expected_values_never_enter_the_programs_process(tmp_path):
     problem = one(tmp_path, solution="def twice(x):\n    return 'secret' * x\n")
     for test in problem.suite.tests():
@@ -159,6 +163,7 @@ def test_only_what_is_counted_decides_and_the_rest_is_not_run_where_it_fails(tmp
 ROOT = "def twice(x):\n    return x ** 0.5 if isinstance(x, float) else [x, 1.0 / 3 if x else 0]\n"
 
 
+@pytest.mark.slow
 def test_a_float_makes_the_inputs_after_it_tolerant_and_only_under_evalplus(tmp_path, runner):
     # Expected: 1.41… (a float), then [7, 0.33…], which is no list of floats.
     problem = one(tmp_path, solution=ROOT, base_input=[[2.0]], plus_input=[[2.0], [7]])
@@ -169,6 +174,7 @@ def test_a_float_makes_the_inputs_after_it_tolerant_and_only_under_evalplus(tmp_
     assert verdicts(runner, first, off) == [WRONG, PASSED, WRONG]
 
 
+@pytest.mark.slow
 def test_tolerances_are_relative_and_absolute(tmp_path, runner):
     problem = one(
         tmp_path, solution="def twice(x):\n    return 2.5 * x\n", base_input=[[4]], plus_input=[[4e9]]
@@ -178,6 +184,7 @@ def test_tolerances_are_relative_and_absolute(tmp_path, runner):
         assert verdicts(runner, problem, code) == [PASSED if right else WRONG] * 3
 
 
+@pytest.mark.slow
 def test_a_close_value_must_be_of_the_same_type_and_length(tmp_path, runner):
     problem = one(tmp_path, solution="def twice(x):\n    return [0.1 * x, 0.2]\n")
     assert verdicts(runner, problem, "def twice(x):\n    return [0.1 * x + 1e-9, 0.2]\n") == [PASSED] * 3
@@ -192,6 +199,7 @@ def test_is_floats_is_true_of_floats_and_of_nothing_else():
     assert [is_floats(value) for value in (1, [], [1.0, 1], {1.0}, "1.0", None)] == [False] * 6
 
 
+@pytest.mark.slow
 def test_no_answer_makes_numpy_compare_more_than_it_was_asked_for(tmp_path, runner):
     problem = one(
         tmp_path, solution="def twice(x):\n    return [0.5] * 5000\n", base_input=[[1]], plus_input=[]
@@ -202,6 +210,7 @@ def test_no_answer_makes_numpy_compare_more_than_it_was_asked_for(tmp_path, runn
 # Oracles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "oracle",
     [
@@ -225,6 +234,7 @@ def test_each_special_oracle_takes_what_evalplus_takes(tmp_path, runner, oracle)
     assert verdicts(runner, problem, code.format(wrong))[0] != PASSED
 
 
+@pytest.mark.slow
 def test_any_root_of_the_polynomial_is_right_in_humaneval_plus(tmp_path, runner):
     prompt = "def find_zero(xs: list):\n"
     task = row(entry="find_zero", task_id="HumanEval/32", prompt=prompt, atol=1e-4)
@@ -335,6 +345,7 @@ def test_a_digest_is_the_same_for_equal_values_and_another_for_others():
     assert len({of(value) for value in different}) == len(different)
 
 
+@pytest.mark.slow
 def test_an_answer_too_long_to_be_carried_is_compared_by_its_digest(tmp_path, runner, monkeypatch):
     monkeypatch.setattr("benchmarks.evalplus.cases.MOST_TEXT", 50)
     problem = one(tmp_path, solution="def twice(x):\n    return [x] * 100\n")
@@ -350,6 +361,7 @@ def test_an_answer_too_long_to_be_carried_is_compared_by_its_digest(tmp_path, ru
 # References
 
 
+@pytest.mark.slow
 def test_references_run_once_and_are_kept_under_the_datas_hash(tmp_path, cache, monkeypatch):
     problem = one(tmp_path)
     digest = problem.suite.digest
@@ -366,6 +378,7 @@ def test_references_run_once_and_are_kept_under_the_datas_hash(tmp_path, cache, 
     )
 
 
+@pytest.mark.slow
 def test_a_kept_file_that_is_damaged_is_made_again(tmp_path, cache):
     asked = [Reference("t", "def f(x): return x", ["f(1)", "f([2])"])]
     found = reference_outputs("x", "hash", asked, folder=cache)
@@ -376,6 +389,7 @@ def test_a_kept_file_that_is_damaged_is_made_again(tmp_path, cache):
         assert reference_outputs("x", "hash", asked, folder=cache) == found
 
 
+@pytest.mark.slow
 def test_an_output_that_is_too_long_costs_no_other_input_its_own(monkeypatch, cache):
     # HumanEval/130 has ten of 12 MiB among 125 inputs: a worker can't hold them all.
     monkeypatch.setattr(references, "LIMITS", replace(references.LIMITS, output_mib=1))
@@ -392,12 +406,14 @@ def test_an_output_that_is_too_long_costs_no_other_input_its_own(monkeypatch, ca
     ] * 4
 
 
+@pytest.mark.slow
 def test_an_input_that_the_reference_fails_on_is_left_out(tmp_path, runner):
     problem = one(tmp_path, solution="def twice(x):\n    return 6 // x * x\n")
     assert problem.suite.count == 3  # not 0
     assert verdicts(runner, problem, problem.solutions[0]) == [PASSED] * 3
 
 
+@pytest.mark.slow
 def test_references_are_asked_for_by_many_threads_at_once_and_run_once(tmp_path, monkeypatch):
     calls = []
     run = references._run
@@ -449,6 +465,7 @@ def test_missing_data_and_unknown_versions_are_refused(tmp_path, monkeypatch):
         load_humaneval()
 
 
+@pytest.mark.slow
 def test_an_empty_object_stands_for_no_inputs(tmp_path):
     assert one(tmp_path, plus_input={}).suite.count == 2
 
@@ -477,6 +494,7 @@ def mbpp_plus(data_dir):
     return data_dir
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("version", "tasks", "inputs"), [("v0.2.0", 378, 41_015), ("v0.1.0", 399, 43_318)])
 def test_the_real_rows_are_read(mbpp_plus, version, tasks, inputs):

@@ -359,6 +359,7 @@ def test_how_much_runs_inside_is_said_beside_every_score(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_report_says_so_too(tmp_path, capfd):
     folder = write(tmp_path, row())
     command = ["score", "gold", "--benchmark", "humaneval", "--data", str(folder), "--workers", "1"]

@@ -112,6 +112,7 @@ def test_a_split_has_its_default_size_and_task_ids_in_order(split):
     assert not benchmark.errata
 
 
+@pytest.mark.slow
 def test_difficulty_is_the_number_of_operations_and_every_difficulty_is_there():
     names = {1: "introductory", 2: "interview", 3: "competition"}
     counts = Counter()
@@ -129,6 +130,7 @@ def test_ten_thousand_train_problems_can_be_had_and_no_two_read_the_same():
     assert {op for problem in benchmark.problems for op in problem.metadata["operations"]} == set(OPS)
 
 
+@pytest.mark.slow
 def test_every_suite_has_ten_tests_or_more_of_its_kind_and_edge_cases():
     for problem in problems("train", 300):
         suite = problem.suite
@@ -262,6 +264,7 @@ def test_no_meaning_is_in_two_splits_whatever_the_seeds():
         assert behaviours[one].isdisjoint(behaviours[other])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_no_meaning_comes_twice_in_a_split_of_default_size(split):
     assert len(set(map(behaviour, problems(split, SIZES[split])))) == SIZES[split]
@@ -370,6 +373,7 @@ def given(test, spec):
     return read[spec.source]()
 
 
+@pytest.mark.slow
 def test_wrong_programs_fail_in_each_way():
     chosen = next(
         p for p in problems("train", 2000)

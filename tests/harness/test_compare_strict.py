@@ -189,6 +189,7 @@ def test_a_flood_of_tokens_is_not_split_beyond_what_is_expected():
     assert int(done.stdout) < 100  # MiB; 5 million tokens of 35 bytes and a pointer each are 200
 
 
+@pytest.mark.slow
 @given(st.text(), st.text(), st.sampled_from([None, RealPositions(), FIRST]))
 def test_no_output_makes_a_comparison_raise(output, expected, reals):
     for profile in PROFILES.values():

@@ -199,6 +199,7 @@ def test_a_run_that_was_ended_goes_on_and_ends_the_same(tiny_checkpoint, tmp_pat
     _assert_same(folder, straight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -230,6 +231,7 @@ def test_a_model_that_cannot_be_had_is_one_line(tmp_path, capsys, monkeypatch):
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_prompt_that_is_too_long_is_shortened_and_said_to_be(tiny_checkpoint, tmp_path):
     model = tiny_checkpoint("gpt2", n_positions=100)
     assert _eval(model, tmp_path / "run", *MINI, "--ids", "0", "--max-new-tokens", 8) == 0
@@ -240,6 +242,7 @@ def test_a_prompt_that_is_too_long_is_shortened_and_said_to_be(tiny_checkpoint, 
     assert metrics["prompts"] == {"shortened": 1, "of": 1}
 
 
+@pytest.mark.slow
 def test_a_context_that_holds_no_prompt_is_one_line_that_names_the_problem(tiny_checkpoint, tmp_path, capsys):
     model = tiny_checkpoint("gpt2", n_positions=20)
     assert _eval(model, tmp_path / "run", *MINI, "--ids", "0") == 2

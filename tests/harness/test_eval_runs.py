@@ -304,6 +304,7 @@ def test_samples_that_were_changed_by_hand_are_refused(tmp_path):
         _run(tmp_path / "run", _plan())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [0, 1])
 def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, before, killed_at):
     """Of a new run, and of one that adds samples to a finished one."""
@@ -334,6 +335,7 @@ def _sampled(folder: Path) -> set[tuple[str, int]]:
     return {(f"made/{task}", i) for task in (0, 1, 3) for i in (0, 1) if (f"made/{task}", i) in files}
 
 
+@pytest.mark.slow
 def test_a_kill_inside_any_row_of_the_journal_changes_no_result(tmp_path):
     _run(tmp_path / "straight", _plan(n=2))
     rows = (tmp_path / "straight" / "samples.jsonl").read_bytes()

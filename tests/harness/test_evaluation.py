@@ -216,6 +216,7 @@ def test_a_runner_that_breaks_loses_nothing_of_what_it_gave(tmp_path, programs):
     assert len(rest.graded) == 3
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, programs, killed_at):
     plan = _plan(programs)
     straight = tmp_path / "straight"
@@ -245,6 +246,7 @@ def _graded(folder: Path) -> set[tuple[str, int]]:
     return {(f"made/{t}", i) for t in range(4) for i in (0, 1) if known.is_graded((f"made/{t}", i))}
 
 
+@pytest.mark.slow
 def test_a_kill_inside_any_row_of_the_journal_changes_no_result(tmp_path, programs):
     plan = _plan(programs)
     straight = tmp_path / "straight"

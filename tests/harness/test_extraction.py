@@ -177,6 +177,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_brings_the_extraction_down(name):
     for rule in RULES:
@@ -202,6 +203,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 def test_an_answer_of_a_mebibyte_is_read(name):
     # Each would take minutes, some hours, if a step were quadratic in the length of the text or of a line.
@@ -288,6 +290,7 @@ def _is_subsequence(part: str, whole: str) -> bool:
     return all(character in rest for character in part)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     TEXTS,
@@ -306,6 +309,7 @@ def test_every_character_of_a_program_stands_in_its_answer_or_prompt(
     assert bool(found.fired) >= found.changed
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(TEXTS, st.sampled_from(sorted(RULES)), st.sampled_from(["", PROMPT]), WANTED)
 def test_a_rule_leaves_its_own_output_alone(answer, rule, prompt, wanted):

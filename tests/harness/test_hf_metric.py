@@ -53,6 +53,7 @@ HOLES = {
 }
 
 
+@pytest.mark.slow
 def test_what_passes_elsewhere_by_a_trick_fails(metric):
     scores, details = metric.compute(
         references=[TESTS], predictions=[list(HOLES.values())], k=[1], num_workers=2, timeout=0.5

@@ -109,6 +109,7 @@ def test_samples_that_are_lost_again_stay_counted_once_and_those_given_since_do_
         assert len((tmp_path / "run" / "lost.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", range(9))
 def test_a_run_that_loses_samples_and_ends_half_way_goes_on_to_the_same_files(tmp_path, stop_after):
     run(tmp_path / "straight", LossyModel())

@@ -100,6 +100,7 @@ def test_the_bootstrap_in_chunks_is_that_in_one_piece(monkeypatch):
     assert mean_interval(values, resamples=1001) == whole
 
 
+@pytest.mark.slow
 def test_the_bootstrap_of_a_whole_benchmark_stays_small():
     # In a process of its own, so that the peak is this one's; all draws at once would be 400 MB.
     program = (

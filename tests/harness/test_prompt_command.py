@@ -27,6 +27,7 @@ def run(capfdbinary, *arguments: str) -> tuple[int, bytes, str]:
     return status, out, err.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [None, "inference", "training", "chat"])
 def test_the_prompt_comes_byte_for_byte_and_nothing_else(form, capfdbinary):
     chosen = ["--format", form] if form else []
@@ -34,6 +35,7 @@ def test_the_prompt_comes_byte_for_byte_and_nothing_else(form, capfdbinary):
     assert (status, out, err) == (0, mini(form).text.encode(), "")
 
 
+@pytest.mark.slow
 def test_a_line_end_of_the_data_is_printed_as_it_is_and_text_is_utf_8_whatever_the_locale(tmp_path):
     (tmp_path / "strange.py").write_text(
         "from harness.types import *\n"
@@ -114,6 +116,7 @@ def test_a_prompt_that_does_not_fit_is_refused_in_one_line(tokenizer, capfdbinar
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("name", "task"), [("apps", "0"), ("mini", "0"), ("mbpp", "11")])
 def test_an_unknown_format_lists_those_that_exist(data_dir, capfdbinary, name, task):

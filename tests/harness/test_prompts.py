@@ -247,6 +247,7 @@ def test_a_tokenizer_with_special_tokens_larger_than_the_limit_is_refused():
         fit(prompt_of(WORDS), 2, lambda text: [0, 1, 2, *words(text)], first_words, truncation="reference")
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["gpt2", "codet5-base"])
 def test_real_tokenizers_cut_real_questions_to_the_limit_and_keep_the_answer_line(name, data_dir):

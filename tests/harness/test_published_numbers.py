@@ -37,6 +37,7 @@ def _cell(folder, claim="RLTF/CodeT5", metric="pass@1", source="RLTF arXiv:2307.
     return cell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("passes", "status"), [(30, ComparisonStatus.REPRODUCED), (60, ComparisonStatus.DIFFERS)]
 )
@@ -54,6 +55,7 @@ def test_a_run_that_does_not_say_what_it_repeats_is_not_called_a_reproduction(ma
     assert "write 'RLTF/CodeT5=FOLDER'" in cell.reasons[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -88,6 +90,7 @@ def test_programs_that_could_not_be_graded_keep_a_number_from_being_compared(mak
     assert _cell(make_run("run", programs)).reasons == ("1 programs could not be graded",)
 
 
+@pytest.mark.slow
 def test_critic_sampling_is_another_measure(make_run, small):
     cell = _cell(
         make_run("run", _programs(problems=20, samples=80), ks=[80]),
@@ -99,6 +102,7 @@ def test_critic_sampling_is_another_measure(make_run, small):
     assert cell.reasons == ("published with critic sampling, which no run does",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampling", "reason"),
     [

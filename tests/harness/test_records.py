@@ -90,6 +90,7 @@ def test_a_bad_sample_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_journal_keeps_every_whole_row_wherever_a_kill_tears_it(tmp_path):
     final = tmp_path / "outcomes.jsonl"
     outcomes = OutcomeFile(final)

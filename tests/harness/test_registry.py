@@ -150,6 +150,7 @@ def foreign_benchmarks(folder: Path, **files: str) -> Path:
     return folder / "benchmarks" / "__init__.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [{}, {"apps": "def load(**options): raise SystemExit('ran foreign code')"}])
 def test_a_foreign_package_called_benchmarks_is_named_by_its_file(tmp_path, files):
     where = foreign_benchmarks(tmp_path, **files)

@@ -176,6 +176,7 @@ def _with(content: dict, path: tuple[str | int, ...], value: object) -> dict:
     return copy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["metrics.json", "manifest.json"])
 def test_whatever_field_is_of_another_kind_the_report_is_made_or_refused_in_one_line(make_run, name, capsys):
     run = make_run("r", {"mbpp/11": [P]})

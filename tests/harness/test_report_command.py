@@ -176,6 +176,7 @@ def test_names_that_spreadsheets_would_run_are_text_in_csv(hostile, capsys):
     assert systems == {"'@SUM(A1)"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not plots.available(), reason="matplotlib is not installed")
 def test_plots_are_written_as_png_and_svg_the_same_each_time(runs, tmp_path, capsys):
     for folder in ("a", "b"):

@@ -35,6 +35,7 @@ def _programs(path: Path, *, endless: bool = False) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_gold_passes_and_leaves_a_complete_run_folder(tmp_path):
     done = _rltf("score", "gold", *SELECTION, "--no-cache", "--workers", 1, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
@@ -51,6 +52,7 @@ def test_gold_passes_and_leaves_a_complete_run_folder(tmp_path):
     assert manifest["identity"]["grader"]["version"] == manifest["sessions"][0]["runner"]["grader_version"]
 
 
+@pytest.mark.slow
 def test_only_verdicts_are_asked_for_and_the_first_failure_ends_a_program(tmp_path):
     path = _programs(tmp_path / "programs.gz")
     _rltf("score", path, *SELECTION, "--no-cache", "--out", tmp_path / "all")
@@ -87,6 +89,7 @@ def test_programs_of_every_kind_are_graded_and_shown(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_programs_that_are_no_python_text_can_be_graded_as_they_come(tmp_path):
     path = tmp_path / "programs"
     codes = ["print(1)\0", "x = '\ud800'", "#" * (1 << 20) + "\n#"]
@@ -114,6 +117,7 @@ def test_programs_that_are_no_python_text_can_be_graded_as_they_come(tmp_path):
     assert "passed" not in verdicts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [3])
 def test_a_killed_run_goes_on_with_the_same_command_and_ends_the_same(tmp_path, rounds):
     path = _programs(tmp_path / "programs.gz", endless=True)
@@ -137,6 +141,7 @@ def test_a_killed_run_goes_on_with_the_same_command_and_ends_the_same(tmp_path, 
         assert (folder / name).read_bytes() == (tmp_path / "straight" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_how_to_go_on(tmp_path):
     path = _programs(tmp_path / "programs.gz", endless=True)
     command = [
@@ -161,6 +166,7 @@ def test_an_interrupt_says_how_to_go_on(tmp_path):
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_the_default_folder_is_found_again_by_the_same_command(tmp_path):
     arguments = ["score", "gold", "--benchmark", "mini", "--split", "test", "--ids", "0-2", "--no-cache"]
     first = _rltf(*arguments, cwd=tmp_path)
@@ -193,6 +199,7 @@ BAD_ARGUMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", BAD_ARGUMENTS)
 def test_a_mistake_is_one_line_and_status_2(tmp_path, mistake):
     arguments, problem = BAD_ARGUMENTS[mistake]
@@ -203,6 +210,7 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, mistake):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "split", "ids", "programs"),

@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -92,12 +93,14 @@ def _one_file(text: str | bytes, name: str = "rows.jsonl") -> Any:
     return write
 
 
+@pytest.mark.slow
 @BOUNDED
 @given(st.lists(ROWS | VALUES, max_size=4), OPTIONS, st.booleans())
 def test_random_rows_are_samples_or_one_line(rows, options, document):
     outcome(_one_file(json.dumps(rows) if document else _lines(rows)), options)
 
 
+@pytest.mark.slow
 @BOUNDED
 @given(
     st.dictionaries(IDS.map(str) | st.text(max_size=5), VALUES | ROWS | st.lists(CODES), max_size=3), OPTIONS
@@ -118,6 +121,7 @@ def test_random_bytes_are_one_line(data, head, options):
     outcome(_one_file(head + data), options)
 
 
+@pytest.mark.slow
 @BOUNDED
 @given(st.lists(ROWS, min_size=1, max_size=3), st.integers(0, 400), OPTIONS)
 def test_files_that_are_cut_anywhere_are_samples_or_one_line(rows, size, options):
@@ -125,6 +129,7 @@ def test_files_that_are_cut_anywhere_are_samples_or_one_line(rows, size, options
     outcome(_one_file(_lines(rows).encode()[:size]), options)
 
 
+@pytest.mark.slow
 @BOUNDED
 @given(
     st.lists(

@@ -190,6 +190,7 @@ def test_a_given_runner_lives_on():
         assert is_of(next(runner.run([job(2)])), 2)
 
 
+@pytest.mark.slow
 def test_a_pickled_copy_opens_a_service_of_its_own(service, tmp_path):
     copy = pickle.loads(pickle.dumps(service))
     with copy:
@@ -220,6 +221,7 @@ def test_there_is_one_shared_service_for_the_same_options():
     assert GradingService.shared(1, LIMITS) is not first
 
 
+@pytest.mark.slow
 def test_the_interpreters_end_leaves_no_process_behind():
     script = (
         "from harness import GradingService, Job, Problem, TestSuite\n"

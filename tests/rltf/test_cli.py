@@ -85,6 +85,7 @@ def test_an_error_of_the_users_is_one_line_whatever_its_text(monkeypatch, capsys
     assert capsys.readouterr().err == "rltf: error: the sandbox does not hold\n"
 
 
+@pytest.mark.slow
 def test_an_interrupt_is_one_line_and_status_130(monkeypatch, capsys):
     assert _ends_with(monkeypatch, KeyboardInterrupt()) == 130
     assert (

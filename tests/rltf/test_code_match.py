@@ -279,6 +279,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @cases("name", HOSTILE)
 def test_hostile_programs_have_a_value_like_others(name):
     program = program_of(HOSTILE[name], [ADD])
@@ -315,6 +316,7 @@ def test_a_problem_without_solutions_matches_nothing():
         assert term(program_of(ADD, ())).value == 0
 
 
+@pytest.mark.slow
 def test_values_do_not_depend_on_the_seed_of_hashes():
     code = (
         "from rltf.rewards.dfg_match import *\n"

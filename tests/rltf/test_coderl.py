@@ -83,6 +83,7 @@ def test_before_and_after_are_the_same_states_one_token_apart(critic_of, kind):
     torch.testing.assert_close(early[0, 1:4], late[0, :3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5", "llama"])
 @pytest.mark.parametrize("pooling", ["all", "targets", "last"])
 def test_a_program_has_the_same_class_and_values_whatever_it_is_batched_with(critic_of, kind, pooling):
@@ -130,6 +131,7 @@ def test_states_of_a_model_with_tied_embeddings_are_scaled_as_its_own_output_lay
 # --- training it ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_fitting_learns_the_classes_and_leaves_neither_gradients_nor_random_state(critic_of, kind):
     critic = critic_of(kind).requires_grad_(False)
@@ -167,6 +169,7 @@ def test_a_critic_of_another_tokenizer_is_refused(critic_of, tiny_checkpoint, tm
 # --- the objective -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 @pytest.mark.parametrize("critic", ["none", "constant", "frozen", "refreshed", "head"])
 def test_every_critic_trains_and_names_its_terms(make, kind, critic):
@@ -219,6 +222,7 @@ def test_a_greedy_programs_reward_is_subtracted(make):
         assert each.credit["policy"].value == rewards[each.feedback.category] - baseline
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
@@ -240,6 +244,7 @@ def test_a_resumed_run_ends_with_the_same_policy_and_critic(make, kind, settings
     assert straight.objective.state_dict() == resumed.objective.state_dict()
 
 
+@pytest.mark.slow
 def test_a_frozen_critic_stays_and_a_refreshed_one_goes_on(make):
     ends = {}
     for critic in ("frozen", "refreshed"):
@@ -252,6 +257,7 @@ def test_a_frozen_critic_stays_and_a_refreshed_one_goes_on(make):
     assert ends == {"frozen": True, "refreshed": False}
 
 
+@pytest.mark.slow
 def test_coderl_ends_with_other_weights_than_rltf_and_each_critic_with_its_own(make):
     ends = []
     for method, critic in (
@@ -266,6 +272,7 @@ def test_coderl_ends_with_other_weights_than_rltf_and_each_critic_with_its_own(m
     assert not any(same(one, other) for i, one in enumerate(ends) for other in ends[:i])
 
 
+@pytest.mark.slow
 def test_without_refreshes_all_learn_from_the_programs_of_the_start(make):
     trainer = make("gpt2", "critic=constant", "refresh_every=none", max_steps=5)
     trainer.train()
@@ -274,6 +281,7 @@ def test_without_refreshes_all_learn_from_the_programs_of_the_start(make):
     assert sum("sampled/programs" in row for row in rows) == 1
 
 
+@pytest.mark.slow
 def test_micro_batches_take_turns_where_mixing_alternates(make):
     settings = ("critic=constant", "mixing=alternate", "gradient_accumulation_steps=1")
     trainer = make("gpt2", *settings, max_steps=4)
@@ -295,6 +303,7 @@ def test_a_trained_critic_is_used_as_it_is(make, critic_of, tiny_checkpoint, tmp
     assert torch.equal(found.head[0].weight, critic.head[0].weight)
 
 
+@pytest.mark.slow
 def test_a_critic_can_be_made_of_a_given_model_of_the_family(make, tiny_checkpoint):
     start = tiny_checkpoint("gpt2", **WITHOUT_DROPOUT["gpt2"])
     make("gpt2", f"critic_model={start}", max_steps=1).train()
@@ -320,6 +329,7 @@ def test_references_are_of_the_problems_that_supervised_rows_are_of(make):
     assert trainer.objective.solutions(2) == found[:2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("critic", ["frozen", "head"])
 def test_a_policy_with_adapters_has_a_critic_of_its_own(make, critic):
     pytest.importorskip("peft")
@@ -333,6 +343,7 @@ def test_a_policy_with_adapters_has_a_critic_of_its_own(make, critic):
 # --- the critic of RLTF --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("critic", ["constant", "frozen", "head"])
 @pytest.mark.parametrize("order", ["inside", "outside"])
 def test_rltf_takes_the_critics_values_and_goes_on_as_it_would_have(make, critic, order):

@@ -64,6 +64,7 @@ def run(checkpoint, samples, out, *settings, steps=60):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_a_critic_learns_the_classes_of_programs_and_is_held_to_a_constant_guess(
     tiny_checkpoint, graded, tmp_path, capsys, kind
@@ -113,6 +114,7 @@ def test_two_classes_are_pass_or_not(tiny_checkpoint, graded):
     assert not data.validation
 
 
+@pytest.mark.slow
 def test_programs_of_a_training_run_are_read_as_they_were_sampled(
     tiny_checkpoint, tmp_path, length_grader, small_settings
 ):
@@ -132,6 +134,7 @@ def test_programs_of_a_training_run_are_read_as_they_were_sampled(
     assert [order[each.label] for each in data.training] == [each.feedback.category for each in held]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_trained_is_refused_in_a_line(tiny_checkpoint, graded, tmp_path, capsys):
     checkpoint = tiny_checkpoint("gpt2")
     assert run(checkpoint, tmp_path / "nothing", tmp_path / "a") == 2

@@ -218,6 +218,7 @@ def by_hand(objective, weights=None) -> float:
     return total
 
 
+@pytest.mark.slow
 @cases("estimator", ["k1", "k2", "k3"])
 @cases("ratio", ["token", "sequence_mean", "sequence_sum"])
 @cases("aggregation", ["token_mean", "sequence_mean", "sequence_sum", "constant"])

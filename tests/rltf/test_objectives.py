@@ -87,6 +87,7 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings, monkeypatch):
 # --- an objective that nothing knows of ----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_an_objective_of_ones_own_trains_and_its_terms_name_the_log(make, kind):
     trainer = make(kind, max_steps=2)
@@ -104,6 +105,7 @@ def test_an_objective_of_ones_own_trains_and_its_terms_name_the_log(make, kind):
     assert not any("coarse" in name for name in first)
 
 
+@pytest.mark.slow
 def test_its_model_is_trained_with_the_policy_and_in_the_checkpoint(make):
     trainer = make(max_steps=3)
     before = tensors(trainer)
@@ -113,6 +115,7 @@ def test_its_model_is_trained_with_the_policy_and_in_the_checkpoint(make):
     assert Path(trainer.args.output_dir, "checkpoint-3", "objective", "value.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_objectives_model_and_state_bit_for_bit(make):
     straight = make(out="straight")
     straight.train()
@@ -124,6 +127,7 @@ def test_a_resumed_run_has_the_objectives_model_and_state_bit_for_bit(make):
     assert resumed.objective.groups == straight.objective.groups > 0
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_the_objectives_model_is_refused(make):
     trainer = make(max_steps=3)
     trainer.train()
@@ -133,6 +137,7 @@ def test_a_checkpoint_without_the_objectives_model_is_refused(make):
         make(max_steps=6).train(str(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [(), ("lora_rank=2",)])
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_the_reference_is_the_policy_as_it_was_when_training_began(make, kind, settings):
@@ -146,6 +151,7 @@ def test_the_reference_is_the_policy_as_it_was_when_training_began(make, kind, s
     assert all(each.training for each in trainer.model.modules())
 
 
+@pytest.mark.slow
 def test_the_reference_of_a_resumed_run_is_that_of_its_beginning(make):
     make("gpt2", "learning_rate=1e-2", max_steps=3).train()
     resumed = make("gpt2", "learning_rate=1e-2", max_steps=6)
@@ -156,6 +162,7 @@ def test_the_reference_of_a_resumed_run_is_that_of_its_beginning(make):
 # --- terms beside those of RLTF ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_chosen_term_is_a_term_of_the_loss_of_rltf_too(make):
     trainer = make("gpt2", 'terms={"passed": 0.5, "lint": 0.1}', method="rltf", max_steps=2)
     trainer.train()
@@ -164,6 +171,7 @@ def test_a_chosen_term_is_a_term_of_the_loss_of_rltf_too(make):
     assert first["sampled/reward_passed"] == pytest.approx(0.5 * first["sampled/passed"])
 
 
+@pytest.mark.slow
 def test_grpo_trains_with_a_divergence_and_goes_on_as_it_would_have(make):
     settings = ("beta=0.1", "top_p=1", "rl_share=1.0", "sampler=overlapped")
     straight = make("gpt2", *settings, method="grpo", out="straight")
@@ -230,6 +238,7 @@ def test_the_example_of_an_objective_trains(make, monkeypatch):
 # --- checkpoints of other versions ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_version_is_refused_by_its_format_and_never_passed_over(make):
     trainer = make(max_steps=3)
     trainer.train()

@@ -64,6 +64,7 @@ def test_any_settings_are_a_configuration_or_one_line(tmp_path_factory, preset, 
     assert refused is None or refused.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_option_alone_is_a_configuration_or_one_line_with_its_name(tmp_path, name):
     for value in ("-1", "0.37", "maybe", "[]"):
@@ -74,6 +75,7 @@ def test_each_option_alone_is_a_configuration_or_one_line_with_its_name(tmp_path
 METHODS = [name for name in OBJECTIVES if find_objective(name).options_field == "objective"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "name"), [(m, each.name) for m in METHODS for each in fields(find_objective(m).Options)]
 )

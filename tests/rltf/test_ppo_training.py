@@ -33,6 +33,7 @@ def make(tiny_checkpoint, tmp_path, length_grader, small_settings):
     return build
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 @pytest.mark.parametrize("settings", [(), ("whiten=sequence", "aggregation=sequence_mean", "kl_weight=0")])
 def test_ppo_trains_and_logs_its_own_terms(make, kind, settings):
@@ -46,6 +47,7 @@ def test_ppo_trains_and_logs_its_own_terms(make, kind, settings):
     assert trainer.objective.models["value"].weight.abs().max() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_what_is_stored_of_a_program_is_its_return_before_anything_was_learned(make, kind):
     """At first the head says 0 and the policy is the reference: rewards lie at the last token alone."""
@@ -62,6 +64,7 @@ def test_what_is_stored_of_a_program_is_its_return_before_anything_was_learned(m
             assert weights == pytest.approx([expected] * len(weights), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_a_resumed_run_has_the_same_weights_head_and_coefficient(make, kind):
     settings = ("sampler=overlapped", "kl_horizon=50", "learning_rate=1e-2")
@@ -85,6 +88,7 @@ class _Kill(TrainerCallback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_weights(make):
     settings = ("kl_horizon=50", "learning_rate=1e-2", "sampler=overlapped")
     child = os.fork()
@@ -103,6 +107,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(make):
     assert resumed.objective.state_dict() == straight.objective.state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gpt2", "t5"])
 def test_with_adapters_the_reference_is_the_policy_without_them(make, kind):
     pytest.importorskip("peft")
@@ -126,6 +131,7 @@ def test_truncated_completions_can_be_left_out(make):
     assert all(torch.isfinite(each).all() for each in tensors(trainer).values())
 
 
+@pytest.mark.slow
 def test_terms_with_lines_are_added_to_advantages_and_the_others_to_the_reward(make):
     trainer = make("gpt2", 'terms={"coarse": 1, "fine": 0.5}', max_steps=2)
     trainer.train()
@@ -134,6 +140,7 @@ def test_terms_with_lines_are_added_to_advantages_and_the_others_to_the_reward(m
     assert {each.credit["reward"].value for each in stored} <= {1.0, -0.3, -0.6, -1.0}
 
 
+@pytest.mark.slow
 def test_ppo_ends_with_other_weights_than_rltf(make):
     ends = []
     for method in ("ppo", "rltf"):

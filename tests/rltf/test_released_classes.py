@@ -87,6 +87,7 @@ def test_a_program_has_the_released_class_or_a_listed_one(outcomes, name):
         assert said.pass_ratio == row["pass_ratio"]
 
 
+@pytest.mark.slow
 def test_nothing_is_worth_less_than_a_program_with_nothing_in_it(outcomes):
     for compat, config in (("paper", PAPER), ("released", RELEASED)):
         worth = {name: rewards(said_of(outcomes, name, compat=compat), config) for name in PROGRAMS}
@@ -96,6 +97,7 @@ def test_nothing_is_worth_less_than_a_program_with_nothing_in_it(outcomes):
             assert total[name] < total["name_error"] < total["wrong_all"]
 
 
+@pytest.mark.slow
 def test_a_stray_return_is_forgiven_where_the_profile_runs_a_function(outcomes):
     code = PROGRAMS["stray_return_right"]["code"]
     for profile, category in (("apps", "passed"), ("strict", "syntax_error")):

@@ -252,6 +252,7 @@ def test_a_newline_ends_a_line_and_begins_none(code, lines):
     assert len(line_spans(code)) == lines
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["codet5-base", "gpt2"])
 def test_real_tokenizers_mark_the_lines_of_real_solutions(data_dir, name):

@@ -91,6 +91,7 @@ def test_an_unknown_kind_is_refused_and_the_known_ones_named(benchmark, tmp_path
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["causal", "seq2seq"])
 def test_equal_arguments_give_equal_files_and_another_seed_other_weights(benchmark, kind, tmp_path):
     folders = [tmp_path / name for name in ("one", "two", "other")]

@@ -63,6 +63,7 @@ def test_training_ends_with_a_comparison_of_ordinary_run_folders(straight):
     assert all(f"{term} loss" in page for term in ("supervised", "coarse", "fine", "adaptive"))
 
 
+@pytest.mark.slow
 def test_evaluations_in_between_are_run_folders_and_lines_of_the_log(straight):
     rows = [json.loads(line) for line in (straight / "metrics.jsonl").read_text().splitlines()]
     evaluated = [row["step"] for row in rows if "eval/mini/pass@1" in row]

@@ -259,6 +259,7 @@ def same_for_all() -> FakeGrader:
 EQUAL = ("baseline=group_mean", "fine=false", "keep_zero_advantage=false")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixing", ["together", "alternate"])
 def test_where_all_rewards_are_equal_solutions_go_on_being_learned_and_it_is_said(make, mixing):
     trainer = make("gpt2", *EQUAL, f"mixing={mixing}", grader=same_for_all(), max_steps=3)
@@ -367,6 +368,7 @@ def test_a_run_that_was_stopped_by_a_passing_fault_goes_on_from_its_checkpoint(m
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
+@pytest.mark.slow
 def test_an_update_that_breaks_the_weights_is_not_saved_and_nothing_is_sampled_from_it(make):
     trainer = make(
         "gpt2", "learning_rate=3e38", "optim=sgd", "max_grad_norm=0", "save_steps=1", "refresh_every=1"
@@ -412,6 +414,7 @@ def test_every_step_logs_what_the_trainer_promises(make):
         assert sum(scopes) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_what_was_measured_before_training_is_in_no_line_of_its_log(make):
     trainer = make("gpt2", max_steps=1)
     trainer.meter.add("seconds/batching", 1e6)
@@ -419,6 +422,7 @@ def test_what_was_measured_before_training_is_in_no_line_of_its_log(make):
     assert rows_of(trainer)[0]["seconds/batching"] < 1e6
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_the_same_numbers(make):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -479,6 +483,7 @@ def stop_after(step):
     return Stop()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_at_the_end_is_loaded_and_not_trained_on(make):
     trained = make("gpt2", max_steps=3)
     trained.train()
@@ -568,6 +573,7 @@ def test_resuming_with_another_number_of_processes_is_refused(make):
 # --- Trainer's own ways --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [["bf16=true"], ["gradient_checkpointing=true"]])
 def test_precision_and_gradient_checkpointing_are_trainers(make, settings):
     trainer = make("gpt2", *settings, max_steps=2)
@@ -578,6 +584,7 @@ def test_precision_and_gradient_checkpointing_are_trainers(make, settings):
     assert all(torch.isfinite(each).all() for each in after.values())
 
 
+@pytest.mark.slow
 def test_lora_trains_its_adapters_and_nothing_else(make):
     pytest.importorskip("peft")
     trainer = make("gpt2", "lora_rank=2", "learning_rate=0.01", max_steps=2, adapt=True)

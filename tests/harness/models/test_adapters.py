@@ -147,6 +147,7 @@ def with_words(tiny_checkpoint, tmp_path):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{}, {"modules_to_save": ["wte", "lm_head"]}, {"trainable_token_indices": True}]
 )

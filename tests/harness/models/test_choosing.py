@@ -40,6 +40,7 @@ def chooses(logits, seeds, decoding):
     return TokenChooser(decoding).choose(logits, seeds, 1e-5).tokens
 
 
+@pytest.mark.slow
 @cases("decoding", DECODINGS)
 @cases("vocabulary", [40, 150])
 @cases("way", [chooses, choose_exact])

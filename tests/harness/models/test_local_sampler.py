@@ -36,6 +36,7 @@ def texts(sampler, requests, decoding=SAMPLED):
     return {(each.task_id, each.sample_id): each.text for each in sampler.complete(requests, decoding)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["t5", "gpt2", "codegen", "gpt-neo", "llama", "qwen2"])
 def test_greedy_decoding_equals_the_librarys(tiny_checkpoint, kind):
     model, tokenizer = loaded(tiny_checkpoint(kind))
@@ -125,6 +126,7 @@ def test_the_batch_halves_when_memory_runs_out_and_nothing_is_lost(tiny_checkpoi
     assert max(scarce.sizes[sizes_before:]) <= 6, "it forgot what it had learnt"
 
 
+@pytest.mark.slow
 def test_one_sample_that_does_not_fit_is_said_with_what_to_do(tiny_checkpoint, monkeypatch):
     Scarce(monkeypatch, 0, MemoryError())
     sampler = LocalSampler(*loaded(tiny_checkpoint("gpt2")))

@@ -123,6 +123,7 @@ def test_positions_are_counted_whatever_a_config_calls_them_and_however_many_are
         assert found.for_answer == answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_long_prompt_and_a_long_answer_stay_within_the_positions(made, name):
     sampler = LocalSampler(*made(name))

@@ -92,6 +92,7 @@ def test_a_model_that_is_not_listed_is_used_if_the_server_has_it(server):
     assert server.bodies[0]["max_tokens"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "<html>\n</html>", '{"choices": ', '{"choices": []}'])
 def test_a_server_that_never_gives_a_completion_is_said(server, text):
     server.first_counts = True

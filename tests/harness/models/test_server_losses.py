@@ -35,6 +35,7 @@ def losses(found):
     return {key[0]: each.loss for key, each in found.items() if isinstance(each, Unanswered)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chat", [True, False])
 @pytest.mark.parametrize("value", [ABORTED, FILTERED, ERROR, {"choices": []}, {}, "<html>", ""])
 def test_a_success_without_a_completion_is_asked_for_again(server, value, chat):
@@ -46,6 +47,7 @@ def test_a_success_without_a_completion_is_asked_for_again(server, value, chat):
     assert server.bodies[1] == server.bodies[2] == server.bodies[3]  # the seed, too: it is the same sample
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "value", "loss", "times"),
     [
@@ -84,6 +86,7 @@ def test_a_connection_that_one_sample_always_breaks_costs_that_sample(server):
     assert losses(found) == {"t/1": Loss.SERVER}
 
 
+@pytest.mark.slow
 def test_the_first_prompt_may_be_the_one_that_the_server_cannot_answer(server):
     server.first_counts = True
     for status, value in ((400, {"message": "no"}), (400, TOO_LONG), (200, FILTERED), (500, "boom")):
@@ -101,6 +104,7 @@ def test_a_server_that_has_gone_ends_the_run_with_the_error_and_no_sample_is_bla
     assert not [each for each in found if isinstance(each, Unanswered)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "advice"), [(401, "OPENAI_API_KEY"), (402, "top up"), (404, "--api-model")]
 )
@@ -183,6 +187,7 @@ def test_a_prompt_that_leaves_no_room_costs_its_own_sample_and_says_so(server):
         assert losses(server.complete(server.requests(1), DECODING)) == {"t/0": Loss.TOO_LONG}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "advice"),
     [

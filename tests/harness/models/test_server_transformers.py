@@ -145,6 +145,7 @@ def test_sampling_samples_and_seeds_are_honoured_one_at_a_time(url, tiny_checkpo
     assert measured["model"] == [f"{checkpoint}@main"]
 
 
+@pytest.mark.slow
 def test_encoder_decoder_models_are_refused_since_the_server_cuts_their_answers(url, tiny_checkpoint):
     sampler = ServerSampler(url, str(tiny_checkpoint("t5")))
     with pytest.raises(InputError, match="sample from the checkpoint itself"):
