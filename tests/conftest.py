@@ -1,7 +1,8 @@
 """Fixtures that every folder of tests may use."""
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,20 @@ import pytest
 # Before torch is imported: tiny models gain nothing from threads, and with two of them on two busy processors
 # the same tests take twice as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep what importing made out of the garbage collector's sight.
+
+    torch and its like are two million objects that stay; each full collection among them takes half a second.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""`rltf score` from end to end, in processes of its own, with the real runner on the generated benchmark."""
+"""`rltf score` from end to end, with the real runner on the generated benchmark."""
 
 import gzip
 import json
@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.registry import load_benchmark
+from rltf.cli import main
 
 ROOT = Path(__file__).parents[2]
 SELECTION = ["--benchmark", "mini", "--split", "test", "--ids", "0-11"]
@@ -25,6 +27,18 @@ def _rltf(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Complet
     )
 
 
+@pytest.fixture
+def score(capsys):
+    """`rltf score` in this process; the tests that end it or look for its folder have one of its own."""
+
+    def run(*arguments: str | Path) -> SimpleNamespace:
+        status = main(["score", *map(str, arguments)])
+        shown = capsys.readouterr()
+        return SimpleNamespace(returncode=status, stdout=shown.out, stderr=shown.err)
+
+    return run
+
+
 def _programs(path: Path, *, endless: bool = False) -> Path:
     """For each of 12 problems: its solution, one that answers nothing, one that does not compile."""
     third = "while True: pass" if endless else "def"
@@ -36,8 +50,8 @@ def _programs(path: Path, *, endless: bool = False) -> Path:
 
 
 @pytest.mark.slow
-def test_gold_passes_and_leaves_a_complete_run_folder(tmp_path):
-    done = _rltf("score", "gold", *SELECTION, "--no-cache", "--workers", 1, "--out", tmp_path / "run")
+def test_gold_passes_and_leaves_a_complete_run_folder(tmp_path, score):
+    done = score("gold", *SELECTION, "--no-cache", "--workers", 1, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     for profile in ("strict", "apps"):
@@ -53,10 +67,10 @@ def test_gold_passes_and_leaves_a_complete_run_folder(tmp_path):
 
 
 @pytest.mark.slow
-def test_only_verdicts_are_asked_for_and_the_first_failure_ends_a_program(tmp_path):
+def test_only_verdicts_are_asked_for_and_the_first_failure_ends_a_program(tmp_path, score):
     path = _programs(tmp_path / "programs.gz")
-    _rltf("score", path, *SELECTION, "--no-cache", "--out", tmp_path / "all")
-    done = _rltf("score", path, *SELECTION, "--no-cache", "--first-failure", "--out", tmp_path / "first")
+    score(path, *SELECTION, "--no-cache", "--out", tmp_path / "all")
+    done = score(path, *SELECTION, "--no-cache", "--first-failure", "--out", tmp_path / "first")
     assert done.returncode == 0, done.stderr
     rows = {
         name: [json.loads(line) for line in (tmp_path / name / "outcomes.jsonl").read_text().splitlines()]
@@ -68,9 +82,9 @@ def test_only_verdicts_are_asked_for_and_the_first_failure_ends_a_program(tmp_pa
     assert any(len(row["tests"]) > 1 for row in wrong)
 
 
-def test_programs_of_every_kind_are_graded_and_shown(tmp_path):
+def test_programs_of_every_kind_are_graded_and_shown(tmp_path, score):
     path = _programs(tmp_path / "programs.gz")
-    done = _rltf("score", path, *SELECTION, "--no-cache", "--k", 1, 3, "--out", tmp_path / "run")
+    done = score(path, *SELECTION, "--no-cache", "--k", 1, 3, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     overall = metrics["profiles"]["strict"]["overall"]
@@ -90,7 +104,7 @@ def test_programs_of_every_kind_are_graded_and_shown(tmp_path):
 
 
 @pytest.mark.slow
-def test_programs_that_are_no_python_text_can_be_graded_as_they_come(tmp_path):
+def test_programs_that_are_no_python_text_can_be_graded_as_they_come(tmp_path, score):
     path = tmp_path / "programs"
     codes = ["print(1)\0", "x = '\ud800'", "#" * (1 << 20) + "\n#"]
     path.write_text("".join(json.dumps({"task_id": "mini/test/0", "code": code}) + "\n" for code in codes))
@@ -105,10 +119,10 @@ def test_programs_that_are_no_python_text_can_be_graded_as_they_come(tmp_path):
         "--out",
         tmp_path / "run",
     ]
-    refused = _rltf("score", path, *selection)
+    refused = score(path, *selection)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert "line 1: the program holds a NUL character" in refused.stderr
-    done = _rltf("score", path, *selection, "--bad-programs", "grade")
+    done = score(path, *selection, "--bad-programs", "grade")
     assert done.returncode == 0, done.stderr
     verdicts = json.loads((tmp_path / "run" / "metrics.json").read_text())["profiles"]["strict"]["overall"][
         "verdicts"
@@ -199,15 +213,15 @@ BAD_ARGUMENTS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mistake", BAD_ARGUMENTS)
-def test_a_mistake_is_one_line_and_status_2(tmp_path, mistake):
+def test_a_mistake_is_one_line_and_status_2(tmp_path, monkeypatch, capsys, mistake):
     arguments, problem = BAD_ARGUMENTS[mistake]
-    done = _rltf("score", *arguments, "--no-cache", "--out", tmp_path / "run", cwd=tmp_path)
-    assert done.returncode == 2
-    assert problem in done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert done.stdout == ""
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", *arguments, "--no-cache", "--out", str(tmp_path / "run")]) == 2
+    shown = capsys.readouterr()
+    assert problem in shown.err
+    assert len(shown.err.splitlines()) == 1, shown.err
+    assert shown.out == ""
 
 
 @pytest.mark.slow
@@ -216,11 +230,9 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, mistake):
     ("name", "split", "ids", "programs"),
     [("rltf_apps_test0", "test", "0", 10), ("coderl_apps_train5", "train", "1,111,2287,2404,4184", 88)],
 )
-def test_published_programs_are_read_as_they_stand(data_dir, tmp_path, name, split, *, ids, programs):
+def test_published_programs_are_read_as_they_stand(data_dir, tmp_path, score, name, split, *, ids, programs):
     path = data_dir / "generations" / f"{name}.jsonl.gz"
     selection = ["--benchmark", "apps", "--data", data_dir, "--split", split, "--ids", ids]
-    done = _rltf(
-        "score", path, *selection, "--no-cache", "--limit-cpu", "0.5", "--k", 1, "--out", tmp_path / "run"
-    )
+    done = score(path, *selection, "--no-cache", "--limit-cpu", "0.5", "--k", 1, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "run" / "outcomes.jsonl").read_text().splitlines()) == programs

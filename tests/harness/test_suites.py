@@ -177,7 +177,7 @@ def grade():
         yield run
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@cases("name", SHAPES)
 def test_each_shape_passes_a_right_program_and_fails_a_wrong_one(grade, name):
     value, right = SHAPES[name]
     suite = read(value)

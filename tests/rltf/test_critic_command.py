@@ -1,6 +1,7 @@
 """`rltf critic`: from graded programs of a run to a critic's folder that training reads; on tiny models."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,22 @@ from rltf.critic_training.labelled import Labelling  # noqa: E402
 from rltf.data.batch import Tokens  # noqa: E402
 from rltf.options.parse import make_config  # noqa: E402
 
-BENCHMARK = load_mini(split="train")
-PROBLEMS = BENCHMARK.problems[:10]
-IDS = [problem.task_id.rsplit("/", 1)[1] for problem in PROBLEMS]
-
 STATUSES = (Status.SYNTAX_ERROR, Status.RUNTIME_ERROR, Status.WRONG_ANSWER, Status.PASSED)
 TEXTS = ("def (", "raise x", "print(1)", "print(int(input()) + 7)")
+
+
+@cache
+def benchmark():
+    """Made when a test needs it, since that takes half a second."""
+    return load_mini(split="train")
+
+
+def problems():
+    return benchmark().problems[:10]
+
+
+def ids():
+    return [problem.task_id.rsplit("/", 1)[1] for problem in problems()]
 
 
 @pytest.fixture
@@ -39,7 +50,7 @@ def graded(tmp_path):
     folder = tmp_path / "graded"
     folder.mkdir()
     rows, outcomes = [], []
-    for problem in PROBLEMS:
+    for problem in problems():
         for number, (status, code) in enumerate(zip(STATUSES, TEXTS, strict=True)):
             error = ErrorInfo("NameError", "x", 1) if number < 2 else None
             tests = (TestOutcome({"strict": status}, error),)
@@ -47,9 +58,11 @@ def graded(tmp_path):
             rows.append({"task_id": problem.task_id, "sample_id": number, "code": code})
     lost = {"strict": Status.LOST}
     outcomes.append(
-        Outcome(PROBLEMS[0].task_id, 9, lost, (TestOutcome(lost, None),), None, infrastructure_error="killed")
+        Outcome(
+            problems()[0].task_id, 9, lost, (TestOutcome(lost, None),), None, infrastructure_error="killed"
+        )
     )
-    rows.append({"task_id": PROBLEMS[0].task_id, "sample_id": 9, "code": "1", "finish": "length"})
+    rows.append({"task_id": problems()[0].task_id, "sample_id": 9, "code": "1", "finish": "length"})
     (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "outcomes.jsonl").write_text("".join(json.dumps(outcome_row(each)) + "\n" for each in outcomes))
     return folder
@@ -59,7 +72,7 @@ def run(checkpoint, samples, out, *settings, steps=60):
     torch.set_num_threads(1)
     given = ["learning_rate=3e-3", "max_new_tokens=16", "max_prompt_tokens=64", "use_cpu=true", *settings]
     return main(
-        ["critic", "--model", str(checkpoint), "--benchmark", "mini", "--ids", *IDS, "--samples",
+        ["critic", "--model", str(checkpoint), "--benchmark", "mini", "--ids", *ids(), "--samples",
          str(samples), "--out", str(out), "--steps", str(steps), "--seed", "0", "--set", *given]
     )  # fmt: skip
 
@@ -89,7 +102,7 @@ def labelling(checkpoint, *settings):
     loaded = load(str(checkpoint), device="cpu")
     tokens = Tokens(loaded.model, loaded.tokenizer, max_prompt_tokens=64, max_target_tokens=64)
     config = make_critic_config(["use_cpu=true", *settings], output_dir="unused")
-    return Labelling(BENCHMARK, find_format(BENCHMARK), tokens, config)
+    return Labelling(benchmark(), find_format(benchmark()), tokens, config)
 
 
 def test_no_problem_is_both_learned_and_validated_and_references_pass(tiny_checkpoint, graded):
@@ -104,7 +117,7 @@ def test_no_problem_is_both_learned_and_validated_and_references_pass(tiny_check
 def test_there_are_as_many_references_as_asked_for(tiny_checkpoint, graded, share, count):
     data = labelling(tiny_checkpoint("gpt2"), "validation_share=0.3", f"references={share}").data([graded])
     known = {tuple(each.prompt) for each in data.training[: data.sampled]}
-    everything = sum(len(problem.solutions) for problem in PROBLEMS) * len(known) // len(PROBLEMS)
+    everything = sum(len(problem.solutions) for problem in problems()) * len(known) // len(problems())
     assert len(data.training) - data.sampled == (everything if count is None else min(count, everything))
 
 
@@ -124,7 +137,7 @@ def test_programs_of_a_training_run_are_read_as_they_were_sampled(
     fixed = {"output_dir": str(tmp_path / "run"), "use_cpu": True, "max_steps": 3, "disable_tqdm": True}
     config = make_config(None, small_settings, **fixed)
     trainer = make_trainer(
-        loaded.model, loaded.tokenizer, config, BENCHMARK, rewarding=PROBLEMS, grader=length_grader
+        loaded.model, loaded.tokenizer, config, benchmark(), rewarding=problems(), grader=length_grader
     )
     trainer.train()
     data = labelling(checkpoint, "validation_share=0", "references=0").data([Path(config.output_dir)])

@@ -5,6 +5,7 @@ import warnings
 from dataclasses import fields
 
 import pytest
+from cases import cases
 
 pytest.importorskip("transformers")
 
@@ -65,7 +66,7 @@ def test_any_settings_are_a_configuration_or_one_line(tmp_path_factory, preset, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@cases("name", NAMES)
 def test_each_option_alone_is_a_configuration_or_one_line_with_its_name(tmp_path, name):
     for value in ("-1", "0.37", "maybe", "[]"):
         refused = attempt(tmp_path, None, [f"{name}={value}"])
@@ -76,9 +77,7 @@ METHODS = [name for name in OBJECTIVES if find_objective(name).options_field == 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "name"), [(m, each.name) for m in METHODS for each in fields(find_objective(m).Options)]
-)
+@cases(("method", "name"), [(m, each.name) for m in METHODS for each in fields(find_objective(m).Options)])
 def test_each_option_of_a_method_is_a_configuration_or_one_line_with_its_name(tmp_path, method, name):
     for value in ("-1", "0.37", "maybe", "[]"):
         refused = attempt(tmp_path, None, [f"method={method}", "top_p=1", f"{name}={value}"])

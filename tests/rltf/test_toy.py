@@ -1,6 +1,7 @@
 """The model and tokenizer that `rltf train` makes on the spot: exact, loadable, reproducible."""
 
 import pytest
+from cases import cases
 
 from benchmarks.mini import load, load_introductory
 from harness.errors import InputError
@@ -40,7 +41,7 @@ def test_every_statement_and_program_of_mini_survives_the_round_trip(tokenizer, 
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
-@pytest.mark.parametrize("text", ["é = '漢'\r\n\tprint(é)\n\n\n", "", "\n", "   x", "<s", "a\0b", "\u2028"])
+@cases("text", ["é = '漢'\r\n\tprint(é)\n\n\n", "", "\n", "   x", "<s", "a\0b", "\u2028"])
 def test_text_unlike_mini_survives_it_too_since_every_byte_is_a_token(tokenizer, text):
     ids = tokenizer(text)["input_ids"]
     assert tokenizer.decode(ids) == text

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from cases import cases
 
 import harness
 from harness import Job, Limits, Problem, Runner, TestSuite
@@ -81,7 +82,7 @@ def f(*args): return Always({args})
 """
 
 
-@pytest.mark.parametrize(
+@cases(
     ("base", "args"),
     [("", ""), ("(int)", "5"), ("(float)", "1.5"), ("(str)", "'x'"), ("(list)", "[0]"), ("(tuple)", "[0]"), ("(dict)", ""), ("(set)", ""), ("(bytes)", "b'x'"), ("(frozenset)", "")],
 )  # fmt: skip
@@ -153,7 +154,7 @@ FORGED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("record", FORGED)
+@cases("record", FORGED)
 def test_a_forged_report_is_no_pass(grader, record):
     forge = (
         f"import os, struct\ndata = {record!r}.encode()\nrecord = struct.pack('<Id', len(data), 0.0) + data\n"
@@ -177,7 +178,7 @@ def test_a_forged_report_is_no_pass(grader, record):
     grader.still_sane()
 
 
-@pytest.mark.parametrize(
+@cases(
     "forge",
     [
         "os.ftruncate(3, 0)", "os.pwrite(3, bytes(1 << 20), 0)", "os.pwrite(3, b'\\xff' * 10000, 0)", "os.ftruncate(3, 1 << 26)",
@@ -194,7 +195,7 @@ def test_a_broken_report_is_no_pass_and_breaks_nothing(grader, forge):
     grader.still_sane()
 
 
-@pytest.mark.parametrize(
+@cases(
     "data", ["'[' * 100000", "'[[],' * 100000", "'{\"a\":' * 100000", "'1' * 1000000", "'\"' + 'x' * 1000000"]
 )
 def test_a_forged_value_of_any_shape_is_no_pass(grader, data):
@@ -217,7 +218,7 @@ COSTLY = {
 }
 
 
-@pytest.mark.parametrize("name", COSTLY)
+@cases("name", COSTLY)
 def test_a_forged_value_that_is_costly_to_read_does_not_keep_the_worker(grader, name):
     """Ends at all: read carelessly, each of these takes the worker minutes that no limit of the program's counts."""
     code = f"import json, os, struct\ndef f(x):\n    data = json.dumps({COSTLY[name]}).encode()\n    os.write(3, struct.pack('<Id', len(data), 0.0) + data)\n    os._exit(0)"
@@ -240,7 +241,7 @@ def test_forged_times_gain_no_more_than_the_sum_of_the_limits(grader):
     grader.still_sane()
 
 
-@pytest.mark.parametrize(
+@cases(
     "end",
     [
         "import sys; sys.exit(0)",
@@ -259,7 +260,7 @@ def test_ending_before_the_asserts_is_no_pass(grader, end):
     grader.still_sane()
 
 
-@pytest.mark.parametrize(
+@cases(
     "patch",
     [
         "import builtins\nfor n in ('print', 'len', 'isinstance', 'eval', 'exec', 'compile', 'open', 'type', 'str', 'int', 'list', 'AssertionError', 'BaseException', 'Exception'): setattr(builtins, n, lambda *a, **k: True)",
@@ -661,7 +662,7 @@ def test_layers_are_on_as_the_kernel_sees_it(sealed, processes):
 # --- descriptors and memory -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@cases(
     "code",
     [
         "import os\nos.closerange(0, 256)",

@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 from harness import Job, Runner
 from harness.commands.options import limits_of, runner_start
@@ -130,7 +131,7 @@ def test_a_checker_that_fails_costs_that_program_its_test_and_nothing_else(runne
     assert statuses(runner, problem(TestKind.CALL, CallTest([], 1)), "def f(): return 1") == [PASSED]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("path", "said"),
     [
         ("made_checkers:nothing", "cannot be loaded"),

@@ -1,6 +1,7 @@
 """`Runner.execute`: what a program did in each test, whatever it did; limits and files of a job."""
 
 import pytest
+from cases import cases
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.errors import InputError
@@ -59,7 +60,7 @@ def test_an_assert_leaves_the_side_that_the_program_computes(runner):
     assert (execution.status, execution.tests[0].value) == ("ok", 2)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("code", "status", "signal", "error"),
     [
         ("import os; os.abort()", "error", "SIGABRT", "SIGABRT"),
@@ -97,7 +98,7 @@ def test_a_job_has_files_of_its_own_in_its_folder_and_no_other_program_sees_them
     assert executed(runner, code).tests[0].stdout == "[]\n"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc/x", "a\0b", "x" * 256])
+@cases("name", ["", ".", "..", "a/b", "/etc/x", "a\0b", "x" * 256])
 def test_a_file_that_would_lie_elsewhere_is_refused(runner, name):
     with pytest.raises(InputError, match="not a plain name"):
         executed(runner, "", files={name: b""})

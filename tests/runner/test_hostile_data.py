@@ -9,6 +9,7 @@ import signal
 import struct
 
 import pytest
+from cases import cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -39,8 +40,8 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize("expected", ["2.5", "1\n2\n3", "a\nb", ""])
+@cases("name", TEXTS)
+@cases("expected", ["2.5", "1\n2\n3", "a\nb", ""])
 def test_sixteen_mebibytes_of_output_are_judged(name, expected):
     suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", expected)]))
     verdicts = VerdictMaker(get_profiles(PROFILES), Limits())
@@ -246,7 +247,7 @@ def test_any_record_has_fields_and_any_fields_an_error_or_none(data):
     assert error is None or error.line is None or error.line > 0
 
 
-@pytest.mark.parametrize("line", [True, False, 0, -1, 2**40])
+@cases("line", [True, False, 0, -1, 2**40])
 def test_a_line_that_no_program_has_is_none(line):
     assert error_of({"error": ["E", "m", line]}).line is None
 
@@ -254,7 +255,7 @@ def test_a_line_that_no_program_has_is_none(line):
 FALSE, ZERO, TEXT = (b'{"kind":"ended","exit":%s}' % each for each in (b"false", b"0", b'"0"'))
 
 
-@pytest.mark.parametrize(("said", "status"), [(FALSE, 3), (ZERO, 1), (FALSE, 0), (TEXT, 0)])
+@cases(("said", "status"), [(FALSE, 3), (ZERO, 1), (FALSE, 0), (TEXT, 0)])
 def test_a_forged_exit_hides_nothing(said, status):
     suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")]))
     run = ProcessResult(0, None, status, 0.1, 0, record(0.0, b"") + record(0.1, said), b"1")

@@ -6,7 +6,7 @@ as modules, and a lenient comparison is a profile of its own.
 
 # ruff: noqa: E501 - programs are clearer on their own lines than wrapped to ours
 
-import pytest
+from cases import cases
 
 TWO_LINES = "3 4\n5\n"
 SUM = "12\n"
@@ -190,20 +190,20 @@ SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize("name", SUMS)
+@cases("name", SUMS)
 def test_every_way_to_read_is_read(default_grader, name):
     outcome = default_grader.script(SUMS[name], (TWO_LINES, SUM), ("1 1\n1", "3"), ("0 0\r\n9\r\n", "9"))
     assert default_grader.statuses(outcome) == ["passed"] * 3, outcome
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@cases("name", SCRIPTS)
 def test_a_right_script_passes_under_strict(default_grader, name):
     # Twice: what works once but not in a process made from shared compiled code must not pass.
     outcome = default_grader.script(SCRIPTS[name], ("", "1\n"), ("", "1\n"))
     assert default_grader.statuses(outcome) == ["passed"] * 2, outcome
 
 
-@pytest.mark.parametrize("size", [200_000, 1_000_000, 10_000_000])
+@cases("size", [200_000, 1_000_000, 10_000_000])
 def test_large_output_arrives_whole(default_grader, size):
     code = f"print('x' * {size})\nimport sys; sys.exit()"
     assert default_grader.script(code, ("", "x" * size)).verdicts["strict"] == "passed"
@@ -252,7 +252,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
+@cases("name", WRONG)
 def test_a_wrong_answer_fails_under_strict_whatever_the_reference_says(default_grader, name):
     output, expected, reference = WRONG[name]
     outcome = default_grader.script(f"print({output!r})", ("", expected))
@@ -278,7 +278,7 @@ def test_a_program_wrong_on_the_last_tests_only_fails(default_grader):
     assert outcome.pass_ratio("strict") == 19 / 20
 
 
-@pytest.mark.parametrize(
+@cases(
     ("code", "verdict", "error", "line"),
     [
         ("x = 1\nprint(1/0)", "runtime_error", "ZeroDivisionError", 2),
@@ -309,7 +309,7 @@ def test_a_status_other_than_zero_fails_under_strict_only(default_grader):
 # --- call-based -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@cases(
     "code",
     [
         "def twice(x): return 2 * x",
@@ -332,7 +332,7 @@ def test_a_function_or_a_method_of_solution_is_called(default_grader, code):
     assert default_grader.statuses(outcome) == ["passed"] * 2, outcome
 
 
-@pytest.mark.parametrize(
+@cases(
     ("code", "error"),
     [
         ("def twice(x): return 2 * x\nexit()", "SystemExit"),

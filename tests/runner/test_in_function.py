@@ -4,6 +4,7 @@
 import json
 
 import pytest
+from cases import cases
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.runner.sandbox.in_function import belongs_in_function, compile_in_function
@@ -25,7 +26,7 @@ RUN = {
 }
 
 
-@pytest.mark.parametrize("name", RUN)
+@cases("name", RUN)
 def test_apps_grades_what_it_prints_and_strict_does_not(grader, name):
     outcome = grader.script(RUN[name], ("2\n", "3\n" if name.startswith("return where") else "2\n"))
     assert outcome.verdicts == {"strict": "syntax_error", "apps": "passed"}, outcome
@@ -65,7 +66,7 @@ NOT_RUN = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_RUN)
+@cases("name", NOT_RUN)
 def test_what_no_function_repairs_is_a_syntax_error_to_both(grader, name):
     outcome = grader.script(NOT_RUN[name], ("", "2\n"), ("", "2\n"))
     assert outcome.verdicts == {"strict": "syntax_error", "apps": "syntax_error"}

@@ -6,6 +6,7 @@ which never ends by itself gets a status at all is what shows that it was ended.
 """
 
 import pytest
+from cases import cases
 
 from harness import Limits, Runner, TestSuite
 from harness.types import AssertTest, CallTest, StdinTest, TestKind
@@ -46,6 +47,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_never_ends_is_timed_out(grader, name):
     assert verdict(grader, ENDLESS[name]) == "timed_out"
@@ -178,7 +180,7 @@ def test_a_program_that_stops_itself_is_a_runtime_error(grader):
     grader.still_sane()
 
 
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGABRT", "SIGALRM", "SIGUSR1", "SIGILL"])
+@cases("name", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGABRT", "SIGALRM", "SIGUSR1", "SIGILL"])
 def test_a_signal_to_itself_is_a_runtime_error_of_that_name(grader, name):
     outcome = grader.script(
         f"import os, signal\nprint(1, flush=True)\nos.kill(os.getpid(), signal.{name})", ("", "1")
@@ -188,7 +190,7 @@ def test_a_signal_to_itself_is_a_runtime_error_of_that_name(grader, name):
     grader.still_sane()
 
 
-@pytest.mark.parametrize(
+@cases(
     "code",
     [
         "import ctypes\nctypes.string_at(0)",
@@ -332,7 +334,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@cases("name", TEXTS)
 def test_any_text_has_a_verdict(grader, name):
     code, expected = TEXTS[name]
     got = verdict(grader, code)
@@ -383,7 +385,7 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("name", VALUES)
+@cases("name", VALUES)
 def test_any_returned_value_has_a_verdict(grader, name):
     body, expected = VALUES[name]
     code = f"def f(n):\n    if n: return n\n    {body}"

@@ -9,6 +9,7 @@ import math
 
 import numpy
 import pytest
+from cases import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,7 +126,7 @@ class Table(dict):
 Point = collections.namedtuple("Point", "x y")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("value", "plain"),
     [
         (Color.RED, 1),
@@ -151,7 +152,7 @@ def test_subclasses_arrive_as_what_they_hold(value, plain):
     assert typed(through(value)) == typed(plain)
 
 
-@pytest.mark.parametrize(
+@cases(
     "value",
     [object(), len, int, (i for i in []), numpy.ones(2), {1: 2}.values(), math, iter([]), NotImplemented],
 )
@@ -189,7 +190,7 @@ def test_a_list_that_holds_itself_twice_is_too_large(monkeypatch):
         encode(endless)
 
 
-@pytest.mark.parametrize(
+@cases(
     "data",
     [
         [], ["l"], ["l", 1], ["zz", 1], [[]], [None], {}, {"a": 1}, ["i"], ["i", 5], ["i", "x"], ["F", "0x1", "0x0"], ["F", 1, 2],

@@ -3,7 +3,7 @@
 
 import json
 
-import pytest
+from cases import cases
 
 from harness.compare import get_profiles
 from harness.runner.sandbox.protocol import record, split_records
@@ -41,7 +41,7 @@ def statuses_of(suite, *runs, profile="strict"):
     return [test.statuses[profile].value for test in VERDICTS.outcomes(suite, runs)]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("one", "strict", "apps"),
     [
         (run(COMPILED, ENDED, stdout=b"1\n"), "passed", "passed"),
@@ -84,7 +84,7 @@ def test_scripts_in_their_order_and_what_was_not_run():
     assert statuses_of(STDIN) == ["not_run"] * 2
 
 
-@pytest.mark.parametrize(
+@cases(
     ("one", "statuses"),
     [
         (run(COMPILED, LOADED, value(1), value(2), value(3)), ["passed"] * 3),
