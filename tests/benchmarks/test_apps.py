@@ -491,6 +491,7 @@ def test_the_problems_without_tests_are_the_ones_that_the_data_says(real, data_d
     assert empty == listed
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_long_integers_of_train_3028_are_read_whole(real):
     tests = real["train"].problems[3028].suite.tests()

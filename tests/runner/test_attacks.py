@@ -106,6 +106,7 @@ def test_a_class_that_lies_about_its_type_is_opaque(grader):
     grader.still_sane()
 
 
+@pytest.mark.slow
 def test_expected_values_are_nowhere_in_the_process(default_grader, search):
     code = search + (
         "def f(x):\n    hits = memory((b'expected-7f3a9c', b'never-in-the-process'))\n"
@@ -229,6 +230,7 @@ def test_a_forged_value_that_is_costly_to_read_does_not_keep_the_worker(grader, 
     grader.still_sane()
 
 
+@pytest.mark.slow
 def test_forged_times_gain_no_more_than_the_sum_of_the_limits(grader):
     code = (
         "import os, struct, time\n"

@@ -90,6 +90,7 @@ def short(grader_of):
         yield grader_of(runner)
 
 
+@pytest.mark.slow
 def test_over_in_every_run_is_timed_out_whatever_it_printed(short):
     outcome = short.script(SPIN.format(0.58) + "print(7)", ("", "7"), ("", "7"))
     assert short.statuses(outcome) == ["timed_out", "not_run"]
@@ -104,6 +105,7 @@ def test_no_run_answers_with_what_the_one_before_it_worked_out(short):
     short.still_sane()
 
 
+@pytest.mark.slow
 def test_a_program_under_its_own_limit_is_not_charged_for_runs_that_do_not_count(grader_of):
     limits = Limits(cpu_seconds=0.5, program_cpu_seconds=1.0, stop_at_first_timeout=False)
     with Runner(1, limits) as runner:

@@ -86,6 +86,7 @@ def graders(grader_of):
         yield grader_of(cutting), grader_of(whole)
 
 
+@pytest.mark.slow
 def test_a_slow_wrong_script_is_cut_short_and_its_verdict_and_a_lower_ratio_stay(graders):
     cutting, whole = graders
     cases = [("", "1\n")] * 3 + [("", "2\n")] * 8
@@ -98,12 +99,14 @@ def test_a_slow_wrong_script_is_cut_short_and_its_verdict_and_a_lower_ratio_stay
     cutting.still_sane()
 
 
+@pytest.mark.slow
 def test_a_slow_right_script_runs_all_its_tests(graders):
     cutting, _ = graders
     outcome = cutting.script(SLOW.format(seconds=0.4, answer=1), *[("", "1\n")] * 9)
     assert (outcome.verdicts["strict"], outcome.cut_short) == ("passed", False)
 
 
+@pytest.mark.slow
 def test_a_slow_wrong_function_is_ended_in_the_middle_of_its_process(graders):
     cutting, whole = graders
     code = (

@@ -109,6 +109,7 @@ def test_too_much_in_files_is_refused(runner):
         executed(runner, "", files={"big": b"x" * (MOST_FILE_BYTES + 1)})
 
 
+@pytest.mark.slow
 def test_limits_belong_to_a_job(runner):
     slow = "import time\nstart = time.process_time()\nwhile time.process_time() < start + 0.6: pass\nprint(1)"
     assert executed(runner, slow).status == "ok"

@@ -68,6 +68,7 @@ def test_a_syntax_error_fails_every_test_as_ever(runner: Runner) -> None:
     assert statuses(outcome, "apps") == ["passed", "wrong_answer", "not_run", "not_run"]
 
 
+@pytest.mark.slow
 def test_a_server_that_must_make_way_is_not_asked_again(runner: Runner) -> None:
     # Folders nested too deeply to remove by name: the server retires behind each test.
     nest = "for _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\n"
@@ -77,6 +78,7 @@ def test_a_server_that_must_make_way_is_not_asked_again(runner: Runner) -> None:
     assert grade(runner, "print(input())", TestKind.STDIN, ECHO).passed("strict")
 
 
+@pytest.mark.slow
 def test_verdicts_are_those_of_all_tests(runner: Runner) -> None:
     programs = [
         "print(input())",

@@ -40,6 +40,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.slow
 @cases("name", TEXTS)
 @cases("expected", ["2.5", "1\n2\n3", "a\nb", ""])
 def test_sixteen_mebibytes_of_output_are_judged(name, expected):
@@ -114,6 +115,7 @@ VALUES = {
 EXPECTED = [2.5, 7, [1, 2], [[1], [0, 1]], [[[1], [0, 1, 2]]], {"a": 1}, "text", None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VALUES)
 def test_sixteen_mebibytes_of_a_forged_value_are_judged(name):
     verdicts = VerdictMaker(get_profiles(PROFILES), Limits())

@@ -94,12 +94,14 @@ def test_a_grader_that_says_right_to_everything_is_condemned(capsys):
     assert {each["section"]: each["right"] for each in data["sections"]}["tricks"] == 0
 
 
+@pytest.mark.slow
 def test_a_grader_of_the_usual_kind_falls_for_the_usual_tricks():
     cases = [case for case in QUICK if case.is_call and case.section != "afterwards"]
     wrong = {mark.name for mark in examined("weak", cases) if not mark.right}
     assert {"equal to everything", "os._exit(0) when called", "expected values in the frames above"} <= wrong
 
 
+@pytest.mark.slow
 def test_a_command_is_asked_with_json_and_answers_with_a_word(tmp_path, capsys):
     script = tmp_path / "grader.py"
     script.write_text(
@@ -114,6 +116,7 @@ def test_a_command_is_asked_with_json_and_answers_with_a_word(tmp_path, capsys):
     assert "no answer (exit status 3, last line )" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("grader", "instead"),
     [
@@ -155,6 +158,7 @@ def test_our_server_is_right_about_honest_programs(url):
         assert all_right(marks), as_markdown(protocol, marks)
 
 
+@pytest.mark.slow
 def test_a_route_says_the_protocol_and_a_server_that_is_not_there_gives_no_answer(url):
     (mark,) = examine(Server(f"{url}/run_code", None, 60.0), QUICK[:1])
     assert mark.right

@@ -60,6 +60,7 @@ def test_a_program_that_takes_too_long_has_no_return_code_and_what_it_printed(cl
     assert result["stdout"] == "before\n"
 
 
+@pytest.mark.slow
 def test_no_client_gets_more_than_the_server_allows(client):
     assert ran(client, "while True: pass", run_timeout=1e9)["run_result"]["status"] == "TimeLimitExceeded"
     assert ran(client, "x = bytearray(2 << 30)", memory_limit_MB=1e9)["message"] == "memory limit"

@@ -114,6 +114,7 @@ def graded(client, number):
     return (answer.json()["outcomes"][0]["verdicts"]["strict"] == "passed") is right
 
 
+@pytest.mark.slow
 def test_many_clients_get_each_its_own_answer(client):
     with ThreadPoolExecutor(64) as pool:
         found = list(pool.map(lambda number: graded(client, number), range(400)))
