@@ -47,6 +47,7 @@ def test_each_test_is_judged_and_each_is_a_syntax_error_to_strict(grader):
     grader.still_sane()
 
 
+@pytest.mark.slow
 def test_an_endless_one_costs_one_limit(grader):
     outcome = grader.script("while True: pass\nreturn", *[("", "1")] * 5)
     assert grader.statuses(outcome) == ["syntax_error"] * 5
@@ -123,6 +124,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_no_second_process_goes_on_from_a_refusal_that_the_program_claims(grader):
     record = json.dumps({"kind": "outside_function", "error": ["SyntaxError", "", 1]}).encode()
     outcome = grader.script(TWO_HALVES.format(limit=1.0, record=record), ("", "2\n"))

@@ -76,6 +76,7 @@ def scripts(*inputs):
     return TestSuite.pack(TestKind.STDIN, [StdinTest(text, "0\n") for text in inputs])
 
 
+@pytest.mark.slow
 def test_a_script_finds_neither_its_neighbours_nor_the_inputs_of_other_tests_nor_earlier_results(
     batch, search
 ):
@@ -99,6 +100,7 @@ def test_a_script_finds_neither_its_neighbours_nor_the_inputs_of_other_tests_nor
     assert outcomes[7].verdicts["strict"] == "passed", outcomes[7]
 
 
+@pytest.mark.slow
 def test_an_imported_program_finds_neither_its_neighbours_nor_inputs_of_other_problems(batch, search):
     def suite(argument):
         return TestSuite.pack(TestKind.CALL, [CallTest([argument], 0)], entry_point="f")

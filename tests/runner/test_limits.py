@@ -60,6 +60,7 @@ def test_an_endless_loop_costs_one_limit_not_twenty(grader):
     assert outcome.verdicts == {"strict": "timed_out", "apps": "timed_out"}
 
 
+@pytest.mark.slow
 def test_tests_after_a_time_out_run_where_that_is_asked_for(grader_of):
     limits = Limits(cpu_seconds=0.5, load_cpu_seconds=1.0, wall_factor=2.0, stop_at_first_timeout=False)
     with Runner(workers=1, limits=limits) as runner:
@@ -73,12 +74,14 @@ def test_tests_after_a_time_out_run_where_that_is_asked_for(grader_of):
         assert grader.statuses(outcome) == ["passed", "timed_out", "passed"]
 
 
+@pytest.mark.slow
 def test_tests_after_a_time_out_are_not_run_by_default(grader):
     code = "def f(n):\n    while n == 1: pass\n    return n"
     outcome = grader.call(code, "f", *[([n], n) for n in range(4)])
     assert grader.statuses(outcome) == ["passed", "timed_out", "not_run", "not_run"]
 
 
+@pytest.mark.slow
 def test_time_used_while_loading_counts(grader):
     code = "while True: pass\ndef f(n): return n"
     assert grader.statuses(grader.call(code, "f", ([1], 1), ([2], 2))) == ["timed_out", "not_run"]
@@ -86,6 +89,7 @@ def test_time_used_while_loading_counts(grader):
     grader.still_sane()
 
 
+@pytest.mark.slow
 def test_each_test_has_a_limit_of_its_own(grader):
     code = "import time\ndef f(n):\n    end = time.process_time() + 0.6\n    while time.process_time() < end: pass\n    return n"
     outcome = grader.call(code, "f", *[([n], n) for n in range(4)])
@@ -93,6 +97,7 @@ def test_each_test_has_a_limit_of_its_own(grader):
     assert all(0.5 < test.cpu_seconds < 1.0 for test in outcome.tests)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "test", "code"),
     [
@@ -133,6 +138,7 @@ def without_processes(grader):
     return grader
 
 
+@pytest.mark.slow
 def test_a_fork_bomb_makes_no_process(without_processes):
     grader = without_processes
     code = "import os\nwhile True:\n    try: os.fork()\n    except OSError: break\nprint(1)"
@@ -141,6 +147,7 @@ def test_a_fork_bomb_makes_no_process(without_processes):
     assert verdict(grader, code) == "timed_out"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attempt",
     [
@@ -155,6 +162,7 @@ def test_no_call_makes_a_process(without_processes, attempt):
     assert verdict(grader, code) == "passed"
 
 
+@pytest.mark.slow
 def test_ten_thousand_threads_end_with_their_program(grader):
     code = (
         "import threading, time\nmade = 0\nfor _ in range(10000):\n    try:\n"
@@ -165,6 +173,7 @@ def test_ten_thousand_threads_end_with_their_program(grader):
     assert verdict(grader, code.replace(", daemon=True", "")) == "timed_out"
 
 
+@pytest.mark.slow
 def test_threads_that_make_threads_end_with_their_program(grader):
     code = (
         "import _thread\ndef f():\n    while True:\n        try: _thread.start_new_thread(f, ())\n"
@@ -208,6 +217,7 @@ def test_a_crash_is_the_programs_own_and_no_pass(grader, code):
 # --- memory ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -238,6 +248,7 @@ def test_memory_is_counted_from_where_the_child_starts(grader):
     assert verdict(grader, "import numpy\n" + code) == "passed"
 
 
+@pytest.mark.slow
 def test_memory_of_an_imported_program_is_limited_in_each_test(grader):
     code = "def f(n): return len([0] * (10**9 if n == 1 else 1))"
     outcome = grader.call(code, "f", ([0], 1), ([1], 1), ([2], 1))
@@ -247,6 +258,7 @@ def test_memory_of_an_imported_program_is_limited_in_each_test(grader):
 # --- output ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -260,6 +272,7 @@ def test_a_flood_of_output_is_its_own_status(grader, code):
     assert verdict(grader, code) == "output_limit"
 
 
+@pytest.mark.slow
 def test_a_flood_of_errors_goes_nowhere(grader):
     assert (
         verdict(grader, "import sys\nfor _ in range(1000): sys.stderr.write('x' * 10000)\nprint(1)")
@@ -267,6 +280,7 @@ def test_a_flood_of_errors_goes_nowhere(grader):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -350,6 +364,7 @@ def test_a_program_that_does_not_compile_fails_every_test_and_is_run_once(grader
     assert grader.statuses(outcome) == ["runtime_error"] * 3
 
 
+@pytest.mark.slow
 def test_compiled_code_too_large_to_share_is_compiled_again(grader):
     code = "x = [" + ",".join(f"'{n:0100}'" for n in range(30_000)) + "]\nprint(1)"
     outcome = grader.script(code, *[("", "1")] * 3)

@@ -72,6 +72,7 @@ def is_asleep(pid):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["worker", "server"])
 def test_a_program_that_is_lost_alone_too_has_failed_and_costs_nobody_else(processes, victim):
     # No program can do that, so the test does it for one: whenever it runs.
@@ -91,6 +92,7 @@ def test_a_program_that_is_lost_alone_too_has_failed_and_costs_nobody_else(proce
         assert (again.verdicts["strict"], again.cached) == (Status.PASSED, False)
 
 
+@pytest.mark.slow
 def test_a_program_that_is_lost_only_beside_others_is_graded_alone(processes, monkeypatch):
     monkeypatch.setattr("harness.runner.runner._MAX_LOSSES", 1)
     with Runner(workers=2, limits=LIMITS) as runner:
@@ -112,6 +114,7 @@ def test_a_program_that_is_lost_only_beside_others_is_graded_alone(processes, mo
     }
 
 
+@pytest.mark.slow
 def test_a_canary_that_fails_after_the_loss_leaves_an_infrastructure_error(processes, monkeypatch):
     with Runner(workers=1, limits=LIMITS) as runner:
         replace = runner._pool.replace
@@ -180,6 +183,7 @@ def test_a_lost_program_blames_no_line_and_is_worth_no_more_than_an_error():
 # --- shortages ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_shortage_while_starting_is_waited_out_and_leaves_no_descriptor(monkeypatch):
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_SECONDS", 0.001)
     failures = iter([BlockingIOError(11, "no process"), OSError(12, "no memory")] * 3)
@@ -208,6 +212,7 @@ def test_a_worker_that_can_not_start_leaves_no_descriptor(monkeypatch):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.slow
 def test_a_lasting_shortage_is_one_line_and_closing_raises_nothing(monkeypatch):
     def refused(*args, **options):
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -219,6 +224,7 @@ def test_a_lasting_shortage_is_one_line_and_closing_raises_nothing(monkeypatch):
     runner.close()
 
 
+@pytest.mark.slow
 def test_closing_raises_nothing_whatever_has_gone_before():
     with Runner(workers=1, limits=LIMITS) as runner:
         (handle,) = runner._workers

@@ -90,6 +90,7 @@ print("free" if struct.unpack("hhqqi", found)[0] == 2 else "taken")
 """
 
 
+@pytest.mark.slow
 def test_no_lock_of_a_program_is_seen_by_another(grader_of):
     limits = Limits(cpu_seconds=2.0)
     with Runner(1, limits) as first, Runner(1, limits) as second:
@@ -136,6 +137,7 @@ def triple(n):
 """
 
 
+@pytest.mark.slow
 def test_no_thief_passes_by_the_majority_of_its_neighbours():
     suite = TestSuite.pack(TestKind.ASSERTS, [AssertTest(f"assert triple({n}) == {3 * n}") for n in (1, 4)])
     problem = Problem("task", "", load_suite=lambda: suite)
@@ -181,11 +183,13 @@ def test_a_tree_of_any_depth_is_taken_apart_without_recursion(tmp_path):
 DEEP = "import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\nprint(1)"
 
 
+@pytest.mark.slow
 def test_a_deep_tree_costs_no_worker_and_stays_nowhere(grader):
     assert grader.script(DEEP, ("", "1")).verdicts["strict"] in ("passed", "runtime_error")
     grader.still_sane()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["servers", "templates"])
 def test_a_stopped_server_is_replaced_and_no_verdict_is_lost(which, grader_of, processes):
     with Runner(1, Limits(cpu_seconds=2.0)) as runner:
@@ -218,6 +222,7 @@ def test_groups_of_workers_that_are_gone_are_swept_and_others_are_not(tmp_path, 
     assert (gone.exists(), ours.exists(), other.exists()) == (False, True, True)
 
 
+@pytest.mark.slow
 def test_a_server_that_needs_a_process_waits_where_pids_are_short(grader_of):
     """A cgroup for the whole runner, with room for it and little more: a bomb takes what there is."""
     group = Cgroup(1, processes=60, memory_mib=8192)

@@ -30,6 +30,7 @@ def test_a_program_over_its_budget_keeps_what_it_passed_and_is_timed_out(runner:
     assert outcome.verdicts["strict"] == "timed_out"
 
 
+@pytest.mark.slow
 def test_the_budget_holds_for_tests_in_one_process_too(runner: Runner) -> None:
     body = "def f():\n" + "".join(f"    {line}\n" for line in SPIN.splitlines()) + "    return 1"
     outcome = grade(runner, TestKind.ASSERTS, [AssertTest("assert f() == 1")] * 6, body)
@@ -38,12 +39,14 @@ def test_the_budget_holds_for_tests_in_one_process_too(runner: Runner) -> None:
     assert statuses == ["passed", "passed", "timed_out", "not_run", "not_run", "not_run"]
 
 
+@pytest.mark.slow
 def test_each_program_has_a_budget_of_its_own(runner: Runner) -> None:
     for _ in range(3):
         outcome = grade(runner, TestKind.STDIN, [StdinTest("", "1\n")] * 2, SPIN + "print(1)")
         assert outcome.passed("strict")
 
 
+@pytest.mark.slow
 def test_without_a_budget_only_single_tests_are_limited() -> None:
     with Runner(1, Limits(cpu_seconds=2.0)) as running:
         outcome = grade(running, TestKind.STDIN, [StdinTest("", "1\n")] * 6, SPIN + "print(1)")

@@ -97,6 +97,7 @@ def without_memory_limit(monkeypatch):
 UNLIMITED = {"memory_mib": 1 << 20}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "taken",
     [("seccomp", without_seccomp), ("landlock", without_landlock), (None, without_memory_limit)],

@@ -124,6 +124,7 @@ def test_a_second_run_is_answered_from_disk(tmp_path):
             assert {outcome.cached for outcome in outcomes} == {cached}
 
 
+@pytest.mark.slow
 def test_other_limits_or_profiles_are_another_verdict(tmp_path):
     for options in ({"limits": LIMITS}, {"limits": Limits(cpu_seconds=2.0)}, {"profiles": ("strict",)}):
         with Runner(workers=1, cache=tmp_path, **options) as runner:
@@ -203,6 +204,7 @@ def test_what_was_answered_in_one_message_is_counted_though_the_consumer_stops_w
         check_mixed(list(runner.run(mixed(30))), 30)
 
 
+@pytest.mark.slow
 def test_large_inputs_and_large_outputs_at_once_block_nobody():
     # Once, unread batches filled the pipe to the server while it was busy filling the one back.
     def job(number):
@@ -220,6 +222,7 @@ def test_large_inputs_and_large_outputs_at_once_block_nobody():
     assert {outcome.verdicts["strict"] for outcome in outcomes} == {Status.WRONG_ANSWER}
 
 
+@pytest.mark.slow
 def test_a_run_after_one_abandoned_while_all_workers_were_busy_is_whole(runner):
     slow = (
         Job("echo", n, f"import time; time.sleep(0.1); print(input())  # {n}", PROBLEM) for n in range(40)
@@ -238,6 +241,7 @@ def test_an_error_in_the_source_of_jobs_reaches_the_caller_and_spares_the_runner
     check_mixed(list(runner.run(mixed(10))), 10)
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_the_consumer_ends_everything(processes):
     with pytest.raises(KeyboardInterrupt), Runner(workers=2, limits=LIMITS) as runner:  # noqa: PT012 - all of it matters
         for _ in runner.run(right(number) for number in itertools.count()):
@@ -258,6 +262,7 @@ def test_a_runner_is_used_within_its_block_and_by_one_run_at_a_time(runner):
     check_mixed(list(runner.run(mixed(5))), 5)
 
 
+@pytest.mark.slow
 def test_a_run_that_outlives_its_block_says_so():
     with Runner(workers=1, limits=LIMITS) as runner:
         outcomes = runner.run(right(number) for number in itertools.count())
@@ -277,6 +282,7 @@ def test_an_unknown_profile_is_an_input_error():
         Runner(profiles=("lenient",))
 
 
+@pytest.mark.slow
 def test_it_works_in_a_thread_and_two_at_once():
     results = {}
 
@@ -299,6 +305,7 @@ def test_it_works_in_a_thread_and_two_at_once():
 # --- deaths ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["worker", "server"])
 def test_killed_processes_of_ours_cost_no_outcome(processes, victim):
     dice = random.Random(victim)
@@ -327,6 +334,7 @@ def test_killed_processes_of_ours_cost_no_outcome(processes, victim):
     assert eventually(lambda: all(map(gone, started)))
 
 
+@pytest.mark.slow
 def test_nothing_outlives_a_killed_host():
     script = f"""
 import itertools, sys
@@ -374,6 +382,7 @@ def _children(pid):
     return found
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_script_and_all_it_started():
     script = """
 import itertools
@@ -401,6 +410,7 @@ with Runner(workers=2) as runner:
     assert eventually(lambda: all(map(gone, workers + servers)))
 
 
+@pytest.mark.slow
 def test_a_script_without_a_main_guard_can_use_it(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("""
@@ -440,6 +450,7 @@ def test_no_folder_is_left_behind(tmp_path, monkeypatch):
 # --- starting -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_missing_layers_are_said_aloud(monkeypatch):
     ready = LocalWorker.wait_ready
 

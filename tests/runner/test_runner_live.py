@@ -33,6 +33,7 @@ def test_what_a_source_gave_is_graded_before_it_gives_more():
     assert known == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_a_slow_program_can_be_ended_from_another_thread():
     limits = Limits(cpu_seconds=60.0, load_cpu_seconds=60.0)
     with Runner(workers=1, limits=limits) as runner:

@@ -92,12 +92,14 @@ def child_of_killed_host(*args):
 # --- the host's end -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thread", ["main", "another"])
 @pytest.mark.parametrize("busy", BUSY)
 def test_the_end_of_the_host_ends_a_worker_whatever_it_is_doing(busy, thread):
     assert gone(child_of_killed_host("tied", thread, BUSY[busy]))
 
 
+@pytest.mark.slow
 def test_without_its_tie_it_would_live_on():
     child = child_of_killed_host("free", "main", BUSY["in C code, with the interpreter's lock"])
     try:
@@ -120,6 +122,7 @@ def test_a_child_that_the_host_forks_holds_no_pipe_of_a_worker():
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.slow
 def test_a_runner_started_in_a_thread_outlives_the_thread():
     runner = Runner(workers=1, limits=LIMITS)
     thread = threading.Thread(target=runner.__enter__)
@@ -136,6 +139,7 @@ def test_a_runner_started_in_a_thread_outlives_the_thread():
 # --- memory ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_a_program_returns_does_not_take_more_memory_than_a_worker_may_have(processes):
     suite = TestSuite.pack(TestKind.CALL, [CallTest([1], 7)], entry_point="f")
     problem = Problem("huge", "", load_suite=lambda: suite)
@@ -156,6 +160,7 @@ def test_what_a_program_returns_does_not_take_more_memory_than_a_worker_may_have
     assert peak < life.DATA_MIB << 10
 
 
+@pytest.mark.slow
 def test_a_server_does_not_inherit_the_workers_limit(processes):
     with Runner(workers=1, limits=LIMITS) as runner:
         (worker,) = processes.workers(runner)
@@ -175,6 +180,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(workers, "_SILENT_SECONDS", 2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_a_worker_that_is_stopped_is_replaced_and_no_verdict_is_lost():
     with Runner(workers=2, limits=LIMITS) as runner:
@@ -188,6 +194,7 @@ def test_a_worker_that_is_stopped_is_replaced_and_no_verdict_is_lost():
     assert gone(stopped)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_neither_a_long_program_nor_a_slow_consumer_costs_a_worker():
     with Runner(workers=1, limits=Limits(cpu_seconds=1.0, wall_factor=6.0)) as runner:
@@ -202,6 +209,7 @@ def test_neither_a_long_program_nor_a_slow_consumer_costs_a_worker():
     all_pass(outcomes, 30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_worker_that_is_ended_from_outside_is_replaced(number):
     with Runner(workers=2, limits=LIMITS) as runner:
