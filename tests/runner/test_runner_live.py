@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from harness.runner import Runner
 from harness.types import AssertTest, Job, Limits, Problem, TestKind, TestSuite
 
