@@ -524,6 +524,7 @@ def test_the_suites_of_the_real_data_pair_inputs_and_outputs_as_the_rows_do(real
             assert [test.input for test in problem.suite.tests()] == inputs
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_errata_of_the_seed_show_in_the_data(real):
     quoted = real["test"].problems[2748].suite.tests()
