@@ -38,7 +38,6 @@ def test_batch_size_does_not_change_samples(tiny_checkpoint, kind):
         assert programs(LocalSampler.load(folder, batch_size=size), requests()) == whole
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["t5", "gpt2"])
 def test_order_and_company_do_not_change_samples(tiny_checkpoint, kind):
     sampler = LocalSampler.load(str(tiny_checkpoint(kind)), batch_size=5)
