@@ -443,6 +443,7 @@ def test_an_assert_that_fails_in_python_or_on_no_plain_data_fails(given_value, e
     assert not holds(expected, given_value)
 
 
+@pytest.mark.slow
 def test_an_assert_on_a_giant_number_fails():
     giant = 10**3_000_000  # not among the cases above: it takes a while to make
     assert not holds(giant, Decimal(1))

@@ -219,6 +219,7 @@ COSTLY = {
 }
 
 
+@pytest.mark.slow
 @cases("name", COSTLY)
 def test_a_forged_value_that_is_costly_to_read_does_not_keep_the_worker(grader, name):
     """Ends at all: read carelessly, each of these takes the worker minutes that no limit of the program's counts."""

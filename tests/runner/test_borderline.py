@@ -100,6 +100,7 @@ def test_over_in_every_run_is_timed_out_whatever_it_printed(short):
     short.still_sane()
 
 
+@pytest.mark.slow
 def test_no_run_answers_with_what_the_one_before_it_worked_out(short):
     assert short.statuses(short.script(HELPED, ("", "7"))) == ["timed_out"]
     short.still_sane()

@@ -123,6 +123,7 @@ def test_a_slow_wrong_function_is_ended_in_the_middle_of_its_process(graders):
     cutting.still_sane()
 
 
+@pytest.mark.slow
 def test_a_flood_of_output_ends_a_program_as_a_time_out_does(graders):
     cutting, _ = graders
     outcome = cutting.script("while True: print('y' * 1000)", *[("", "y")] * 20)

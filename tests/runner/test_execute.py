@@ -60,6 +60,7 @@ def test_an_assert_leaves_the_side_that_the_program_computes(runner):
     assert (execution.status, execution.tests[0].value) == ("ok", 2)
 
 
+@pytest.mark.slow
 @cases(
     ("code", "status", "signal", "error"),
     [

@@ -101,6 +101,7 @@ def test_verdicts_are_those_of_all_tests(runner: Runner) -> None:
     assert len({verdicts["strict"] for verdicts in soon.values()}) == 5
 
 
+@pytest.mark.slow
 def test_a_server_killed_while_it_asks_costs_nothing(processes) -> None:
     suite = TestSuite.pack(TestKind.STDIN, ECHO * 5)
     code = "import time\ntime.sleep(0.01)\nprint(input())"

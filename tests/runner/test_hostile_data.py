@@ -184,6 +184,7 @@ def test_what_needs_more_memory_than_the_worker_has_is_a_wrong_answer(monkeypatc
     assert "memory" in test.error.message
 
 
+@pytest.mark.slow
 def test_the_clock_stops_with_the_block():
     def endless():
         while True:

@@ -199,6 +199,7 @@ def test_a_signal_to_itself_is_a_runtime_error_of_that_name(grader, name):
     grader.still_sane()
 
 
+@pytest.mark.slow
 @cases(
     "code",
     [
@@ -297,6 +298,7 @@ def test_a_flood_of_files_ends_and_the_next_program_finds_none(grader, code):
     assert verdict(grader, code) in ("runtime_error", "output_limit", "timed_out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -348,6 +350,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.slow
 @cases("name", TEXTS)
 def test_any_text_has_a_verdict(grader, name):
     code, expected = TEXTS[name]
@@ -400,6 +403,7 @@ VALUES = {
 }
 
 
+@pytest.mark.slow
 @cases("name", VALUES)
 def test_any_returned_value_has_a_verdict(grader, name):
     body, expected = VALUES[name]

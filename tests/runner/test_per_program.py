@@ -161,6 +161,7 @@ def test_the_interpreters_own_packages_cannot_be_read(grader):
     assert grader.script(code, ("", "[]")).verdicts["strict"] == "passed"
 
 
+@pytest.mark.slow
 def test_a_tree_of_any_depth_is_taken_apart_without_recursion(tmp_path):
     top = tmp_path / "top"
     top.mkdir()
