@@ -243,6 +243,7 @@ def test_a_caught_memory_error_is_the_programs_own_business(grader):
     assert verdict(grader, "try: x = [0] * 10**9\nexcept MemoryError: print(1)") == "passed"
 
 
+@pytest.mark.slow
 def test_memory_is_counted_from_where_the_child_starts(grader):
     code = "x = bytearray(400 << 20)\nprint(1)"
     assert verdict(grader, code) == "passed"

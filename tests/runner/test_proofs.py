@@ -166,6 +166,7 @@ def test_a_server_that_keeps_a_privilege_lets_nothing_be_graded(worker, monkeypa
         worker._server((WarmImports.NONE, None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["seccomp", "landlock", *layer_check._NAMESPACES])
 def test_a_server_with_fewer_layers_than_the_first_is_replaced_and_at_last_refused(
     worker, layers, monkeypatch, layer
@@ -206,6 +207,7 @@ def test_a_server_that_can_not_be_started_for_a_moment_is_waited_for(worker, mon
     assert next(errors, None) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a right script", "a wrong script", "a right function", "an escape"])
 def test_any_canary_that_comes_out_wrong_stops_the_worker(worker, monkeypatch, name):
     known = self_check.canaries
