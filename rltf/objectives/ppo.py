@@ -22,8 +22,8 @@ from rltf.bounds import option
 from rltf.objectives import gae
 from rltf.objectives.base import (
     HIDDEN,
+    ROLLOUT_REFERENCE,
     SCORES,
-    SCORES_REFERENCE,
     Objective,
     RolloutBatch,
     TrainingOptions,
@@ -95,7 +95,7 @@ class PPO(Objective):
     @property
     def needs(self) -> frozenset[str]:
         """States for the head, and the reference where the rewards hold it."""
-        reference = {SCORES_REFERENCE} if self.options.kl_weight else set()
+        reference = {ROLLOUT_REFERENCE} if self.options.kl_weight else set()
         return self.needs_always | {HIDDEN, SCORES} | reference
 
     def set_up(self, model: Any, tokenizer: Any) -> None:
