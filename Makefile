@@ -65,8 +65,9 @@ lint: env  ## check style and format
 types: env  ## check types
 	@$(BIN)/mypy
 
-docs: env  ## write the commands' --help into docs/cli.md; a test compares them
+docs: env  ## write docs/cli.md from the commands' --help, and the table of memory; tests compare them
 	@$(BIN)/python tools/cli_help.py
+	@$(BIN)/python tools/memory_table.py
 
 bench: env  ## measure speed, beside the peers' way, in one run
 	@$(BIN)/python studies/bench.py $(ARGS)

@@ -27,6 +27,7 @@ from rltf.rollout.replay_buffer import OnlineBuffer
 from rltf.rollout.rollout import Rollouts, Sampling
 from rltf.rollout.sampler_process import SamplerProcess
 from rltf.rollout.schedule import Beside, Inline, Overlapped, Source
+from rltf.run.memory import check_memory
 from rltf.trainer import RLTFTrainer
 
 
@@ -58,6 +59,7 @@ def make_trainer(
     check_split(benchmark)
     meter = Meter()
     objective = config.make_objective()
+    check_memory(model, config, objective)
     tokens = Tokens(
         model, tokenizer, max_prompt_tokens=config.max_prompt_tokens, max_target_tokens=config.max_new_tokens
     )

@@ -60,6 +60,10 @@ class RLTFConfig(TrainingArguments):
     # --- model -----------------------------------------------------------------------------------
     dtype: str = option("float32", choices=("float32", "bfloat16", "float16", "auto"))
     """Of the weights; mixed precision is `bf16=true` or `fp16=true` (Trainer's), not this."""
+    frozen_dtype: str = option("policy", choices=("policy", "bfloat16"))
+    """Of models that are kept and never trained: the reference, and a critic that `rltf critic` trained.
+    `policy`: as the policy's weights. `bfloat16`: half of float32's memory; log-probabilities are then
+    rounded (docs/methods.md says how much), and the divergence at the start is not quite 0."""
     lora_rank: int = option(0, at_least=0)
     """Train LoRA adapters of this rank on all linear layers instead of the weights; 0 trains the weights."""
     lora_alpha: int = option(32, at_least=1)
@@ -235,6 +239,11 @@ class RLTFConfig(TrainingArguments):
         return kind(getattr(self, kind.options_field), self)
 
     @property
+    def freezes_narrow(self) -> bool:
+        """Whether models that are kept and never trained are in bfloat16."""
+        return self.frozen_dtype == "bfloat16"
+
+    @property
     def rl_rows(self) -> int:
         """RL rows in a micro-batch that holds both kinds."""
         return round(self.per_device_train_batch_size * self.rl_share)
@@ -271,6 +280,7 @@ class RLTFConfig(TrainingArguments):
         plain["rewards"] = without_critic(plain["rewards"])
         unused = {name for name in ("objective", "terms", "term_options") if not plain[name]}
         unused |= {"max_staleness"} if self.max_staleness is None else set()
+        unused |= set() if self.freezes_narrow else {"frozen_dtype"}
         return {name: plain[name] for name in sorted({*own, *_DECIDING} - unused)}
 
     def to_dict(self) -> dict[str, Any]:

@@ -102,10 +102,11 @@ class RLTFTrainer(Trainer):
         self._causal = not policy.config.is_encoder_decoder
         set_seed(args.seed)  # for what the objective makes
         objective.set_up(policy, processing_class)
-        check_processes(trained_parameters(objective.models), args.world_size)
+        wrapped = bool(args.deepspeed or args.fsdp)
+        check_processes(trained_parameters(objective.models), args.world_size, wrapped=wrapped)
         self._reference = None
         if objective.needs & {REFERENCE, ROLLOUT_REFERENCE}:
-            self._reference = ReferencePolicy(policy)
+            self._reference = ReferencePolicy(policy, narrow=args.freezes_narrow)
             objective.reference_log_probs = self._reference_log_probs
 
     # --- data ------------------------------------------------------------------------------------

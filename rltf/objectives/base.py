@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from harness.errors import InputError
+from rltf.objectives.memory import OwnModels, PolicySize
 from rltf.rewards.rltf import Reduction
 from rltf.rewards.terms import TermValue, make_terms
 from rltf.rollout.records import Credit, Group, Rollout, TokenCredit
@@ -59,6 +60,10 @@ class TrainingOptions(Protocol):
     seed: int
     terms: dict[str, float]
     term_options: dict[str, dict[str, Any]]
+
+    @property
+    def freezes_narrow(self) -> bool:
+        """Models that are kept and never trained are in bfloat16."""
 
     @property
     def world_size(self) -> int:
@@ -149,6 +154,14 @@ class Objective:
             model: The policy as it is when training begins, not wrapped.
             tokenizer: The policy's.
         """
+
+    def own_memory(self, policy: PolicySize) -> OwnModels:
+        """What the models that `set_up` makes take, and their training; asked before they are made.
+
+        Args:
+            policy: What is to be trained.
+        """
+        return {}
 
     # --- credit ----------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from rltf.objectives.base import (
     TrainingOptions,
     check_own_probabilities,
 )
+from rltf.objectives.memory import OwnModels, PolicySize, linear, trained_bytes
 from rltf.objectives.surrogate import aggregated, clipped_gain
 from rltf.rewards.rltf import Reduction
 from rltf.rewards.terms import TermValue, make_terms, names_with_spans, whole_value
@@ -106,6 +107,10 @@ class PPO(Objective):
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         self.models[_VALUE] = head.to(model.device)
+
+    def own_memory(self, policy: PolicySize) -> OwnModels:
+        """The head."""
+        return {"value head": trained_bytes(linear(policy.width, 1))}
 
     # --- credit ----------------------------------------------------------------------------------
 
