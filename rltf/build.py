@@ -168,6 +168,8 @@ def _rollouts(
         config.profile,
         config.keep_zero_advantage,
         config.rewards.feedback,
+        held_back=config.held_back,
+        unsolvable=config.unsolvable,
     )
 
 

@@ -139,6 +139,15 @@ class RLTFConfig(TrainingArguments):
     """Whether a program that has failed gets only a few more tests of those that use half a limit (ours; both
     run them all). No reward is higher for it: tests that are not run count as not passed."""
 
+    # --- reward hacking --------------------------------------------------------------------------
+    held_back: float = option(0.0, at_least=0, at_most=0.5)
+    """Share of each problem's tests, its last ones, that are run and decide no reward, where there are at
+    least 4 (ours; both reward by all); a program that passes the others alone is counted
+    (`hacks/only_visible`)."""
+    unsolvable: int = option(2, at_least=0)
+    """New programs that pass, graded once more in each refresh on problems that cannot be solved
+    (`rltf.rollout.unsolvable`); one that passes there has tricked the grader."""
+
     # --- schedule --------------------------------------------------------------------------------
     warmup_log: bool = False
     """Whether the rise of `constant_with_warmup` goes by the logarithm of the step (`rltf.lr_schedules`), as
@@ -281,6 +290,8 @@ class RLTFConfig(TrainingArguments):
         unused = {name for name in ("objective", "terms", "term_options") if not plain[name]}
         unused |= {"max_staleness"} if self.max_staleness is None else set()
         unused |= set() if self.freezes_narrow else {"frozen_dtype"}
+        unused |= set() if self.held_back else {"held_back"}
+        unused.add("unsolvable")  # decides no weight
         return {name: plain[name] for name in sorted({*own, *_DECIDING} - unused)}
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from harness.models import Decoding, Finish, Request, Sampler
 from harness.prompts import Prompt, make_prompt
 from harness.types import Outcome, Problem, PromptFormat, TestKind
 from rltf.rewards.feedback import Compat, Feedback, feedback
-from rltf.rollout.grading import Key, Program, grade_beside, read_program
+from rltf.rollout.grading import Key, Program, grade_beside, read_program, timed
+from rltf.rollout.hacking import HackWatch
+from rltf.rollout.held_back import number_held_back, rewarded_part
 from rltf.rollout.make_rollout import make_rollout
 from rltf.rollout.records import CreditRule, Group, Rollout, is_zero
 from rltf.rollout.rollout_rows import rollouts_of, rows_of
@@ -54,7 +56,9 @@ class Collected:
     metrics: dict[str, float]
     """Means over the new programs."""
     seconds: dict[str, float]
-    """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
+    """`sampling`; `grading` that went on after it, for what was graded meanwhile costs none; `judging` by the
+    objective's models (critic, reference); `crediting`, the reward terms and what is made of them; `watching`
+    for hacks."""
     zero_advantage: int = 0
     """Programs that were graded and left out, since their credit is zero."""
     notes: dict[str, float] = field(default_factory=dict)
@@ -97,6 +101,10 @@ class Rollouts:
     """Hand out programs whose credit is zero, too."""
     feedback_variant: Compat = "paper"
     """Whose classes and scopes."""
+    held_back: float = 0.0
+    """Share of each problem's tests that decide no reward (`rltf.rollout.held_back`)."""
+    unsolvable: int = 0
+    """Passing programs that are graded on problems that cannot be solved, each time."""
     prompts_drawn: int = 0
     """Prompts drawn so far."""
 
@@ -115,10 +123,10 @@ class Rollouts:
 
         first = begin(wanted)
         if not self.objective.resampling_rounds:
-            return lambda: self._collected([first()], seconds)
+            return lambda: self._collected([first()], seconds, grader)
         # All of it here: the policy must not learn while it is sampled from.
         rounds = self._resampled(first(), begin)
-        return lambda: self._collected(rounds, seconds)
+        return lambda: self._collected(rounds, seconds, grader)
 
     def _begin(
         self, draws: Sequence[_Draw], step: int, sampler: Sampler, grader: Grader, seconds: dict[str, float]
@@ -126,7 +134,7 @@ class Rollouts:
         """Have programs sampled; what is returned waits for their verdicts."""
         problems = {draw.problem.task_id: draw.problem for draw in draws}
         verdicts = grade_beside(self._programs(draws, sampler), problems, grader, seconds)
-        return lambda: self._round(draws, verdicts(), step)
+        return lambda: self._round(draws, verdicts(), step, seconds)
 
     def _resampled(self, first: Round, begin: Callable[[int], Callable[[], Round]]) -> list[Round]:
         """Rounds until one has no group whose credit is all zero, or there have been enough of them."""
@@ -137,20 +145,28 @@ class Rollouts:
             rounds.append(begin(rounds[-1].without_credit)())
         return rounds
 
-    def _round(self, draws: Sequence[_Draw], graded: Sequence[tuple[Program, Outcome]], step: int) -> Round:
+    def _round(
+        self,
+        draws: Sequence[_Draw],
+        graded: Sequence[tuple[Program, Outcome]],
+        step: int,
+        seconds: dict[str, float],
+    ) -> Round:
         sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
         programs = {
             program.key: (program, outcome, self._feedback(program, outcome)) for program, outcome in sound
         }
         groups = [self._group(draw, programs, step) for draw in draws]
-        notes = self.objective.prepare(groups)
-        credited = [
-            [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
-            for group, credits_ in zip(groups, self.objective.credit_groups(groups), strict=True)
-        ]
+        with timed(seconds, "judging"):
+            notes = self.objective.prepare(groups)
+        with timed(seconds, "crediting"):
+            credited = [
+                [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
+                for group, credits_ in zip(groups, self.objective.credit_groups(groups), strict=True)
+            ]
         return Round(list(programs.values()), groups, credited, len(graded) - len(sound), notes)
 
-    def _collected(self, rounds: Sequence[Round], seconds: dict[str, float]) -> Collected:
+    def _collected(self, rounds: Sequence[Round], seconds: dict[str, float], grader: Grader) -> Collected:
         groups = [group for each in rounds for group in each.groups]
         credited = [rollouts for each in rounds for rollouts in each.credited]
         made = [each for rollouts in credited for each in rollouts]
@@ -170,7 +186,10 @@ class Rollouts:
         }
         if self.objective.resampling_rounds:
             metrics["sampled/replaced_groups"] = sum(each.without_credit for each in rounds[:-1])
-        notes = mean_notes(rounds)
+        with timed(seconds, "watching"):
+            sampled_ones = [each for each in programs if each[0].temperature is not None]
+            hacks = self._hacks.seen(sampled_ones, [each.problem for each in groups], grader)
+        notes = mean_notes(rounds) | hacks
         return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept), notes=notes)
 
     def _keeps(self, rollout: Rollout, group: Sequence[Rollout]) -> bool:
@@ -232,13 +251,21 @@ class Rollouts:
     def _feedback(self, program: Program, outcome: Outcome) -> Feedback:
         truncated = program.completion.finish is Finish.LENGTH
         return feedback(
-            outcome,
+            self._rewarded(outcome),
             program.code,
             truncated=truncated,
             profile=self.profile,
             compat=self.feedback_variant,
             kind=self._kind(program.completion.task_id),
         )
+
+    def _rewarded(self, outcome: Outcome) -> Outcome:
+        """What rewards may know of it."""
+        return rewarded_part(outcome, number_held_back(len(outcome.tests), self.held_back))
+
+    @cached_property
+    def _hacks(self) -> HackWatch:
+        return HackWatch(self.profile, self.held_back, self.unsolvable)
 
     def _kind(self, task_id: str) -> TestKind:
         """Of a problem's tests; asked once, since a suite may be read anew each time."""
@@ -258,10 +285,14 @@ class Rollouts:
         """The draw's programs in the order of their numbers, without those that could not be graded."""
         n, task = self.sampling.samples_per_problem, draw.prompt.task_id
         keys = [(task, number, False) for number in range(draw.epoch * n, (draw.epoch + 1) * n)]
-        rollouts = [make_rollout(draw.number, *programs[key], step) for key in keys if key in programs]
+        rollouts = [self._rollout(draw, programs[key], step) for key in keys if key in programs]
         found = programs.get((task, draw.epoch, True))
-        greedy = None if found is None else make_rollout(draw.number, *found, step)
+        greedy = None if found is None else self._rollout(draw, found, step)
         return Group(draw.problem, rollouts, greedy)
+
+    def _rollout(self, draw: _Draw, graded: GradedCompletion, step: int) -> Rollout:
+        program, outcome, said = graded
+        return make_rollout(draw.number, program, self._rewarded(outcome), said, step)
 
     def _rewards(self, groups: Sequence[Group]) -> dict[Key, Mapping[str, float]]:
         return {

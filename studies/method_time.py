@@ -1,0 +1,116 @@
+"""`make method-time`: where the time of a training step goes, for each method.
+
+    python studies/method_time.py [--steps N] [--methods NAME …] [--sampler KIND] [--runs DIR] [--out FILE]
+
+All methods start from one model, made on the spot and warm-started, with the preset `mini`: the smaller the
+model, the more weighs what is outside it. Time in models is sampling, learning, and the judging of new
+programs by a reference, a critic or a value head, a critic's own training included. Outside is the rest of
+the training's wall time: waiting for the grader, reward terms, batches, logging, checkpoints. With
+`sampler=inline`, the default here, nothing is done beside training, so that all of it is seen. Does not
+cover: warm start, evaluations, and what the methods learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from studies.learning_runs import ROOT, made, metrics, seconds, train, train_seconds
+
+REPORT = ROOT / "results" / "reports" / "method-time.md"
+METHODS = {
+    "rltf": [],
+    "grpo": ["beta=0.04"],
+    "rloo": [],
+    "dr_grpo": [],
+    "dapo": [],
+    "gspo": [],
+    "coderl": [],
+    "ppo": [],
+}
+"""Options of each; a reference wherever a method can have one."""
+IN_MODELS = ("sampling", "learning", "judging", "scoring")
+OUTSIDE = ("grading", "crediting", "watching", "batching")
+HEADER = ("method", "seconds a step", *IN_MODELS, *OUTSIDE, "rest", "outside the models")
+
+
+def main() -> int:
+    """Train, write the report; 1 if a method spends a tenth of its time outside the models or more."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--sampler", choices=("inline", "overlapped"), default="inline")
+    parser.add_argument("--runs", type=Path, help="keeps the runs, and goes on with them (default: nowhere)")
+    parser.add_argument("--out", type=Path, default=REPORT)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.runs or Path(scratch)
+        start = folder / "start"
+        train(start, ["--steps", "1", "--method", "sft", "--eval-size", "1", "--seed", "0"])
+        rows = []
+        for name in args.methods:
+            run = folder / f"{name}-{args.sampler}-{args.steps}"
+            train(run, options(name, start / "warm-start" / "model", args))
+            rows.append(row(name, run, args.steps))
+            print(" | ".join(rows[-1][0]), flush=True)
+        args.out.write_text(report([cells for cells, _ in rows], args), encoding="utf-8")
+    print(f"{args.out} written")
+    return int(any(outside >= 0.1 for _, outside in rows))
+
+
+def options(method: str, model: Path, args: argparse.Namespace) -> list[str]:
+    """Of one training."""
+    given = ["--model", str(model), "--method", method, "--steps", str(args.steps), "--seed", "0"]
+    settings = [*METHODS[method], f"sampler={args.sampler}", "logging_steps=1"]
+    return [*given, "--eval-size", "1", "--set", *settings]
+
+
+def row(method: str, run: Path, steps: int) -> tuple[list[str], float]:
+    """Cells of the table, and the share outside the models."""
+    whole, took = train_seconds(run), seconds(metrics(run))
+    inside = sum(took.get(name, 0.0) for name in IN_MODELS)
+    known = sum(took.get(name, 0.0) for name in OUTSIDE)
+    each = [took.get(name, 0.0) / steps for name in (*IN_MODELS, *OUTSIDE)]
+    parts = [whole / steps, *each, (whole - inside - known) / steps]
+    outside = 1 - inside / whole
+    return [method, *(f"{value:.3f}" for value in parts), f"{100 * outside:.1f} %"], outside
+
+
+def report(rows: Sequence[Sequence[str]], args: argparse.Namespace) -> str:
+    """The page."""
+    table = [
+        f"| {' | '.join(HEADER)} |",
+        f"|---|{'--:|' * (len(HEADER) - 1)}",
+        *(f"| {' | '.join(cells)} |" for cells in rows),
+    ]
+    given = "; ".join(f"{name}: {' '.join(found)}" for name, found in METHODS.items() if found)
+    load = os.getloadavg()[1]
+    return "\n".join(
+        [
+            "# Where the time of a step goes",
+            "",
+            *table,
+            "",
+            f"Seconds of wall time for each of {args.steps} steps, the programs of the start included; preset"
+            f" `mini`, `sampler={args.sampler}`; {given}. `judging` is a reference or critic on new programs,"
+            " its training included; `scoring` a value head; `learning` the forward and backward passes and"
+            " the optimiser; `grading` what is waited for it; `crediting` the reward terms;"
+            " `watching` the signs of hacking; `rest` logs, metrics,"
+            " Trainer's loop. One run each, seed 0; the machine's load in the last five minutes was"
+            f" {load:.1f}.",
+            "",
+            made("make method-time"),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
