@@ -63,7 +63,7 @@ class RLTFConfig(TrainingArguments):
     frozen_dtype: str = option("policy", choices=("policy", "bfloat16"))
     """Of models that are kept and never trained: the reference, and a critic that `rltf critic` trained.
     `policy`: as the policy's weights. `bfloat16`: half of float32's memory; log-probabilities are then
-    rounded (docs/methods.md says how much), and the divergence at the start is not quite 0."""
+    rounded (docs/methods.md says by how much), so the divergence does not start at 0."""
     lora_rank: int = option(0, at_least=0)
     """Train LoRA adapters of this rank on all linear layers instead of the weights; 0 trains the weights."""
     lora_alpha: int = option(32, at_least=1)
