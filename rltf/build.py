@@ -23,8 +23,9 @@ from rltf.data.microbatches import Stream
 from rltf.data.solutions import Solutions
 from rltf.monitoring.metrics import Meter
 from rltf.objectives.base import Objective
+from rltf.rollout.draws import Sampling
 from rltf.rollout.replay_buffer import OnlineBuffer
-from rltf.rollout.rollout import Rollouts, Sampling
+from rltf.rollout.rollout import Rollouts
 from rltf.rollout.sampler_process import SamplerProcess
 from rltf.rollout.schedule import Beside, Inline, Overlapped, Source
 from rltf.run.memory import check_memory

@@ -13,38 +13,24 @@ Every draw is a function of seed and count, so the sampler's place in a checkpoi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from harness.evaluate.evaluation import Grader
-from harness.models import Decoding, Finish, Request, Sampler
-from harness.prompts import Prompt, make_prompt
+from harness.models import Finish, Sampler
 from harness.types import Outcome, Problem, PromptFormat, TestKind
 from rltf.rewards.feedback import Compat, Feedback, feedback
-from rltf.rollout.grading import Key, Program, grade_beside, read_program, timed
+from rltf.rollout.draws import Draw, Sampling, next_draws, sampled
+from rltf.rollout.grading import Key, Program, grade_beside, timed
 from rltf.rollout.hacking import HackWatch
 from rltf.rollout.held_back import number_held_back, rewarded_part
 from rltf.rollout.make_rollout import make_rollout
 from rltf.rollout.records import CreditRule, Group, Rollout, is_zero
 from rltf.rollout.rollout_rows import rollouts_of, rows_of
 from rltf.rollout.rounds import GradedCompletion, Round, mean_notes, teaches_nothing
-from rltf.rollout.shuffle import shuffled
 from rltf.rollout.statistics import program_statistics
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How programs are drawn from the policy."""
-
-    samples_per_problem: int
-    temperatures: Sequence[float] = (1.0,)
-    """Of a prompt's programs in turn."""
-    top_p: float = 1.0
-    top_k: int = 0
-    max_new_tokens: int = 512
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +59,6 @@ class Collected:
     def of(cls, row: Mapping[str, Any]) -> Collected:
         """From the plain values that `row` made."""
         return cls(**{**row, "rollouts": rollouts_of(row["rollouts"])})
-
-
-@dataclass(frozen=True, slots=True)
-class _Draw:
-    """A prompt drawn."""
-
-    number: int
-    """Of the prompts drawn so far."""
-    problem: Problem
-    prompt: Prompt
-    epoch: int
-    """Pass over the problems, from 0; in the samples' numbers, so that no two passes share their noise."""
 
 
 @dataclass
@@ -119,7 +93,15 @@ class Rollouts:
         wanted = -(-count // self.sampling.samples_per_problem)
 
         def begin(prompts: int) -> Callable[[], Round]:
-            return self._begin(self._next_draws(prompts), step, sampler, grader, seconds)
+            draws = next_draws(
+                self.problems,
+                self.prompt_format,
+                seed=self.sampling.seed,
+                drawn=self.prompts_drawn,
+                count=prompts,
+            )
+            self.prompts_drawn += len(draws)
+            return self._begin(draws, step, sampler, grader, seconds)
 
         first = begin(wanted)
         if not self.objective.resampling_rounds:
@@ -129,11 +111,13 @@ class Rollouts:
         return lambda: self._collected(rounds, seconds, grader)
 
     def _begin(
-        self, draws: Sequence[_Draw], step: int, sampler: Sampler, grader: Grader, seconds: dict[str, float]
+        self, draws: Sequence[Draw], step: int, sampler: Sampler, grader: Grader, seconds: dict[str, float]
     ) -> Callable[[], Round]:
         """Have programs sampled; what is returned waits for their verdicts."""
         problems = {draw.problem.task_id: draw.problem for draw in draws}
-        verdicts = grade_beside(self._programs(draws, sampler), problems, grader, seconds)
+        greedy = "greedy" in self.objective.needs
+        programs = sampled(draws, self.sampling, sampler, greedy=greedy)
+        verdicts = grade_beside(programs, problems, grader, seconds)
         return lambda: self._round(draws, verdicts(), step, seconds)
 
     def _resampled(self, first: Round, begin: Callable[[int], Callable[[], Round]]) -> list[Round]:
@@ -147,7 +131,7 @@ class Rollouts:
 
     def _round(
         self,
-        draws: Sequence[_Draw],
+        draws: Sequence[Draw],
         graded: Sequence[tuple[Program, Outcome]],
         step: int,
         seconds: dict[str, float],
@@ -173,11 +157,12 @@ class Rollouts:
         kept = [each for rollouts in credited for each in rollouts if self._keeps(each, rollouts)]
         rewards = self._rewards(groups)
         programs = [program for each in rounds for program in each.programs]
-        sampled = [(each, found) for each, _, found in programs if each.temperature is not None]
-        metrics = program_statistics("sampled", [(found, rewards[each.key]) for each, found in sampled]) | {
-            "sampled/programs": len(sampled),
-            "sampled/tokens": _mean([each.completion.tokens for each, _ in sampled]),
-            "sampled/truncated": _mean([each.completion.finish is Finish.LENGTH for each, _ in sampled]),
+        own = [each for each in programs if each[0].temperature is not None]
+        told = [(each, found) for each, _, found in own]
+        metrics = program_statistics("sampled", [(found, rewards[each.key]) for each, found in told]) | {
+            "sampled/programs": len(told),
+            "sampled/tokens": _mean([each.completion.tokens for each, _ in told]),
+            "sampled/truncated": _mean([each.completion.finish is Finish.LENGTH for each, _ in told]),
             "sampled/unique": _mean(
                 [len({each.code for each in of.rollouts}) / len(of.rollouts) for of in groups if of.rollouts]
             ),
@@ -187,8 +172,7 @@ class Rollouts:
         if self.objective.resampling_rounds:
             metrics["sampled/replaced_groups"] = sum(each.without_credit for each in rounds[:-1])
         with timed(seconds, "watching"):
-            sampled_ones = [each for each in programs if each[0].temperature is not None]
-            hacks = self._hacks.seen(sampled_ones, [each.problem for each in groups], grader)
+            hacks = self._hacks.seen(own, [each.problem for each in groups], grader)
         notes = mean_notes(rounds) | hacks
         return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept), notes=notes)
 
@@ -205,46 +189,6 @@ class Rollouts:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where the rollouts were whose `state` this is; problems and seed must be the same."""
         self.prompts_drawn = state["prompts_drawn"]
-
-    # --- drawing and sampling --------------------------------------------------------------------
-
-    def _next_draws(self, count: int) -> list[_Draw]:
-        draws: list[_Draw] = []
-        while len(draws) < count:
-            epoch, done = divmod(self.prompts_drawn, len(self.problems))
-            order = shuffled(len(self.problems), f"{self.sampling.seed} prompts {epoch}")
-            drawn = order[done : done + count - len(draws)]
-            draws += [
-                self._draw(self.prompts_drawn + place, self.problems[i], epoch)
-                for place, i in enumerate(drawn)
-            ]
-            self.prompts_drawn += len(drawn)
-        return draws
-
-    def _draw(self, number: int, problem: Problem, epoch: int) -> _Draw:
-        problem = problem.loaded()  # prompts ask for its tests, and so does each program's job
-        return _Draw(number, problem, make_prompt(self.prompt_format, problem), epoch)
-
-    def _programs(self, draws: Sequence[_Draw], sampler: Sampler) -> Iterator[Program]:
-        """Have every prompt completed, one temperature after the other, the greedy programs last."""
-        sampling, n = self.sampling, self.sampling.samples_per_problem
-        temperatures = sampling.temperatures
-        for place_in_list, temperature in enumerate(temperatures):
-            numbers = range(place_in_list, n, len(temperatures))
-            requests = [Request(draw.prompt, tuple(draw.epoch * n + i for i in numbers)) for draw in draws]
-            decoding = Decoding(
-                temperature=temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k,
-                max_new_tokens=sampling.max_new_tokens,
-                seed=sampling.seed,
-            )
-            if numbers:
-                yield from (read_program(each, temperature) for each in sampler.complete(requests, decoding))
-        if "greedy" in self.objective.needs:
-            requests = [Request(draw.prompt, (draw.epoch,)) for draw in draws]
-            decoding = Decoding(greedy=True, max_new_tokens=sampling.max_new_tokens)
-            yield from (read_program(each, None) for each in sampler.complete(requests, decoding))
 
     # --- rewarding -------------------------------------------------------------------------------
 
@@ -281,7 +225,7 @@ class Rollouts:
     def _kinds(self) -> dict[str, TestKind]:
         return {}
 
-    def _group(self, draw: _Draw, programs: Mapping[Key, GradedCompletion], step: int) -> Group:
+    def _group(self, draw: Draw, programs: Mapping[Key, GradedCompletion], step: int) -> Group:
         """The draw's programs in the order of their numbers, without those that could not be graded."""
         n, task = self.sampling.samples_per_problem, draw.prompt.task_id
         keys = [(task, number, False) for number in range(draw.epoch * n, (draw.epoch + 1) * n)]
@@ -290,7 +234,7 @@ class Rollouts:
         greedy = None if found is None else self._rollout(draw, found, step)
         return Group(draw.problem, rollouts, greedy)
 
-    def _rollout(self, draw: _Draw, graded: GradedCompletion, step: int) -> Rollout:
+    def _rollout(self, draw: Draw, graded: GradedCompletion, step: int) -> Rollout:
         program, outcome, said = graded
         return make_rollout(draw.number, program, self._rewarded(outcome), said, step)
 

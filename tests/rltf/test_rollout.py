@@ -20,7 +20,8 @@ from rltf.objectives.dapo import DAPO, DAPOOptions
 from rltf.objectives.rltf import RLTF
 from rltf.rewards.feedback import Category, Scope, feedback
 from rltf.rewards.rltf import PAPER, RewardConfig
-from rltf.rollout.rollout import Rollouts, Sampling
+from rltf.rollout.draws import Sampling
+from rltf.rollout.rollout import Rollouts
 
 BENCHMARK = load(split="train", size=6)
 FORMAT = find_format(BENCHMARK)
