@@ -38,12 +38,13 @@ METHODS = {
 """Options of each; a reference wherever a method can have one."""
 IN_MODELS = ("sampling", "learning", "judging", "scoring")
 OUTSIDE = ("grading", "crediting", "watching", "batching")
-HEADER = ("method", "seconds a step", *IN_MODELS, *OUTSIDE, "rest", "outside the models")
+HEADER = ("method", "seconds a step", *IN_MODELS, *OUTSIDE, "rest", "outside the models", "without grading")
 
 _COLUMNS = (
     "`judging` is a reference or critic on new programs, `scoring` a value head and reference; `learning`"
     " the forward and backward passes and the optimiser; `grading` what is waited for it; `crediting` the"
     " reward terms; `watching` the signs of hacking; `rest` feedback, prompts, logs, Trainer's loop."
+    " The share without grading is the same less that wait, which grows with what else the processors do."
 )
 
 
@@ -90,7 +91,9 @@ def row(method: str, run: Path) -> tuple[list[str], float]:
     each = [took.get(name, 0.0) / steps for name in (*IN_MODELS, *OUTSIDE)]
     parts = [whole / steps, *each, (whole - inside - known) / steps]
     outside = 1 - inside / whole
-    return [method, *(f"{value:.3f}" for value in parts), f"{100 * outside:.1f} %"], outside
+    waiting = took.get("grading", 0.0) / whole
+    shares = (outside, outside - waiting)
+    return [method, *(f"{each:.3f}" for each in parts), *(f"{100 * each:.1f} %" for each in shares)], outside
 
 
 def report(rows: Sequence[Sequence[str]], args: argparse.Namespace) -> str:
