@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak hostile parity gold evalplus-parity evalplus-samples honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -65,8 +65,9 @@ lint: env  ## check style and format
 types: env  ## check types
 	@$(BIN)/mypy
 
-docs: env  ## write the commands' --help into docs/cli.md; a test compares them
+docs: env  ## write docs/cli.md from the commands' --help, and the table of memory; tests compare them
 	@$(BIN)/python tools/cli_help.py
+	@$(BIN)/python tools/memory_table.py
 
 bench: env  ## measure speed, beside the peers' way, in one run
 	@$(BIN)/python studies/bench.py $(ARGS)
@@ -82,6 +83,9 @@ real-data: env  ## train a small CodeT5 on APPS, kill it, resume it, watch its m
 
 load: env  ## compare verdicts on an idle and on an overloaded machine
 	@$(BIN)/python studies/load.py $(ARGS)
+
+method-time: env  ## measure where the time of a training step goes, for each method
+	@$(BIN)/python studies/method_time.py $(ARGS)
 
 kills: env  ## end or stop processes at random moments, run again, and compare
 	@$(BIN)/python studies/kills.py $(ARGS)

@@ -23,10 +23,12 @@ from rltf.data.microbatches import Stream
 from rltf.data.solutions import Solutions
 from rltf.monitoring.metrics import Meter
 from rltf.objectives.base import Objective
+from rltf.rollout.draws import Sampling
 from rltf.rollout.replay_buffer import OnlineBuffer
-from rltf.rollout.rollout import Rollouts, Sampling
+from rltf.rollout.rollout import Rollouts
 from rltf.rollout.sampler_process import SamplerProcess
 from rltf.rollout.schedule import Beside, Inline, Overlapped, Source
+from rltf.run.memory import check_memory
 from rltf.trainer import RLTFTrainer
 
 
@@ -58,6 +60,7 @@ def make_trainer(
     check_split(benchmark)
     meter = Meter()
     objective = config.make_objective()
+    check_memory(model, config, objective)
     tokens = Tokens(
         model, tokenizer, max_prompt_tokens=config.max_prompt_tokens, max_target_tokens=config.max_new_tokens
     )
@@ -166,6 +169,8 @@ def _rollouts(
         config.profile,
         config.keep_zero_advantage,
         config.rewards.feedback,
+        held_back=config.held_back,
+        unsolvable=config.unsolvable,
     )
 
 

@@ -60,6 +60,10 @@ class RLTFConfig(TrainingArguments):
     # --- model -----------------------------------------------------------------------------------
     dtype: str = option("float32", choices=("float32", "bfloat16", "float16", "auto"))
     """Of the weights; mixed precision is `bf16=true` or `fp16=true` (Trainer's), not this."""
+    frozen_dtype: str = option("policy", choices=("policy", "bfloat16"))
+    """Of models that are kept and never trained: the reference, and a critic that `rltf critic` trained.
+    `policy`: as the policy's weights. `bfloat16`: half of float32's memory; log-probabilities are then
+    rounded (docs/methods.md says by how much), so the divergence does not start at 0."""
     lora_rank: int = option(0, at_least=0)
     """Train LoRA adapters of this rank on all linear layers instead of the weights; 0 trains the weights."""
     lora_alpha: int = option(32, at_least=1)
@@ -134,6 +138,15 @@ class RLTFConfig(TrainingArguments):
     cut_failing: bool = True
     """Whether a program that has failed gets only a few more tests of those that use half a limit (ours; both
     run them all). No reward is higher for it: tests that are not run count as not passed."""
+
+    # --- reward hacking --------------------------------------------------------------------------
+    held_back: float = option(0.0, at_least=0, at_most=0.5)
+    """Share of each problem's tests, its last ones, that are run and decide no reward, where there are at
+    least 4 (ours; both reward by all); a program that passes the others alone is counted
+    (`hacks/only_visible`)."""
+    unsolvable: int = option(2, at_least=0)
+    """New programs that pass, graded once more in each refresh on problems that cannot be solved
+    (`rltf.rollout.unsolvable`); one that passes there has tricked the grader."""
 
     # --- schedule --------------------------------------------------------------------------------
     warmup_log: bool = False
@@ -235,6 +248,11 @@ class RLTFConfig(TrainingArguments):
         return kind(getattr(self, kind.options_field), self)
 
     @property
+    def freezes_narrow(self) -> bool:
+        """Whether models that are kept and never trained are in bfloat16."""
+        return self.frozen_dtype == "bfloat16"
+
+    @property
     def rl_rows(self) -> int:
         """RL rows in a micro-batch that holds both kinds."""
         return round(self.per_device_train_batch_size * self.rl_share)
@@ -271,6 +289,9 @@ class RLTFConfig(TrainingArguments):
         plain["rewards"] = without_critic(plain["rewards"])
         unused = {name for name in ("objective", "terms", "term_options") if not plain[name]}
         unused |= {"max_staleness"} if self.max_staleness is None else set()
+        unused |= set() if self.freezes_narrow else {"frozen_dtype"}
+        unused |= set() if self.held_back else {"held_back"}
+        unused.add("unsolvable")  # decides no weight
         return {name: plain[name] for name in sorted({*own, *_DECIDING} - unused)}
 
     def to_dict(self) -> dict[str, Any]:

@@ -30,13 +30,13 @@ from rltf.objectives.accumulation import Normalizers, normalizers
 from rltf.objectives.base import (
     HIDDEN,
     REFERENCE,
+    ROLLOUT_REFERENCE,
     SCORES,
-    SCORES_REFERENCE,
     Batch,
     Objective,
     RolloutBatch,
 )
-from rltf.objectives.losses import entropy, token_log_probs
+from rltf.objectives.losses import entropy, is_target, token_log_probs
 from rltf.objectives.second_models import (
     ReferencePolicy,
     check_processes,
@@ -47,6 +47,7 @@ from rltf.objectives.second_models import (
 )
 from rltf.rollout.records import Rollout
 from rltf.rollout.schedule import Source
+from rltf.rollout.shuffle import batches_by_length
 from rltf.run import checkpoints
 
 
@@ -101,10 +102,12 @@ class RLTFTrainer(Trainer):
         self._causal = not policy.config.is_encoder_decoder
         set_seed(args.seed)  # for what the objective makes
         objective.set_up(policy, processing_class)
-        check_processes(trained_parameters(objective.models), args.world_size)
+        wrapped = bool(args.deepspeed or args.fsdp)
+        check_processes(trained_parameters(objective.models), args.world_size, wrapped=wrapped)
         self._reference = None
-        if objective.needs & {REFERENCE, SCORES_REFERENCE}:
-            self._reference = ReferencePolicy(policy)
+        if objective.needs & {REFERENCE, ROLLOUT_REFERENCE}:
+            self._reference = ReferencePolicy(policy, narrow=args.freezes_narrow)
+            objective.reference_log_probs = self._reference_log_probs
 
     # --- data ------------------------------------------------------------------------------------
 
@@ -202,14 +205,32 @@ class RLTFTrainer(Trainer):
         """What the objective's loss sees beside the log-probabilities."""
         reference, hidden = None, None
         if with_reference and self._reference and inputs["supervised"] < len(inputs["labels"]):
-            rows = rollout_rows(inputs)
-            logits = self._reference(lambda model: self._predict(model, rows).logits)
-            reference = token_log_probs(logits, rows["labels"], causal=self._causal)
+            reference = self._under_reference(self._reference, rollout_rows(inputs))
         if HIDDEN in self.objective.needs:
             hidden = (outputs.hidden_states if self._causal else outputs.decoder_hidden_states)[-1]
         return loss_batch(inputs, over, causal=self._causal, reference_log_probs=reference, hidden=hidden)
 
+    def _under_reference(self, reference: ReferencePolicy, rows: Mapping[str, Any]) -> Tensor:
+        """`[B, T]`: log-probabilities of the rows' targets."""
+        logits = reference(lambda model: self._predict(model, rows).logits)
+        return token_log_probs(logits, rows["labels"], causal=self._causal)
+
     # --- scores ----------------------------------------------------------------------------------
+
+    def _reference_log_probs(self, rollouts: Sequence[Rollout]) -> list[Tensor]:
+        """As `Objective.reference_log_probs`."""
+        assert self._reference is not None  # noqa: S101 - only given where there is one
+        lengths = [len(each.prompt_ids) + len(each.token_ids) for each in rollouts]
+        found: list[Tensor] = [torch.empty(0)] * len(rollouts)
+        for places in batches_by_length(lengths, self.args.per_device_train_batch_size):
+            ((_, inputs),) = self._stream.chunks([rollouts[place] for place in places])
+            rows = self._prepare_inputs(inputs)
+            with torch.no_grad():
+                log_probs = self._under_reference(self._reference, rows)
+            targets = is_target(rows["labels"], causal=self._causal)
+            for place, row, own in zip(places, log_probs, targets, strict=True):
+                found[place] = row[own].to("cpu", torch.float32)
+        return found
 
     def _scored(self, rollouts: list[Rollout]) -> list[Rollout]:
         """New rollouts with the objective's scores, of the policy as it is now."""
@@ -223,7 +244,7 @@ class RLTFTrainer(Trainer):
         inputs = self._prepare_inputs(dict(given))
         with self.compute_loss_context_manager():
             outputs = self._predict(policy, inputs)
-            reference = SCORES_REFERENCE in self.objective.needs
+            reference = ROLLOUT_REFERENCE in self.objective.needs
             batch = self._batch(inputs, self._normalizers([inputs]), outputs, with_reference=reference)
         assert batch.rollouts is not None  # noqa: S101 - there are no other rows
         return batch.rollouts

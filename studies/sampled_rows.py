@@ -26,7 +26,8 @@ from harness.types import Outcome, Status, TestOutcome
 from rltf.build import make_trainer
 from rltf.data.batch import rollout_row
 from rltf.options.parse import make_config
-from rltf.rollout.rollout import Rollouts, Sampling
+from rltf.rollout.draws import Sampling
+from rltf.rollout.rollout import Rollouts
 from rltf.tiny_model import make_toy
 
 PROBLEMS, SAMPLES = 60, 8

@@ -5,6 +5,7 @@ system and its setting is for its owner to say (`RLTF/CodeT5=FOLDER`); everythin
 checked: benchmark, split, number of problems, samples, sampling, limits.
 
 - reproduced: the published value lies in the 95 % interval of ours;
+- unconfirmed: it does, but is known from one second-hand source alone, which may have it wrong;
 - differs: it does not. Both are verdicts on the numbers as printed, whose own error nobody published;
 - not comparable: with every reason; a difference is shown where only the owner's word is missing;
 - not run: no run on that benchmark was given, or none that claims the system.
@@ -36,6 +37,7 @@ class ComparisonStatus(StrEnum):
     """The status of a comparison with a published number."""
 
     REPRODUCED = "reproduced"
+    UNCONFIRMED = "unconfirmed"
     DIFFERS = "differs"
     NOT_RUN = "not run"
     NOT_COMPARABLE = "not comparable"
@@ -97,7 +99,9 @@ def _cell(row: Published, run: Run, profile: str) -> Cell:
         return Cell(row, run, ours, difference, ComparisonStatus.NOT_COMPARABLE, (*apart, *unclaimed))
     # Printed to two decimals or one, so the interval is compared as it would be printed.
     low, high = (round(100 * ours[name], 2) for name in ("low", "high"))
-    status = ComparisonStatus.REPRODUCED if low <= row.value_percent <= high else ComparisonStatus.DIFFERS
+    status = ComparisonStatus.DIFFERS
+    if low <= row.value_percent <= high:
+        status = ComparisonStatus.UNCONFIRMED if row.one_source else ComparisonStatus.REPRODUCED
     return Cell(row, run, ours, difference, status, tuple(_to_know(row, run)))
 
 
@@ -131,6 +135,8 @@ def _other_measure(row: Published, run: Run, ours: Mapping[str, Any] | None) -> 
         "reference solutions, not a model's programs": str(identity["programs"]).startswith("reference"),
         "published with critic sampling, which no run does": row.critic_sampling,
         "published with beam search, not sampling": row.beam_search,
+        "published for programs that pass the example tests": row.filtered,
+        "published for programs that a reward model ranks": row.ranked,
         f"CPU limit of {limit:g} s, not {REFERENCE_CPU_SECONDS:g} s": limit != REFERENCE_CPU_SECONDS,
     }
     reasons = [text for text, holds in found.items() if holds] + _other_sampling(row, run)
@@ -170,7 +176,7 @@ def _to_know(row: Published, run: Run) -> list[str]:
             run.manifest
         ),
         f"{counts['unscorable_problems']:,} problems have no tests here": counts["unscorable_problems"],
-        "published value from one transcription": row.confidence == "one transcription",
+        "published value from one transcription": row.one_source,
         row.note: row.note,
     }
     return [text for text, holds in found.items() if holds]

@@ -67,6 +67,21 @@ class Published:
         return "beam search" in self.note
 
     @property
+    def filtered(self) -> bool:
+        """Programs that fail the statement's example tests were left out before counting (n@k)."""
+        return "filtered by example tests" in self.setting
+
+    @property
+    def ranked(self) -> bool:
+        """The best k of many programs count, by a model that ranks them, as the note says."""
+        return "ranked by a reward model" in self.note
+
+    @property
+    def one_source(self) -> bool:
+        """Known from a single source that is not the paper itself."""
+        return self.confidence == "one transcription"
+
+    @property
     def prompt(self) -> str | None:
         """The prompt's format, where the setting names one."""
         found = re.search(r"\bprompt ([\w-]+)", self.setting)

@@ -143,10 +143,12 @@ def against(cells: Sequence[Cell], title: str = "Number by number") -> Table:
         long=("why, or what to know",),
         notes=[
             f"{tally}.",
-            "reproduced: the published value lies in our 95 % interval; differs: it does not.",
+            "reproduced: the published value lies in our 95 % interval; unconfirmed: it does, and one"
+            " second-hand source alone has it; differs: it does not.",
             "A published number is only compared with a run whose benchmark, split, problems, sample count,"
             " sampling, prompt and limits fit, as far as the run records them, and whose owner says whose"
-            " number it repeats. Critic sampling and beam search are other measures.",
+            " number it repeats. Critic sampling, beam search, and programs filtered by example tests or"
+            " ranked by a model are other measures.",
         ],
     )
 

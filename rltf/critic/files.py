@@ -41,6 +41,11 @@ def save_critic(critic: Critic, tokenizer: Any, folder: Path, record: Mapping[st
     write_json(folder / CONFIG, {"format": FORMAT, "reading": asdict(critic.reading), **record})
 
 
+def is_critic(name: str) -> bool:
+    """Whether it is a folder that `save_critic` wrote, and not a model to make a critic of."""
+    return Path(name, CONFIG).exists()
+
+
 def load_critic(name: str, tokenizer: Any, *, pad_id: int, device: Any) -> Critic | None:
     """The critic in the folder `name`; `None` if that is no critic but a model to make one of.
 
@@ -48,7 +53,7 @@ def load_critic(name: str, tokenizer: Any, *, pad_id: int, device: Any) -> Criti
         InputError: If it cannot be read, or its tokens are not the policy's.
     """
     path = Path(name, CONFIG)
-    if not path.exists():
+    if not is_critic(name):
         return None
     try:
         record = json.loads(path.read_bytes())

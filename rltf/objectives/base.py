@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from harness.errors import InputError
+from rltf.objectives.memory import OwnModels, PolicySize
 from rltf.rewards.rltf import Reduction
 from rltf.rewards.terms import TermValue, make_terms
 from rltf.rollout.records import Credit, Group, Rollout, TokenCredit
@@ -30,8 +31,9 @@ HIDDEN = "hidden"
 """Need: the policy's last hidden states, for a head of the objective's own."""
 SCORES = "scores"
 """Need: `Objective.score` of each new rollout, from what the policy makes of it when it enters the buffer."""
-SCORES_REFERENCE = "scores_reference"
-"""Need, with `SCORES`: log-probabilities under the reference, for the scores alone."""
+ROLLOUT_REFERENCE = "rollout_reference"
+"""Need: log-probabilities of new rollouts under the reference, by `Objective.reference_log_probs` or, with
+`SCORES`, in the batches that are scored; none in the loss."""
 
 
 Example = tuple[Sequence[int], Sequence[int]]
@@ -60,6 +62,10 @@ class TrainingOptions(Protocol):
     term_options: dict[str, dict[str, Any]]
 
     @property
+    def freezes_narrow(self) -> bool:
+        """Models that are kept and never trained are in bfloat16."""
+
+    @property
     def world_size(self) -> int:
         """Processes of the launch."""
 
@@ -80,7 +86,7 @@ class RolloutBatch:
     """What sums over rows or tokens are divided by, so that a step's micro-batches sum up to the step's mean:
     rows, or tokens, of the step, as the objective's `reduction` says."""
     reference_log_probs: Tensor | None = None
-    """`[B, T]`, for objectives that need `REFERENCE` (in a loss) or `SCORES_REFERENCE` (in `score`)."""
+    """`[B, T]`, for objectives that need `REFERENCE` (in a loss) or `ROLLOUT_REFERENCE` (in `score`)."""
     hidden: Tensor | None = None
     """`[B, T, D]`: the state that each target was predicted from, for objectives that need `HIDDEN`."""
     notes: dict[str, Tensor] = field(default_factory=dict)
@@ -130,6 +136,9 @@ class Objective:
         requires a gradient is trained by the policy's optimiser (`max_grad_norm` is for the policy alone)."""
         self.solutions: Callable[[int], list[Example]] = lambda count: []
         """Up to so many of the solutions that supervised rows are made of, always the same ones."""
+        self.reference_log_probs: Callable[[Sequence[Rollout]], list[Tensor]] = lambda rollouts: []
+        """Of each rollout's tokens, under the policy that training began with; float32, on the CPU. The
+        trainer's, for objectives that need `ROLLOUT_REFERENCE`; may be asked where `prepare` runs."""
 
     # --- what it needs ---------------------------------------------------------------------------
 
@@ -145,6 +154,14 @@ class Objective:
             model: The policy as it is when training begins, not wrapped.
             tokenizer: The policy's.
         """
+
+    def own_memory(self, policy: PolicySize) -> OwnModels:
+        """What the models that `set_up` makes take, and their training; asked before they are made.
+
+        Args:
+            policy: What is to be trained.
+        """
+        return {}
 
     # --- credit ----------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rltf.objectives.base import GREEDY, Objective, RolloutBatch, TrainingOptions
+from rltf.objectives.memory import OwnModels, PolicySize
 from rltf.objectives.token_critic import CRITIC, TokenCritic
 from rltf.rewards.critic_options import CriticOptions, Kind
 from rltf.rewards.feedback import Category, Feedback
@@ -72,6 +73,10 @@ class CodeRL(Objective):
     def set_up(self, model: Any, tokenizer: Any) -> None:
         """The critic."""
         self.critic.set_up(model, tokenizer)
+
+    def own_memory(self, policy: PolicySize) -> OwnModels:
+        """The critic's."""
+        return self.critic.own_memory(policy)
 
     # --- credit ----------------------------------------------------------------------------------
 

@@ -22,13 +22,14 @@ from rltf.bounds import option
 from rltf.objectives import gae
 from rltf.objectives.base import (
     HIDDEN,
+    ROLLOUT_REFERENCE,
     SCORES,
-    SCORES_REFERENCE,
     Objective,
     RolloutBatch,
     TrainingOptions,
     check_own_probabilities,
 )
+from rltf.objectives.memory import OwnModels, PolicySize, linear, trained_bytes
 from rltf.objectives.surrogate import aggregated, clipped_gain
 from rltf.rewards.rltf import Reduction
 from rltf.rewards.terms import TermValue, make_terms, names_with_spans, whole_value
@@ -95,7 +96,7 @@ class PPO(Objective):
     @property
     def needs(self) -> frozenset[str]:
         """States for the head, and the reference where the rewards hold it."""
-        reference = {SCORES_REFERENCE} if self.options.kl_weight else set()
+        reference = {ROLLOUT_REFERENCE} if self.options.kl_weight else set()
         return self.needs_always | {HIDDEN, SCORES} | reference
 
     def set_up(self, model: Any, tokenizer: Any) -> None:
@@ -106,6 +107,10 @@ class PPO(Objective):
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         self.models[_VALUE] = head.to(model.device)
+
+    def own_memory(self, policy: PolicySize) -> OwnModels:
+        """The head."""
+        return {"value head": trained_bytes(linear(policy.width, 1))}
 
     # --- credit ----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 The divergence from the start is in the reward, as in the paper and in TRL: β times the sum over the tokens of
 log(policy / reference), both as they were when the program was written. It is therefore computed when a group
-is new (`rltf.objectives.rollout_scores`), not in each step. `kl_in=loss` puts it into the loss, as the other
+is new (`Objective.reference_log_probs`), not in each step. `kl_in=loss` puts it into the loss, as the other
 methods have it. Defaults are TRL 1.16's.
 """
 
@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.errors import InputError
 from rltf.bounds import option
 from rltf.objectives.advantages import leave_one_out, standardised
-from rltf.objectives.base import TrainingOptions
+from rltf.objectives.base import ROLLOUT_REFERENCE, TrainingOptions
 from rltf.objectives.group_relative import GroupRelative, GroupRelativeOptions
-from rltf.objectives.rollout_scores import ReferenceScores
-from rltf.objectives.surrogate import Estimator, RatioLevel
+from rltf.objectives.surrogate import Estimator, RatioLevel, divergence
 from rltf.rollout.records import Group, Rollout
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,6 @@ class RLOO(GroupRelative):
             InputError: As `GroupRelative`, and if the reference would be the model that learns meanwhile.
         """
         super().__init__(options, training)
-        self._scores: ReferenceScores | None = None
         self._kl: dict[tuple[int, int], float] = {}
         if self._kl_in_reward and training.lora_rank and training.sampler != "inline":
             raise InputError(
@@ -61,13 +62,8 @@ class RLOO(GroupRelative):
 
     @property
     def needs(self) -> frozenset[str]:
-        """The reference in each step only where the loss holds it."""
-        return self.needs_always if self._kl_in_reward else super().needs
-
-    def set_up(self, model: Any, tokenizer: Any) -> None:
-        """Keep the policy as it is for the rewards of new groups."""
-        if self._kl_in_reward:
-            self._scores = ReferenceScores(model, tokenizer, self.training.per_device_train_batch_size)
+        """The reference in each step only where the loss holds it, otherwise when programs are new."""
+        return self.needs_always | {ROLLOUT_REFERENCE} if self._kl_in_reward else super().needs
 
     def advantages(self, rewards: Sequence[Sequence[float]]) -> list[list[float]]:
         """Less the mean of the others; of all together on one scale if asked for."""
@@ -77,17 +73,22 @@ class RLOO(GroupRelative):
     def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
         """Ask the reference about all new programs; its divergence is logged, per token."""
         found = super().prepare(groups)
-        if self._scores is None:
+        if not self._kl_in_reward:
             return found
         asked = [each for group in groups for each in group.rollouts if not self.is_masked(each)]
-        kl = self._scores.divergences(asked, self.options.kl_estimator)
-        self._kl = {_key(each): value for each, value in zip(asked, kl, strict=True)}
+        rows = zip(asked, self.reference_log_probs(asked), strict=True)
+        self._kl = {_key(each): self._divergence(each, row) for each, row in rows}
         tokens = sum(len(each.token_ids) for each in asked)
-        return {**found, "sampled/reference_kl": sum(kl) / max(1, tokens)}
+        return {**found, "sampled/reference_kl": sum(self._kl.values()) / max(1, tokens)}
+
+    def _divergence(self, rollout: Rollout, reference: Tensor) -> float:
+        """Between the policy that wrote it and the start; summed over tokens, in nats."""
+        apart = reference - reference.new_tensor(rollout.log_probs)
+        return float(divergence(apart, self.options.kl_estimator).sum())
 
     def adjusted(self, rewards: list[list[float]], groups: Sequence[Group]) -> list[list[float]]:
         """Less β times the divergence of each program; a masked one has none."""
-        if self._scores is None:
+        if not self._kl_in_reward:
             return rewards
         return [
             [

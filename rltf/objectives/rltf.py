@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import InputError
 from rltf.objectives.base import GREEDY, Objective, RolloutBatch, TrainingOptions
+from rltf.objectives.memory import OwnModels, PolicySize
 from rltf.objectives.token_critic import CRITIC, TokenCritic
 from rltf.rewards.feedback import Feedback, feedback_of
 from rltf.rewards.rltf import (
@@ -64,6 +65,10 @@ class RLTF(Objective):
     def set_up(self, model: Any, tokenizer: Any) -> None:
         """The critic, if there is one."""
         self.critic.set_up(model, tokenizer)
+
+    def own_memory(self, policy: PolicySize) -> OwnModels:
+        """The critic's."""
+        return self.critic.own_memory(policy)
 
     # --- credit ----------------------------------------------------------------------------------
 

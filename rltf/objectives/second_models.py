@@ -32,15 +32,18 @@ class ReferencePolicy:
     With LoRA it is the policy without its adapters, and takes no memory; otherwise a copy.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, narrow: bool = False) -> None:
         """
         Args:
             model: The policy before its first step, not wrapped.
+            narrow: Keep the copy in bfloat16.
         """
         self._adapted = model if hasattr(model, "disable_adapter") else None
         self._copy = None
         if self._adapted is None:
             self._copy = copy.deepcopy(model).eval().requires_grad_(False)
+            if narrow:
+                self._copy.bfloat16()
 
     def __call__(self, predict: Callable[[Any], Tensor]) -> Tensor:
         """What `predict` makes of the reference, without a gradient."""
@@ -67,14 +70,28 @@ def trained_parameters(models: Mapping[str, nn.Module]) -> list[nn.Parameter]:
     return [each for model in models.values() for each in model.parameters() if each.requires_grad]
 
 
-def check_processes(parameters: Iterable[nn.Parameter], processes: int) -> None:
-    """Refuse what would drift apart: gradients of these are not averaged over processes.
+def check_processes(parameters: Iterable[nn.Parameter], processes: int, *, wrapped: bool = False) -> None:
+    """Refuse what would drift apart, or would not be trained at all.
+
+    Gradients of these are not averaged over processes, and an optimiser of DeepSpeed or FSDP takes the
+    parameters of the model that it wraps.
+
+    Args:
+        parameters: Of an objective's own models, those that are trained.
+        processes: Of the launch.
+        wrapped: DeepSpeed or FSDP has the policy.
 
     Raises:
-        InputError: If there are several processes and something to train.
+        InputError: If there is something to train, and several processes, or a wrapper.
     """
-    if processes > 1 and any(True for _ in parameters):
+    if not any(True for _ in parameters):
+        return
+    if processes > 1:
         raise InputError("this method trains a model of its own, which works in one process only")
+    if wrapped:
+        raise InputError(
+            "this method trains a model of its own, of which DeepSpeed and FSDP know nothing; leave them out"
+        )
 
 
 def save_models(models: Mapping[str, nn.Module], checkpoint: Path) -> None:

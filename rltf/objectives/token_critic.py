@@ -15,6 +15,15 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.errors import InputError
 from rltf.critic.classes import ORDER, class_of, names_of
 from rltf.objectives.base import HIDDEN, Example, Objective, RolloutBatch
+from rltf.objectives.memory import (
+    BFLOAT16,
+    FITTING,
+    FLOAT32,
+    OwnModels,
+    PolicySize,
+    trained_bytes,
+    training_bytes,
+)
 from rltf.objectives.second_models import pad_id_of
 from rltf.rewards.critic_options import CriticOptions
 from rltf.rollout.records import Credit, Group, Rollout, TokenCredit
@@ -77,6 +86,23 @@ class TokenCritic:
             models[CRITIC] = self._made(model, tokenizer).eval().requires_grad_(False)
             self._check_processes()
 
+    def own_memory(self, policy: PolicySize) -> OwnModels:
+        """As `Objective.own_memory`; a `critic_model` is taken to be of the policy's size."""
+        options = self._options
+        if not self._has_model and options.critic != "head":
+            return {}
+        from rltf.critic.files import is_critic  # noqa: PLC0415 - imports torch
+        from rltf.critic.model import head_weights  # noqa: PLC0415 - the same
+
+        head = head_weights(policy.width, options.critic_classes)
+        if options.critic == "head":
+            return {CRITIC: trained_bytes(head)}
+        if options.critic == "frozen" and options.critic_model and is_critic(options.critic_model):
+            narrow = self._objective.training.freezes_narrow
+            return {CRITIC: policy.weights * (BFLOAT16 if narrow else FLOAT32)}
+        weights = policy.weights + head
+        return {CRITIC: weights * FLOAT32, FITTING: training_bytes(weights)}
+
     def _made(self, model: Any, tokenizer: Any) -> Any:
         from rltf.critic.files import load_critic, load_start  # noqa: PLC0415 - imports torch
         from rltf.critic.model import Critic  # noqa: PLC0415 - the same
@@ -84,6 +110,8 @@ class TokenCritic:
         name, pad = self._options.critic_model, pad_id_of(tokenizer)
         if name is not None and (found := load_critic(name, tokenizer, pad_id=pad, device=model.device)):
             self._trained = True
+            if self._options.critic == "frozen" and self._objective.training.freezes_narrow:
+                found.backbone.bfloat16()
             return found
         if name is not None:
             return Critic(load_start(name, tokenizer, model), self._reading(model), pad_id=pad).to(

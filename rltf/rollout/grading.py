@@ -63,7 +63,7 @@ def grade_beside(
     service = GradingService(runner=grader)
     graded: list[tuple[Program, Future[Outcome]]] = []
     try:
-        with _timed(seconds, "sampling"):
+        with timed(seconds, "sampling"):
             for number, program in enumerate(programs):
                 task_id = program.completion.task_id
                 job = Job(task_id, number, program.code, problems[task_id])
@@ -73,7 +73,7 @@ def grade_beside(
         raise
 
     def verdicts() -> list[tuple[Program, Outcome]]:
-        with _timed(seconds, "grading"):
+        with timed(seconds, "grading"):
             try:
                 return [(program, future.result()) for program, future in graded]
             finally:
@@ -83,7 +83,8 @@ def grade_beside(
 
 
 @contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Add the time of the block to `seconds`."""
     started = time.perf_counter()
     try:
         yield

@@ -13,36 +13,24 @@ Every draw is a function of seed and count, so the sampler's place in a checkpoi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from harness.evaluate.evaluation import Grader
-from harness.models import Decoding, Finish, Request, Sampler
-from harness.prompts import Prompt, make_prompt
+from harness.models import Finish, Sampler
 from harness.types import Outcome, Problem, PromptFormat, TestKind
 from rltf.rewards.feedback import Compat, Feedback, feedback
-from rltf.rollout.grading import Key, Program, grade_beside, read_program
+from rltf.rollout.draws import Draw, Sampling, next_draws, sampled
+from rltf.rollout.grading import Key, Program, grade_beside, timed
+from rltf.rollout.hacking import HackWatch
+from rltf.rollout.held_back import number_held_back, rewarded_part
 from rltf.rollout.make_rollout import make_rollout
 from rltf.rollout.records import CreditRule, Group, Rollout, is_zero
 from rltf.rollout.rollout_rows import rollouts_of, rows_of
 from rltf.rollout.rounds import GradedCompletion, Round, mean_notes, teaches_nothing
-from rltf.rollout.shuffle import shuffled
 from rltf.rollout.statistics import program_statistics
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How programs are drawn from the policy."""
-
-    samples_per_problem: int
-    temperatures: Sequence[float] = (1.0,)
-    """Of a prompt's programs in turn."""
-    top_p: float = 1.0
-    top_k: int = 0
-    max_new_tokens: int = 512
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +42,9 @@ class Collected:
     metrics: dict[str, float]
     """Means over the new programs."""
     seconds: dict[str, float]
-    """`sampling`, and `grading` that went on after it: what was graded meanwhile costs none."""
+    """`sampling`; `grading` that went on after it, for what was graded meanwhile costs none; `judging` by the
+    objective's models (critic, reference); `crediting`, the reward terms and what is made of them; `watching`
+    for hacks."""
     zero_advantage: int = 0
     """Programs that were graded and left out, since their credit is zero."""
     notes: dict[str, float] = field(default_factory=dict)
@@ -71,18 +61,6 @@ class Collected:
         return cls(**{**row, "rollouts": rollouts_of(row["rollouts"])})
 
 
-@dataclass(frozen=True, slots=True)
-class _Draw:
-    """A prompt drawn."""
-
-    number: int
-    """Of the prompts drawn so far."""
-    problem: Problem
-    prompt: Prompt
-    epoch: int
-    """Pass over the problems, from 0; in the samples' numbers, so that no two passes share their noise."""
-
-
 @dataclass
 class Rollouts:
     """Draws prompts, has them completed and graded, and has the objective decide their credit."""
@@ -97,6 +75,10 @@ class Rollouts:
     """Hand out programs whose credit is zero, too."""
     feedback_variant: Compat = "paper"
     """Whose classes and scopes."""
+    held_back: float = 0.0
+    """Share of each problem's tests that decide no reward (`rltf.rollout.held_back`)."""
+    unsolvable: int = 0
+    """Passing programs that are graded on problems that cannot be solved, each time."""
     prompts_drawn: int = 0
     """Prompts drawn so far."""
 
@@ -111,22 +93,32 @@ class Rollouts:
         wanted = -(-count // self.sampling.samples_per_problem)
 
         def begin(prompts: int) -> Callable[[], Round]:
-            return self._begin(self._next_draws(prompts), step, sampler, grader, seconds)
+            draws = next_draws(
+                self.problems,
+                self.prompt_format,
+                seed=self.sampling.seed,
+                drawn=self.prompts_drawn,
+                count=prompts,
+            )
+            self.prompts_drawn += len(draws)
+            return self._begin(draws, step, sampler, grader, seconds)
 
         first = begin(wanted)
         if not self.objective.resampling_rounds:
-            return lambda: self._collected([first()], seconds)
+            return lambda: self._collected([first()], seconds, grader)
         # All of it here: the policy must not learn while it is sampled from.
         rounds = self._resampled(first(), begin)
-        return lambda: self._collected(rounds, seconds)
+        return lambda: self._collected(rounds, seconds, grader)
 
     def _begin(
-        self, draws: Sequence[_Draw], step: int, sampler: Sampler, grader: Grader, seconds: dict[str, float]
+        self, draws: Sequence[Draw], step: int, sampler: Sampler, grader: Grader, seconds: dict[str, float]
     ) -> Callable[[], Round]:
         """Have programs sampled; what is returned waits for their verdicts."""
         problems = {draw.problem.task_id: draw.problem for draw in draws}
-        verdicts = grade_beside(self._programs(draws, sampler), problems, grader, seconds)
-        return lambda: self._round(draws, verdicts(), step)
+        greedy = "greedy" in self.objective.needs
+        programs = sampled(draws, self.sampling, sampler, greedy=greedy)
+        verdicts = grade_beside(programs, problems, grader, seconds)
+        return lambda: self._round(draws, verdicts(), step, seconds)
 
     def _resampled(self, first: Round, begin: Callable[[int], Callable[[], Round]]) -> list[Round]:
         """Rounds until one has no group whose credit is all zero, or there have been enough of them."""
@@ -137,31 +129,40 @@ class Rollouts:
             rounds.append(begin(rounds[-1].without_credit)())
         return rounds
 
-    def _round(self, draws: Sequence[_Draw], graded: Sequence[tuple[Program, Outcome]], step: int) -> Round:
+    def _round(
+        self,
+        draws: Sequence[Draw],
+        graded: Sequence[tuple[Program, Outcome]],
+        step: int,
+        seconds: dict[str, float],
+    ) -> Round:
         sound = [(program, outcome) for program, outcome in graded if outcome.infrastructure_error is None]
         programs = {
             program.key: (program, outcome, self._feedback(program, outcome)) for program, outcome in sound
         }
         groups = [self._group(draw, programs, step) for draw in draws]
-        notes = self.objective.prepare(groups)
-        credited = [
-            [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
-            for group, credits_ in zip(groups, self.objective.credit_groups(groups), strict=True)
-        ]
+        with timed(seconds, "judging"):
+            notes = self.objective.prepare(groups)
+        with timed(seconds, "crediting"):
+            credited = [
+                [replace(each, credit=credit) for each, credit in zip(group.rollouts, credits_, strict=True)]
+                for group, credits_ in zip(groups, self.objective.credit_groups(groups), strict=True)
+            ]
         return Round(list(programs.values()), groups, credited, len(graded) - len(sound), notes)
 
-    def _collected(self, rounds: Sequence[Round], seconds: dict[str, float]) -> Collected:
+    def _collected(self, rounds: Sequence[Round], seconds: dict[str, float], grader: Grader) -> Collected:
         groups = [group for each in rounds for group in each.groups]
         credited = [rollouts for each in rounds for rollouts in each.credited]
         made = [each for rollouts in credited for each in rollouts]
         kept = [each for rollouts in credited for each in rollouts if self._keeps(each, rollouts)]
         rewards = self._rewards(groups)
         programs = [program for each in rounds for program in each.programs]
-        sampled = [(each, found) for each, _, found in programs if each.temperature is not None]
-        metrics = program_statistics("sampled", [(found, rewards[each.key]) for each, found in sampled]) | {
-            "sampled/programs": len(sampled),
-            "sampled/tokens": _mean([each.completion.tokens for each, _ in sampled]),
-            "sampled/truncated": _mean([each.completion.finish is Finish.LENGTH for each, _ in sampled]),
+        own = [each for each in programs if each[0].temperature is not None]
+        told = [(each, found) for each, _, found in own]
+        metrics = program_statistics("sampled", [(found, rewards[each.key]) for each, found in told]) | {
+            "sampled/programs": len(told),
+            "sampled/tokens": _mean([each.completion.tokens for each, _ in told]),
+            "sampled/truncated": _mean([each.completion.finish is Finish.LENGTH for each, _ in told]),
             "sampled/unique": _mean(
                 [len({each.code for each in of.rollouts}) / len(of.rollouts) for of in groups if of.rollouts]
             ),
@@ -170,7 +171,9 @@ class Rollouts:
         }
         if self.objective.resampling_rounds:
             metrics["sampled/replaced_groups"] = sum(each.without_credit for each in rounds[:-1])
-        notes = mean_notes(rounds)
+        with timed(seconds, "watching"):
+            hacks = self._hacks.seen(own, [each.problem for each in groups], grader)
+        notes = mean_notes(rounds) | hacks
         return Collected(kept, metrics, seconds, zero_advantage=len(made) - len(kept), notes=notes)
 
     def _keeps(self, rollout: Rollout, group: Sequence[Rollout]) -> bool:
@@ -187,58 +190,26 @@ class Rollouts:
         """Go on where the rollouts were whose `state` this is; problems and seed must be the same."""
         self.prompts_drawn = state["prompts_drawn"]
 
-    # --- drawing and sampling --------------------------------------------------------------------
-
-    def _next_draws(self, count: int) -> list[_Draw]:
-        draws: list[_Draw] = []
-        while len(draws) < count:
-            epoch, done = divmod(self.prompts_drawn, len(self.problems))
-            order = shuffled(len(self.problems), f"{self.sampling.seed} prompts {epoch}")
-            drawn = order[done : done + count - len(draws)]
-            draws += [
-                self._draw(self.prompts_drawn + place, self.problems[i], epoch)
-                for place, i in enumerate(drawn)
-            ]
-            self.prompts_drawn += len(drawn)
-        return draws
-
-    def _draw(self, number: int, problem: Problem, epoch: int) -> _Draw:
-        problem = problem.loaded()  # prompts ask for its tests, and so does each program's job
-        return _Draw(number, problem, make_prompt(self.prompt_format, problem), epoch)
-
-    def _programs(self, draws: Sequence[_Draw], sampler: Sampler) -> Iterator[Program]:
-        """Have every prompt completed, one temperature after the other, the greedy programs last."""
-        sampling, n = self.sampling, self.sampling.samples_per_problem
-        temperatures = sampling.temperatures
-        for place_in_list, temperature in enumerate(temperatures):
-            numbers = range(place_in_list, n, len(temperatures))
-            requests = [Request(draw.prompt, tuple(draw.epoch * n + i for i in numbers)) for draw in draws]
-            decoding = Decoding(
-                temperature=temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k,
-                max_new_tokens=sampling.max_new_tokens,
-                seed=sampling.seed,
-            )
-            if numbers:
-                yield from (read_program(each, temperature) for each in sampler.complete(requests, decoding))
-        if "greedy" in self.objective.needs:
-            requests = [Request(draw.prompt, (draw.epoch,)) for draw in draws]
-            decoding = Decoding(greedy=True, max_new_tokens=sampling.max_new_tokens)
-            yield from (read_program(each, None) for each in sampler.complete(requests, decoding))
-
     # --- rewarding -------------------------------------------------------------------------------
 
     def _feedback(self, program: Program, outcome: Outcome) -> Feedback:
         truncated = program.completion.finish is Finish.LENGTH
         return feedback(
-            outcome,
+            self._rewarded(outcome),
             program.code,
             truncated=truncated,
             profile=self.profile,
             compat=self.feedback_variant,
             kind=self._kind(program.completion.task_id),
         )
+
+    def _rewarded(self, outcome: Outcome) -> Outcome:
+        """What rewards may know of it."""
+        return rewarded_part(outcome, number_held_back(len(outcome.tests), self.held_back))
+
+    @cached_property
+    def _hacks(self) -> HackWatch:
+        return HackWatch(self.profile, self.held_back, self.unsolvable)
 
     def _kind(self, task_id: str) -> TestKind:
         """Of a problem's tests; asked once, since a suite may be read anew each time."""
@@ -254,14 +225,18 @@ class Rollouts:
     def _kinds(self) -> dict[str, TestKind]:
         return {}
 
-    def _group(self, draw: _Draw, programs: Mapping[Key, GradedCompletion], step: int) -> Group:
+    def _group(self, draw: Draw, programs: Mapping[Key, GradedCompletion], step: int) -> Group:
         """The draw's programs in the order of their numbers, without those that could not be graded."""
         n, task = self.sampling.samples_per_problem, draw.prompt.task_id
         keys = [(task, number, False) for number in range(draw.epoch * n, (draw.epoch + 1) * n)]
-        rollouts = [make_rollout(draw.number, *programs[key], step) for key in keys if key in programs]
+        rollouts = [self._rollout(draw, programs[key], step) for key in keys if key in programs]
         found = programs.get((task, draw.epoch, True))
-        greedy = None if found is None else make_rollout(draw.number, *found, step)
+        greedy = None if found is None else self._rollout(draw, found, step)
         return Group(draw.problem, rollouts, greedy)
+
+    def _rollout(self, draw: Draw, graded: GradedCompletion, step: int) -> Rollout:
+        program, outcome, said = graded
+        return make_rollout(draw.number, program, self._rewarded(outcome), said, step)
 
     def _rewards(self, groups: Sequence[Group]) -> dict[Key, Mapping[str, float]]:
         return {

@@ -15,6 +15,7 @@ from rltf.rollout.grading import Program
 from rltf.rollout.records import Group, Rollout, is_zero
 
 GradedCompletion = tuple[Program, Outcome, Feedback]
+"""The outcome is of all tests, the feedback of those that decide rewards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ is made (`rltf.rollout.rollout`), or the process that samples (`rltf.rollout.sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Protocol
@@ -97,8 +97,8 @@ class Overlapped:
         """See `Source.request`."""
         collect = self._rollouts.start(count, step, self._sampler, self._grader)
         # Where prompts were replaced, the verdicts have been waited for here.
-        names = {} if self._rollouts.objective.resampling_rounds else {"grading": "grading_beside"}
-        self._under_way = self._thread.submit(_named, collect, names)
+        waited = bool(self._rollouts.objective.resampling_rounds)
+        self._under_way = self._thread.submit(_named, collect, () if waited else _AFTER_SAMPLING)
 
     def collect(self) -> Collected:
         """See `Source.collect`."""
@@ -142,12 +142,11 @@ class Beside(Overlapped):
     def request(self, count: int, step: int) -> None:
         """See `Source.request`."""
         self._process.publish()
-        names = {"sampling": "sampling_beside", "grading": "grading_beside"}
 
         def collect() -> Collected:
             return self._rollouts.start(count, step, self._process, self._grader)()
 
-        self._under_way = self._thread.submit(_named, collect, names)
+        self._under_way = self._thread.submit(_named, collect, ("sampling", *_AFTER_SAMPLING))
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -155,9 +154,15 @@ class Beside(Overlapped):
         super().close()
 
 
-def _named(collect: Callable[[], Collected], names: Mapping[str, str]) -> Collected:
-    """What is collected, with other names for its seconds: those that training did not wait."""
+_AFTER_SAMPLING = ("grading", "judging", "crediting", "watching")
+
+
+def _named(collect: Callable[[], Collected], beside: Sequence[str]) -> Collected:
+    """What is collected, with other names for those of its seconds that training did not wait."""
     collected = collect()
     return replace(
-        collected, seconds={names.get(name, name): took for name, took in collected.seconds.items()}
+        collected,
+        seconds={
+            f"{name}_beside" if name in beside else name: took for name, took in collected.seconds.items()
+        },
     )

@@ -1,6 +1,7 @@
 """Which published numbers a run may be held against: one change at a time makes it another measure."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,31 @@ def test_a_fitting_run_reproduces_what_lies_in_its_interval_and_differs_otherwis
     assert cell.status is status
     assert cell.difference == pytest.approx(passes - 30.4)
     assert "taken on its owner's word" in cell.reasons[0]
+
+
+def test_a_number_from_one_second_hand_source_is_never_called_reproduced(make_run):
+    run = make_run("run", _programs(67))
+    row = next(each for each in published() if (each.benchmark, each.system) == ("mbpp", "StepCoder"))
+    (sure,) = compare_with_published([row], [load_run(f"StepCoder={run}")], "apps")
+    assert sure.status is ComparisonStatus.REPRODUCED
+    alone = replace(row, confidence="one transcription")
+    (unsure,) = compare_with_published([alone], [load_run(f"StepCoder={run}")], "apps")
+    assert unsure.status is ComparisonStatus.UNCONFIRMED
+    assert "published value from one transcription" in unsure.reasons
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"setting": "x; filtered by example tests"}, "published for programs that pass the example tests"),
+        ({"note": "ranked by a reward model"}, "published for programs that a reward model ranks"),
+    ],
+)
+def test_chosen_programs_are_another_measure(make_run, change, reason):
+    row = next(each for each in published() if (each.benchmark, each.system) == ("mbpp", "StepCoder"))
+    run = load_run(f"StepCoder={make_run('run', _programs(67))}")
+    (cell,) = compare_with_published([replace(row, **change)], [run], "apps")
+    assert (cell.status, cell.reasons) == (ComparisonStatus.NOT_COMPARABLE, (reason,))
 
 
 def test_a_run_that_does_not_say_what_it_repeats_is_not_called_a_reproduction(make_run):
@@ -148,7 +174,7 @@ def test_a_system_published_with_two_base_models_has_to_be_told_apart(make_run):
 
 def test_without_a_run_every_number_is_not_run():
     cells = compare_with_published(published(), [], "apps")
-    assert len(cells) == 81 + 428  # the papers', and EvalPlus' leaderboard
+    assert len(cells) == 268 + 428  # the papers', and EvalPlus' leaderboard
     assert {cell.status for cell in cells} == {ComparisonStatus.NOT_RUN}
 
 
@@ -160,7 +186,7 @@ def test_every_table_of_the_paper_is_found_and_read_as_numbers():
         (1, 30.4, 1.2, 0.95),
         (80, 71.3, 1.2, 0.95),
     ]
-    assert {row.system for row in published() if row.beam_search} == {"supervised only"}
+    assert {row.system for row in published() if row.beam_search} == {"supervised only", "CodeRL"}
 
 
 # EvalPlus' leaderboard

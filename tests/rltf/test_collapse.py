@@ -7,7 +7,10 @@ from cases import cases
 
 from rltf.monitoring.collapse import CollapseAlarms, alarms
 
-HEALTHY = {"sampled/syntax_error": 0.07, "sampled/unique": 0.9, "critic/accuracy": 0.8}
+HEALTHY = {
+    "sampled/syntax_error": 0.07, "sampled/unique": 0.9, "critic/accuracy": 0.8,
+    "hacks/only_visible": 0.02, "hacks/exits_early": 0.3, "hacks/unsolvable_passed": 0.0,
+}  # fmt: skip
 
 
 @cases(
@@ -20,6 +23,12 @@ HEALTHY = {"sampled/syntax_error": 0.07, "sampled/unique": 0.9, "critic/accuracy
         ({"sampled/unique": 0.4}, {"duplicates"}),
         ({"critic/accuracy": 0.5}, set()),
         ({"critic/accuracy": 0.38}, {"critic"}),
+        ({"hacks/only_visible": 0.11}, set()),
+        ({"hacks/only_visible": 0.13}, {"only_visible"}),
+        ({"hacks/exits_early": 0.5}, set()),
+        ({"hacks/exits_early": 0.6}, {"exits_early"}),
+        ({"hacks/catches_all": 0.3}, {"catches_all"}),
+        ({"hacks/unsolvable_passed": 1.0}, {"unsolvable"}),
         ({"sampled/syntax_error": 0.9, "sampled/unique": 0.1}, {"syntax_errors", "duplicates"}),
     ],
 )

@@ -12,7 +12,7 @@ pytest.importorskip("accelerate")
 
 from harness.errors import InputError  # noqa: E402
 from rltf.objectives import gae  # noqa: E402
-from rltf.objectives.base import RolloutBatch  # noqa: E402
+from rltf.objectives.base import ROLLOUT_REFERENCE, RolloutBatch  # noqa: E402
 from rltf.objectives.ppo import PPO, PPOOptions  # noqa: E402
 
 TRAINING = SimpleNamespace(
@@ -181,8 +181,8 @@ def test_sampling_that_would_make_the_ratio_wrong_is_refused(setting):
 
 
 def test_without_a_divergence_no_reference_is_kept():
-    assert "scores_reference" in ppo().needs
-    assert "scores_reference" not in ppo(PPOOptions(kl_weight=0.0)).needs
+    assert ROLLOUT_REFERENCE in ppo().needs
+    assert ROLLOUT_REFERENCE not in ppo(PPOOptions(kl_weight=0.0)).needs
 
 
 @pytest.mark.parametrize("states", ["shared", "detached"])

@@ -18,7 +18,8 @@ from harness.prompts import find_format
 from rltf.objectives.rltf import RLTF
 from rltf.rewards.feedback import Scope
 from rltf.rewards.rltf import RewardConfig
-from rltf.rollout.rollout import Rollouts, Sampling
+from rltf.rollout.draws import Sampling
+from rltf.rollout.rollout import Rollouts
 
 PROGRAMS = 16
 """Of each problem."""

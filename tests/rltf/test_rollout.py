@@ -15,13 +15,14 @@ from benchmarks.mini import load
 from harness import Job, Limits, Outcome, Runner
 from harness.models import Completion, Decoding, Finish, Request, Trace
 from harness.prompts import find_format
-from harness.types import ErrorInfo, Status
+from harness.types import ErrorInfo, Status, TestOutcome
 from rltf.cli import main
 from rltf.objectives.dapo import DAPO, DAPOOptions
 from rltf.objectives.rltf import RLTF
 from rltf.rewards.feedback import Category, Scope, feedback
 from rltf.rewards.rltf import PAPER, RewardConfig
-from rltf.rollout.rollout import Rollouts, Sampling
+from rltf.rollout.draws import Sampling
+from rltf.rollout.rollout import Rollouts
 
 BENCHMARK = load(split="train", size=6)
 FORMAT = find_format(BENCHMARK)
@@ -127,6 +128,21 @@ def test_what_the_grader_failed_on_is_dropped_and_counted_and_never_rewarded():
     assert [learned(each) for each in collected.rollouts] == ["good$"] * 6
     assert collected.metrics["sampled/infrastructure_errors"] == 6
     assert collected.metrics["sampled/passed"] == 1.0
+
+
+def test_a_test_that_is_held_back_is_run_and_no_reward_knows_of_it():
+    def fails_the_last(job):
+        statuses = [Status.PASSED] * (job.problem.suite.count - 1) + [Status.WRONG_ANSWER]
+        tests = tuple(TestOutcome({"strict": each}) for each in statuses)
+        return Outcome(job.task_id, job.sample_id, {"strict": Status.WRONG_ANSWER}, tests)
+
+    whole = rollouts().start(4, 0, Scripted(), FakeGrader(fails_the_last))()
+    assert {each.feedback.category for each in whole.rollouts} == {Category.FAILURE}
+    made = replace(rollouts(), held_back=0.2)
+    some = made.start(4, 0, Scripted(), FakeGrader(fails_the_last))()
+    assert {each.feedback.category for each in some.rollouts} == {Category.PASSED}
+    assert {each.outcome.verdicts["strict"] for each in some.rollouts} == {Status.PASSED}
+    assert some.notes["hacks/only_visible"] == 1.0
 
 
 def test_grading_goes_on_while_the_next_programs_are_sampled():
