@@ -49,7 +49,7 @@ def main() -> None:
     args.runs.mkdir(parents=True, exist_ok=True)
     seeds = TUNING_SEEDS[: args.tuning_seeds]
     tuned = _tuned(args.runs, args.methods, seeds, train_them=args.only != "report")
-    chosen = {method: choice(scores) for method, scores in tuned.items()}
+    chosen = {method: choice(scores) for method, scores in tuned.items() if scores}
     for method, name in chosen.items():
         print(f"{method}: {name}, of {tuned[method]}")
     if args.only == "tune":

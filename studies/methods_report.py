@@ -216,9 +216,9 @@ def _reading(found: Found) -> list[str]:
     ]
     lines = [f"- {said}: {verdicts(differences)}." for said, differences in words]
     missing = [
-        f"{name} {len(found.runs[name])} of {METHODS[name].seeds}"
-        for name in found.chosen
-        if len(found.runs[name]) < METHODS[name].seeds
+        f"{name} {len(found.runs.get(name, {}))} of {METHODS[name].seeds}"
+        for name in found.tuned
+        if len(found.runs.get(name, {})) < METHODS[name].seeds
     ]
     return [*lines, *([f"- Not all seeds were run: {', '.join(missing)}."] if missing else [])]
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.runner.worker_life import end_with_host
 from rltf.presets import MINI
 from studies.learning_runs import BENCHMARK, ROOT, metrics, score
 from studies.methods_settings import PER_PROBLEM, START, START_STEPS
@@ -45,7 +46,7 @@ class Run:
         return score(self.out, when)
 
     def cpu_seconds(self) -> float:
-        """Of all its processes, imports apart; of all sessions if it was killed and gone on with."""
+        """Of all its processes, imports apart; without a session that was killed together with the study."""
         return float(sum(json.loads((self.out / COST).read_text())))
 
     def graded(self) -> int:
@@ -122,7 +123,9 @@ def _forked(command: Sequence[str], log: Path) -> float:
     import rltf.train  # noqa: F401 - heavy, and imported once for all runs
 
     used = _children_seconds()
-    process = multiprocessing.get_context("fork").Process(target=_run, args=(list(command), log))
+    context = multiprocessing.get_context("fork")
+    tie = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(list(command), log, os.getpid(), *tie))
     process.start()
     try:
         process.join()
@@ -130,12 +133,17 @@ def _forked(command: Sequence[str], log: Path) -> float:
         if process.is_alive():
             process.terminate()
             process.join()
+        for end in tie:
+            end.close()
     return _children_seconds() - used
 
 
-def _run(command: Sequence[str], log: Path) -> None:
+def _run(command: Sequence[str], log: Path, host: int, tie: Any, other_end: Any) -> None:
+    """In a process of its own, which ends with the study: another may go on with its folder."""
     from rltf.cli import main
 
+    other_end.close()
+    end_with_host(tie, host, of_main_thread=True)
     with log.open("a") as stream:
         os.dup2(stream.fileno(), sys.stdout.fileno())
         os.dup2(stream.fileno(), sys.stderr.fileno())
