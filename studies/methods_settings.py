@@ -71,7 +71,7 @@ METHODS: Mapping[str, Method] = {
             "online, rate 3e-4": (_LOW, f"refresh_every={REFRESH_EVERY}", *_ONLINE_CODERL),
         },
         seeds=5,
-        # The released rate, 2e-5, is for a model of 770M. One pass: two take longer than all the rest of a run.
+        # The released rate, 2e-5, is for a model of 770M. One pass: two take longer than the rest of a run.
         options=("critic_learning_rate=1e-3", "critic_batch_size=32", "critic_epochs=1"),
     ),
     "ppo": Method(_RATES, seeds=5),
