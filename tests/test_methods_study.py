@@ -1,11 +1,13 @@
-"""What the comparison of methods says of its numbers. Does not cover: the trainings that it runs."""
+"""What the comparison of methods runs and says of its numbers. Does not cover: the trainings themselves."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from studies import methods_runs
 from studies.methods import choice
 from studies.methods_report import has_collapsed, paired, raised, verdicts
 from studies.methods_runs import Run
@@ -71,3 +73,41 @@ def test_no_setting_of_a_method_has_more_programs_than_the_budget(method):
 def test_methods_are_tuned_on_seeds_that_they_are_not_compared_on():
     compared = range(1, 1 + max(each.seeds for each in METHODS.values()))
     assert not set(TUNING_SEEDS) & set(compared)
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """What would have been run, each with the result of a training that ends well."""
+    asked = []
+
+    def pretend(command, log):
+        asked.append(command)
+        out = Path(command[command.index("--out") + 1])
+        out.mkdir(exist_ok=True)
+        (out / "comparison.json").write_text("{}")
+        return 2.0
+
+    monkeypatch.setattr(methods_runs, "_forked", pretend)
+    return asked
+
+
+def test_what_was_killed_goes_on_and_what_is_done_is_left_alone(tmp_path, commands):
+    run = Run(tmp_path / "methods-grpo-1", 1)
+    run.out.mkdir()
+    (run.out / "training.json").write_text("{}")
+    (run.out / methods_runs.COST).write_text("[5.0]")
+    methods_runs.train(run, ["--method", "grpo"])
+    methods_runs.train(run, ["--method", "grpo"])
+    assert [command[-1] for command in commands] == ["--resume"]
+    assert run.cpu_seconds() == 7.0
+
+
+def test_the_start_is_evaluated_by_the_first_run_of_a_seed_alone(tmp_path, commands):
+    first, second = (Run(tmp_path / name, 1) for name in ("methods-rltf-1", "methods-grpo-1"))
+    methods_runs.train(first, [], before=[first.out, second.out])
+    assert not (first.out / "eval").exists()
+    (first.out / "eval" / "before").mkdir(parents=True)
+    (first.out / "eval" / "before" / "metrics.json").write_text("those of the start")
+    methods_runs.train(second, [], before=[first.out, second.out])
+    assert (second.out / "eval" / "before" / "metrics.json").read_text() == "those of the start"
+    assert "--resume" not in commands[1]
