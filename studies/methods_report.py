@@ -114,9 +114,9 @@ def _setting(found: Found) -> list[str]:
         " passed with the GRPO family; +1, -0.3, -0.6, -1 by class with CodeRL and PPO. PPO is without the"
         " matches of syntax tree and data flow.",
         f"- Supervised training: from the same starts, {CONTROL_STEPS} steps of 16 of the same solutions,"
-        " which takes as many CPU seconds as the dearest method or more, where the table does not say"
-        " otherwise.",
-        f"- Tuned on seeds {', '.join(map(str, found.tuning_seeds))} alone; compared on others.",
+        " meant to take as long as a method without a critic: the table has the CPU seconds of each.",
+        f"- Seeds of tuning: {', '.join(map(str, found.tuning_seeds))}. They have starts of their own and"
+        " the same held-out problems.",
     ]
 
 
@@ -187,8 +187,7 @@ def _alarmed(found: Found) -> list[str]:
 
 def _tuning(found: Found) -> list[str]:
     lines = [
-        f"{len(found.tuning_seeds)} seeds, half of the budget, 2 samples of each held-out problem;"
-        " the best mean is taken.",
+        "Half of the budget, 2 samples of each held-out problem; the best mean is taken.",
         "",
         "| method | setting | pass@1 by seed | mean | taken |",
         "|---|---|---|---|---|",

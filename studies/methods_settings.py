@@ -26,7 +26,7 @@ START = (
 )
 START_STEPS = 200
 CONTROL_STEPS = 300
-"""Supervised steps of 16 solutions; in CPU seconds not less than a run of any method, see the report."""
+"""Supervised steps of 16 solutions: by CPU seconds about a run of a method without a critic."""
 
 COMMON = (
     f"refresh_every={REFRESH_EVERY}",
