@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -77,6 +77,9 @@ eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBP
 
 learning: env  ## train over several seeds, beside supervised training; ARGS=--ablations for the paper's tables
 	@$(BIN)/python studies/learning.py $(ARGS)
+
+methods: env  ## train every method from the same start for one budget of programs, over several seeds
+	@$(BIN)/python studies/methods.py $(ARGS)
 
 real-data: env  ## train a small CodeT5 on APPS, kill it, resume it, watch its memory; reads RLTF_DATA
 	@$(BIN)/python studies/real_data.py $(ARGS)
