@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.commands.options import add_cache, cache_of, positive_float, positive_int
@@ -144,11 +146,17 @@ def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
     sys.stderr.write(
         f"rltf: serving on http://{args.host}:{args.port} with {workers} workers; /docs describes it\n"
     )
+    # Once it has stopped, uvicorn sends itself the signal that it was stopped by; this is an orderly end.
+    signal.signal(signal.SIGTERM, _end)
     try:
         uvicorn.Server(config).run()
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
