@@ -18,7 +18,7 @@ from pathlib import Path
 
 from studies.http_client import Connection
 from studies.kills import descendants
-from studies.memory import resident
+from studies.soak import resident_mib
 
 _START_SECONDS = 120.0
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -44,8 +44,8 @@ def look(pid: int) -> Look:
     """At a server, from outside."""
     below = descendants(pid)
     return Look(
-        resident(pid),
-        sum(resident(each) for each in below),
+        resident_mib(pid),
+        sum(resident_mib(each) for each in below),
         len(list(Path(f"/proc/{pid}/fd").iterdir())),
         len(list(Path(f"/proc/{pid}/task").iterdir())),
         len(below),

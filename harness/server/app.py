@@ -68,8 +68,9 @@ def _add_own(app: FastAPI, engine: Engine, meters: Meters) -> None:
     @app.get("/health", tags=["native"])
     async def health() -> Json:
         """Whether it can grade; status 503 where it can't."""
-        if engine.broken is not None:
-            return Json({"status": "broken", "cause": engine.broken}, status_code=503)
+        cause = await engine.cause_of_failure()
+        if cause is not None:
+            return Json({"status": "broken", "cause": cause}, status_code=503)
         return Json({"status": "ok"})
 
     @app.get("/metrics", tags=["native"])

@@ -70,6 +70,7 @@ def routes(engine: Engine) -> APIRouter:
             raise Refusal(400, f"profile: this server has {', '.join(engine.settings.profiles)}")
         if body.extract is not None and body.extract not in RULES:
             raise Refusal(400, f"extract: one of {', '.join(RULES)}")
+        engine.check_count(len(body.programs))
         outcomes = await engine.grade(client_of(request), _jobs(engine, body))
         return Json({"outcomes": [_row(outcome, body.profile) for outcome in outcomes]})
 

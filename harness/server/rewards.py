@@ -48,6 +48,7 @@ def routes(engine: Engine) -> APIRouter:
     @router.post("/get_reward")
     async def get_reward(body: Batch, request: Request) -> Json:
         """The rewards of a batch."""
+        engine.check_count(len(body.query))
         if len(body.query) != len(body.labels) or len(body.prompts) not in (0, len(body.query)):
             raise Refusal(400, "query, prompts and labels must have the same length")
         prompts = body.prompts or [""] * len(body.query)
