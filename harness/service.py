@@ -213,7 +213,7 @@ class GradingService:
 
     @property
     def broken(self) -> BaseException | None:
-        """What has ended the runner, a `CancelledError` for `close`; `None` while it is well, or opens anew."""
+        """What has ended the runner, `CancelledError` for `close`; `None` while it is well or opens again."""
         return self._error
 
     # --- asking ----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """`make serve-load`: many clients for a long time, a tenth of them hostile, while workers are killed.
 
-    python studies/serve_load.py [--requests N] [--connections N] [--workers N] [--seed N] [--out FILE]
+    python studies/serve_load.py [--requests N] [--seconds S] [--connections N] [--workers N] [--out FILE]
 
 Starts an `rltf serve` with a queue that is too small for its clients, and asks until so many requests have
 an answer. 503 and 504 are asked again, as clients do. Exit status 1 for an answer that is not right (a wrong
@@ -40,8 +40,8 @@ HOSTILE_PROGRAMS, HOSTILE_REQUESTS, HANG_UPS = 0.05, 0.05, 0.02
 """Shares of the requests."""
 LIMIT_CPU = 0.2
 LOOK_SECONDS = 1.0
-KILL_SECONDS = 45.0
-"""Between two kills of a grader worker."""
+KILL_EVERY = 5000
+"""Requests between two kills of a grader worker."""
 MOST_GROWTH, MOST_GROWTH_MIB = 1.1, 16
 
 
@@ -69,10 +69,10 @@ class Load:
         return [each for each in self.looks if (each[1] > 3 * edge if last else 0 < each[1] <= edge)]
 
 
-async def client(port: int, load: Load, dice: random.Random) -> None:
+async def client(port: int, load: Load, dice: random.Random, end: float) -> None:
     """One connection: asks, and asks again where it is told to."""
     connection = Connection(port)
-    while load.asked < load.wanted:
+    while load.asked < load.wanted and time.monotonic() < end:
         number, load.asked = load.asked, load.asked + 1
         lot = dice.random()
         if lot < HOSTILE_PROGRAMS:
@@ -129,7 +129,9 @@ async def watch(pid: int, load: Load, started_at: float) -> None:
 async def kill(pid: int, load: Load, dice: random.Random) -> None:
     """End a grader worker now and then."""
     while True:
-        await asyncio.sleep(KILL_SECONDS * dice.uniform(0.5, 1.5))
+        await asyncio.sleep(LOOK_SECONDS)
+        if load.answered < (load.kills + 0.5) * KILL_EVERY:
+            continue
         workers = [each for each in sorted(children(pid)) if descendants(each)]
         if workers:
             with suppress(ProcessLookupError):
@@ -153,7 +155,8 @@ async def run(args: argparse.Namespace) -> Load:
                 asyncio.create_task(kill(server.pid, load, random.Random(args.seed))),
             ]
             clients = (
-                client(port, load, random.Random(dice.getrandbits(64))) for _ in range(args.connections)
+                client(port, load, random.Random(dice.getrandbits(64)), started_at + args.seconds)
+                for _ in range(args.connections)
             )
             await asyncio.gather(*clients)
             for other in others:
@@ -280,9 +283,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=1800.0, help="ask nothing more after this long")
     parser.add_argument("--connections", type=int, default=256)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--queue", type=int, default=300, help="programs; fewer than the clients may send")
+    parser.add_argument("--queue", type=int, default=340, help="programs; fewer than the clients may send")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=REPORT)
     args = parser.parse_args()

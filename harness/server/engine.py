@@ -6,14 +6,11 @@ ask again; it never is a verdict. A full queue is 503. Does not cover: what requ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
-
-from starlette.responses import Response
+from typing import TypeVar
 
 from harness.errors import InputError
 from harness.integrations.ground_truth import problem_of
@@ -29,15 +26,6 @@ from harness.types import Job, Limits, Outcome, Problem, StdinTest, TestKind, Te
 _PER_WORKER = 16
 """Programs that the service has for each worker: enough that none waits for the queue's next."""
 _Answer = TypeVar("_Answer", Outcome, Execution)
-
-
-class Json(Response):
-    """A body that is JSON already made of plain data; text of any kind in it is escaped."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, separators=(",", ":")).encode()
 
 
 def _check(suite: TestSuite) -> None:

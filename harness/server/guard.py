@@ -11,9 +11,10 @@ import asyncio
 import hmac
 import ipaddress
 import json
+import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any
 
 from harness.server.bodies import TooLargeError, inflate
@@ -25,6 +26,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = logging.getLogger("rltf.serve")
 
 RETRY_SECONDS = 1
 OPEN = frozenset({"/health", "/v1/ping"})
@@ -52,13 +55,16 @@ class _LeftError(Exception):
 class Guard:
     """Calls `app` for requests that may pass."""
 
-    def __init__(self, app: App, settings: Settings, meters: Meters, routes: frozenset[str]) -> None:
+    def __init__(
+        self, app: App, settings: Settings, meters: Meters, routes: Mapping[str, Collection[str]]
+    ) -> None:
         """
         Args:
             app: What answers.
             settings: Bounds, token, host names.
             meters: Told of every answer.
-            routes: Paths that meters may name.
+            routes: Paths that meters may name, with their methods in lower case; bodies are read for those
+                with `post` only.
         """
         self._app, self._settings, self._meters, self._routes = app, settings, meters, routes
         self._hosts = {"localhost", socket.gethostname().lower()}
@@ -89,6 +95,11 @@ class Guard:
             await _answer(sending, refusal)
         except _LeftError:
             return
+        except Exception as error:
+            # Not to the HTTP server, which logs what an exception says: a part of a program, maybe.
+            _log.error("%s at %s", type(error).__name__, route)
+            if status == "hung up":
+                await _answer(sending, Refusal(500, "the server failed"))
         finally:
             self._requests -= 1
             held.release()
@@ -99,7 +110,7 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self._check_origin(headers)
         self._check_token(scope["path"], headers)
-        if scope["method"] not in ("POST", "PUT", "PATCH"):
+        if scope["method"] != "POST" or "post" not in self._routes.get(scope["path"], ()):
             await self._app(scope, receive, send)
             return
         if self._requests > self._settings.most_requests:

@@ -13,7 +13,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from harness.extraction import Wanted, extract
-from harness.server.engine import Engine, Json
+from harness.server.answers import Json
+from harness.server.engine import Engine
 from harness.server.guard import Refusal
 from harness.server.sandbox_fusion import client_of
 from harness.types import Job
