@@ -52,13 +52,13 @@ def look(pid: int) -> Look:
     )
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of one process so far, with that of children it has waited for."""
+def cpu_seconds(pid: int, *, waited: bool = True) -> float:
+    """CPU time of one process so far, with or without that of children it has waited for."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return sum(map(int, fields[11:15])) / _TICKS
+    return sum(map(int, fields[11 : 15 if waited else 13])) / _TICKS
 
 
 def free_port() -> int:
