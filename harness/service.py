@@ -42,7 +42,8 @@ from harness.types import Job, Limits, Outcome, Problem, StdinTest, TestKind, Te
 
 _WINDOW = 1024
 """Jobs of one `run` that are queued or graded at a time."""
-_KEPT_SUITES = 64
+_KEPT_SUITES, _KEPT_MIB = 64, 256
+"""Problems whose tests stay in memory, and how much of them: a server's clients bring tests of any size."""
 _POLL_SECONDS = 0.05
 _REOPEN_SECONDS = 1.0
 """After an error of the runner, before another is opened; twice as long after each in a row."""
@@ -95,6 +96,7 @@ class GradingService:
         self._queue: deque[tuple[Request, Future[Any]]] = deque()
         self._answers: dict[Request, Future[Any]] = {}
         self._packed: dict[Problem, Problem] = {}
+        self._packed_bytes = 0
         self._thread: threading.Thread | None = None
         self._ready, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None
@@ -403,10 +405,10 @@ class GradingService:
         """The problem with its tests in memory; the newest few are kept."""
         loaded = self._packed.get(problem)
         if loaded is None:
-            loaded = problem.loaded()
-            while len(self._packed) >= _KEPT_SUITES:
-                del self._packed[next(iter(self._packed))]
-            self._packed[problem] = loaded
+            loaded = self._packed[problem] = problem.loaded()
+            self._packed_bytes += len(loaded.suite.packed)
+            while self._packed and (len(self._packed) > _KEPT_SUITES or self._packed_bytes > _KEPT_MIB << 20):
+                self._packed_bytes -= len(self._packed.pop(next(iter(self._packed))).suite.packed)
         return loaded
 
     def _by_batches(self, runner: Grader) -> Generator[tuple[Request, Outcome]]:

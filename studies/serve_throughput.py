@@ -246,7 +246,7 @@ def ratios(found: Mapping[str, list[Measured]]) -> Iterator[str]:
         theirs, ours = (median(each.cpu for each in found[name]) for name in (REFERENCE, OURS))
         yield (
             f"- CPU time of a program through `/run_code`, server included: {theirs:.1f} ms there,"
-            f" {ours:.1f} ms here: {theirs / ours:.1f} times. What else the machine does hardly matters to that."
+            f" {ours:.1f} ms here: {theirs / ours:.1f} times. Other load of the machine hardly changes that."
         )
     for name in (OURS, GRADE):
         server, below = (median(getattr(each, part) for each in found[name]) for part in ("server", "below"))

@@ -45,6 +45,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         400: "The request is wrong: `detail` says how.",
         401: "A token is needed.",
         403: "This host name or origin is not served.",
+        408: "It came too slowly.",
         413: "Too large.",
         415: "The body is not JSON.",
         422: "The request is not of this form.",

@@ -21,7 +21,7 @@ from harness.server.guard import Refusal, busy
 from harness.server.meters import Meters
 from harness.server.settings import Settings
 from harness.service import GradingService
-from harness.types import Job, Limits, Outcome, Problem, StdinTest, TestKind, TestSuite
+from harness.types import Job, Limits, Outcome, Problem, TestKind, TestSuite
 
 _PER_WORKER = 16
 """Programs that the service has for each worker: enough that none waits for the queue's next."""
@@ -37,6 +37,8 @@ def _check(suite: TestSuite) -> None:
     if suite.preamble:
         # It is run in the process that programs are copied from, those of other clients among them.
         raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
+    if suite.kind is TestKind.STDIN:
+        return  # text, of which any will do
     try:
         prepare(suite)
     except Exception as error:
@@ -96,8 +98,6 @@ class Engine:
         Raises:
             Refusal: As of `grade`; 400 for files that can't be there.
         """
-
-        _check(TestSuite.pack(TestKind.STDIN, [StdinTest(stdin, "")]))
 
         def start() -> Future[Execution]:
             return self._service.execute(code, stdin, files=files, limits=limits)

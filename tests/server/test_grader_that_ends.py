@@ -21,9 +21,8 @@ def served(monkeypatch):
     errors = []
 
     class Mortal:
-        layers = {}
-
         def __init__(self, **_):
+            self.layers = {}
             self.error = errors.pop(0) if errors else None
 
         def __enter__(self):
@@ -72,7 +71,10 @@ def test_health_says_that_the_grader_is_broken_and_has_it_opened_again(served):
         answer = ask()
         assert (answer.status_code, "secret" in answer.text) == (504, False)
         answer = client.get("/health")
-        assert (answer.status_code, answer.json()) == (503, {"status": "broken", "cause": "InfrastructureError"})
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"status": "broken", "cause": "InfrastructureError"},
+        )
         client.app._app.state.service._ended.wait(timeout=60)
         assert client.get("/health").status_code == 200
 
