@@ -43,7 +43,7 @@ REPORT = ROOT / "results" / "reports" / "serve-clients.md"
 VENV = ROOT / ".venv-clients"
 PACKAGES = ["requests", "pytest", "sandbox-fusion==0.3.7"]
 FILES = "verl/utils/reward_score/sandbox_fusion/"
-LIMIT_CPU = 0.5
+LIMIT_CPU = 0.25
 """Seconds. verl has a case of 100 programs of ten seconds and more, 32 at a time, and waits half a minute for
 each: by the clock, as the reference counts, all end in time; by CPU time, they do on eleven processors."""
 LEFT_OUT = "test_integration_compile_error"
