@@ -40,7 +40,7 @@ HOSTILE_PROGRAMS, HOSTILE_REQUESTS, HANG_UPS = 0.05, 0.05, 0.02
 """Shares of the requests."""
 LIMIT_CPU = 0.2
 LOOK_SECONDS = 1.0
-KILL_EVERY = 5000
+KILL_EVERY = 2000
 """Requests between two kills of a grader worker."""
 MOST_GROWTH, MOST_GROWTH_MIB = 1.1, 16
 
@@ -148,7 +148,7 @@ async def run(args: argparse.Namespace) -> Load:
         scratch = Path(folder) / "scratch"
         scratch.mkdir()
         async with started(command, port, env={**os.environ, "TMPDIR": str(scratch)}) as server:
-            await asyncio.gather(*(_warm(port, number) for number in range(args.connections)))
+            await asyncio.gather(*(_warm(port, number, dice) for number in range(args.connections)))
             before, started_at = await _idle(port, server.pid, load), time.monotonic()
             others = [
                 asyncio.create_task(watch(server.pid, load, started_at)),
@@ -176,10 +176,11 @@ async def run(args: argparse.Namespace) -> Load:
     return load
 
 
-async def _warm(port: int, number: int) -> None:
-    connection = Connection(port)
+async def _warm(port: int, number: int, dice: random.Random) -> None:
+    """Each kind of request starts fork servers of its own in the workers, which stay."""
+    connection, asked = Connection(port), honest(dice, -1 - number)
     with suppress(OSError):
-        await connection.post("/run_code", b'{"code": "print(%d)", "language": "python"}' % number)
+        await connection.post(asked.path, asked.body)
     connection.hang_up()
 
 
