@@ -34,6 +34,8 @@ class Connection:
         self._host, self._port = host, port
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self.reused = False
+        """Whether the newest request went over a connection that had been used, and may just have been closed."""
 
     async def get(self, path: str) -> Answer:
         """The answer to a GET."""
@@ -53,6 +55,7 @@ class Connection:
         self, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
         """Send a request without waiting for its answer; `headers` replace those of the same name."""
+        self.reused = self._writer is not None and not self._writer.is_closing()
         if self._writer is None or self._writer.is_closing():
             self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
         lines = {

@@ -95,6 +95,8 @@ async def _ask(connection: Connection, asked: Asked, load: Load, dice: random.Ra
         try:
             answer = await connection.post(asked.path, asked.body, asked.headers)
         except OSError as error:
+            if connection.reused:  # a server closes what was quiet for some seconds
+                continue
             load.wrong.append(f"{asked.kind}: {type(error).__name__}")
             return
         load.statuses[answer.status] += 1

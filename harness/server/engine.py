@@ -15,34 +15,17 @@ from typing import TypeVar
 from harness.errors import InputError
 from harness.integrations.ground_truth import problem_of
 from harness.runner.execution import Execution
-from harness.runner.split_suite import prepare
+from harness.runner.runner import UNUSABLE_TESTS
 from harness.server.fair_queue import FairQueue, QueueFullError
 from harness.server.guard import Refusal, busy
 from harness.server.meters import Meters
 from harness.server.settings import Settings
 from harness.service import GradingService
-from harness.types import Job, Limits, Outcome, Problem, TestKind, TestSuite
+from harness.types import Job, Limits, Outcome, Problem
 
 _PER_WORKER = 16
 """Programs that the service has for each worker: enough that none waits for the queue's next."""
 _Answer = TypeVar("_Answer", Outcome, Execution)
-
-
-def _check(suite: TestSuite) -> None:
-    """Tests of a client's may be anything: here they fail a request, in a grader worker they would end it.
-
-    Raises:
-        Refusal: With status 400, if they can't be prepared.
-    """
-    if suite.preamble:
-        # It is run in the process that programs are copied from, those of other clients among them.
-        raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
-    if suite.kind is TestKind.STDIN:
-        return  # text, of which any will do
-    try:
-        prepare(suite)
-    except Exception as error:
-        raise Refusal(400, f"tests that can't be run ({type(error).__name__})") from None
 
 
 class Engine:
@@ -78,8 +61,9 @@ class Engine:
         suite = problem.suite
         if suite.count == 0:
             raise Refusal(400, "no tests: nothing can be said of a program")
-        if problem.task_id not in self.problems:
-            _check(suite)
+        if suite.preamble and problem.task_id not in self.problems:
+            # It is run in the process that programs are copied from, those of other clients among them.
+            raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
         return problem
 
     async def grade(self, client: str, jobs: Sequence[Job]) -> list[Outcome]:
@@ -136,6 +120,9 @@ class Engine:
             if isinstance(error, InputError) and error is not self._service.broken:
                 raise Refusal(400, str(error)) from None
             raise Refusal(504, f"the grader failed: {type(error).__name__}") from None
+        for reason in filter(None, (answer.infrastructure_error for answer in answers)):
+            if reason.startswith(UNUSABLE_TESTS):
+                raise Refusal(400, reason)
         self._meters.count(answers)
         if any(answer.infrastructure_error is not None for answer in answers):
             raise Refusal(504, "the grader failed; ask again")
