@@ -35,7 +35,7 @@ class Connection:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.reused = False
-        """Whether the newest request went over a connection that had been used, and may just have been closed."""
+        """Whether the newest request went over a connection that had been used, and may have been closed."""
 
     async def get(self, path: str) -> Answer:
         """The answer to a GET."""
