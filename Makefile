@@ -12,10 +12,10 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema honest-answers clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 env: $(STAMP)  ## make .venv with the rltf command and what the tests need; does nothing when up to date
 
@@ -98,6 +98,18 @@ real-model: env  ## evaluate a real model, MODEL=FILE.gguf, with no option but t
 
 service: env  ## measure the rate of GradingService with 64 callers beside the runner's own
 	@$(BIN)/python studies/service.py $(ARGS)
+
+serve-load: env  ## load rltf serve with 100,000 requests, a tenth hostile, while workers are killed
+	@$(BIN)/python studies/serve_load.py $(ARGS)
+
+serve-throughput: env  ## measure rltf serve beside the runner; ARGS="--reference PORT" for a SandboxFusion server
+	@$(BIN)/python studies/serve_throughput.py $(ARGS)
+
+serve-clients: env  ## ask rltf serve by verl's client files and sandbox-fusion, in an environment of their own
+	@$(BIN)/python studies/serve_clients.py $(ARGS)
+
+serve-schema: env  ## run schemathesis against rltf serve, in an environment of its own
+	@$(BIN)/python studies/serve_schema.py $(ARGS)
 
 soak: env  ## grade 200,000 programs, a tenth of them hostile, and see that nothing wears out
 	@$(BIN)/python studies/soak.py $(ARGS)

@@ -8,6 +8,7 @@
 
 One thread feeds `Runner.serve` from a queue; it sleeps on a pipe that `submit` writes to, so an idle service
 answers at once and costs nothing. A copy made by fork or pickle opens a runner of its own at first use.
+A runner that ends by an error fails those who wait for it; the next program opens another.
 Does not cover: grading itself (`harness.runner`), or a bound on what is queued.
 """
 
@@ -19,6 +20,7 @@ import contextlib
 import os
 import select
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -30,17 +32,22 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, IsolationError
 from harness.runner import Runner, VerdictCache
 from harness.runner.backend import WorkerFactory
 from harness.runner.execution import Execution, check_files
+from harness.runner.layer_check import lacking
 from harness.runner.runner import Request
 from harness.types import Job, Limits, Outcome, Problem, StdinTest, TestKind, TestSuite
 
 _WINDOW = 1024
 """Jobs of one `run` that are queued or graded at a time."""
-_KEPT_SUITES = 64
+_KEPT_SUITES, _KEPT_MIB = 64, 256
+"""Problems whose tests stay in memory, and how much of them: a server's clients bring tests of any size."""
 _POLL_SECONDS = 0.05
+_REOPEN_SECONDS = 1.0
+"""After an error of the runner, before another is opened; twice as long after each in a row."""
+_MOST_REOPEN_SECONDS = 60.0
 _Answer = TypeVar("_Answer", Outcome, Execution)
 _services: weakref.WeakSet[GradingService] = weakref.WeakSet()
 _shared: dict[Any, GradingService] = {}
@@ -89,9 +96,12 @@ class GradingService:
         self._queue: deque[tuple[Request, Future[Any]]] = deque()
         self._answers: dict[Request, Future[Any]] = {}
         self._packed: dict[Problem, Problem] = {}
+        self._packed_bytes = 0
         self._thread: threading.Thread | None = None
         self._ready, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None
+        self._errors_in_a_row, self._closed_until = 0, 0.0
+        self._layers: Mapping[str, str] = {}
         self._idle = self._closed = False
         self._wake, self._waker = -1, -1
         _services.add(self)
@@ -131,7 +141,7 @@ class GradingService:
         key = workers, limits, tuple(profiles), None if cache is None else Path(cache)
         with _shared_lock:
             service = _shared.get(key)
-            if service is None or service._closed or service._error is not None:
+            if service is None or service._closed:
                 service = _shared[key] = cls(workers, limits, profiles, cache)
             return service
 
@@ -143,11 +153,11 @@ class GradingService:
         Raises:
             HarnessError: What starting it raises.
         """
-        self._start()
-        self._ready.wait()
-        if self._error is not None:
+        try:
+            self._wait_ready()
+        except BaseException:
             self.close()
-            raise self._error
+            raise
         return self
 
     def __exit__(
@@ -164,7 +174,7 @@ class GradingService:
         """
         with self._lock:
             self._closed = True
-            thread = self._thread
+            thread, ended = self._thread, self._ended
             runner = self._runner
         if thread is None:
             return
@@ -175,16 +185,38 @@ class GradingService:
                 cancel()
         self._notify()
         if thread is not threading.current_thread():
-            self._ended.wait()  # not `join`: interrupted by Ctrl-C, it takes a thread for ended (until 3.13)
+            ended.wait()  # not `join`: interrupted by Ctrl-C, it takes a thread for ended (until 3.13)
 
     def _start(self) -> None:
         with self._lock:
             if self._closed:
                 raise RuntimeError("this grading service is closed; open another")
-            if self._thread is None:
+            if self._thread is None or self._may_reopen():
+                self._error, self._runner, self._idle = None, None, False
+                self._ready, self._ended = threading.Event(), threading.Event()
                 self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
                 self._thread = threading.Thread(target=self._drive, name="grading service", daemon=True)
                 self._thread.start()
+
+    def _may_reopen(self) -> bool:
+        """Whether the runner has ended by an error that another need not have, and long enough ago."""
+        return (
+            self._ended.is_set()
+            and self._given is None
+            and not isinstance(self._error, IsolationError)
+            and time.monotonic() >= self._closed_until
+        )
+
+    def _wait_ready(self) -> None:
+        self._start()
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def broken(self) -> BaseException | None:
+        """What has ended the runner, `CancelledError` for `close`; `None` while it is well or opens again."""
+        return self._error
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -277,7 +309,7 @@ class GradingService:
 
     def describe(self) -> dict[str, Any]:
         """As `Runner.describe`; starts the runner."""
-        self.__enter__()
+        self._wait_ready()
         runner = cast("Any", self._runner)
         described: dict[str, Any] = dict(runner.describe())
         return described
@@ -307,6 +339,7 @@ class GradingService:
     def _drive(self) -> None:
         try:
             with self._opened() as runner:
+                self._check_layers(runner)
                 self._runner = runner
                 self._ready.set()
                 serve = getattr(runner, "serve", None)
@@ -315,6 +348,8 @@ class GradingService:
                     for request, answer in served:
                         self._deliver(request, answer)
         except BaseException as error:  # it reaches everyone who waits
+            wait = min(_REOPEN_SECONDS * 2 ** min(self._errors_in_a_row, 10), _MOST_REOPEN_SECONDS)
+            self._errors_in_a_row, self._closed_until = self._errors_in_a_row + 1, time.monotonic() + wait
             self._fail(error)
         finally:
             self._fail(CancelledError())
@@ -327,6 +362,13 @@ class GradingService:
 
     def _opened(self) -> AbstractContextManager[Runner | Grader]:
         return Runner(**self._options) if self._given is None else nullcontext(self._given)
+
+    def _check_layers(self, runner: Runner | Grader) -> None:
+        """A runner that is opened after another may not have less isolation, like a worker after another."""
+        layers = getattr(runner, "layers", {})
+        if fewer := lacking(self._layers, layers):
+            raise IsolationError(f"opened again, the runner is without {'; '.join(fewer)}; see `rltf doctor`")
+        self._layers = self._layers or layers
 
     def _requests(self) -> Iterator[Request | None]:
         """For `Runner.serve`: `None` while nothing is queued; ends when the service is closed."""
@@ -363,10 +405,10 @@ class GradingService:
         """The problem with its tests in memory; the newest few are kept."""
         loaded = self._packed.get(problem)
         if loaded is None:
-            loaded = problem.loaded()
-            while len(self._packed) >= _KEPT_SUITES:
-                del self._packed[next(iter(self._packed))]
-            self._packed[problem] = loaded
+            loaded = self._packed[problem] = problem.loaded()
+            self._packed_bytes += len(loaded.suite.packed)
+            while self._packed and (len(self._packed) > _KEPT_SUITES or self._packed_bytes > _KEPT_MIB << 20):
+                self._packed_bytes -= len(self._packed.pop(next(iter(self._packed))).suite.packed)
         return loaded
 
     def _by_batches(self, runner: Grader) -> Generator[tuple[Request, Outcome]]:
@@ -399,6 +441,7 @@ class GradingService:
                 select.select([self._wake], [], [])
 
     def _deliver(self, request: Request, answer: Outcome | Execution) -> None:
+        self._errors_in_a_row = 0
         future = self._answers.pop(request, None)
         if future is not None:
             _settle(future.set_result, answer)

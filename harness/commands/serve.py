@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness.commands.options import add_cache, cache_of, positive_float, positive_int
 from harness.errors import InputError
+from harness.integrations import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from harness.server.settings import Settings
@@ -29,7 +32,6 @@ Routes: /v1/grade (our own, described at /docs), SandboxFusion's /run_code and /
 A full queue is answered with status 503 and Retry-After, a failure of the grader with 504: neither is a
 verdict.
 """
-TOKEN = "RLTF_SERVE_TOKEN"  # noqa: S105 - its name
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -102,7 +104,7 @@ def _add_bounds(parser: argparse.ArgumentParser) -> None:
         "--token-file",
         type=Path,
         metavar="FILE",
-        help=f"holds what clients must send as Authorization: Bearer … (or ${TOKEN})",
+        help=f"holds what clients must send as Authorization: Bearer … (or ${TOKEN_VARIABLE})",
     )
     parser.add_argument(
         "--grace",
@@ -144,11 +146,17 @@ def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
     sys.stderr.write(
         f"rltf: serving on http://{args.host}:{args.port} with {workers} workers; /docs describes it\n"
     )
+    # Once it has stopped, uvicorn sends itself the signal that it was stopped by; this is an orderly end.
+    signal.signal(signal.SIGTERM, _end)
     try:
         uvicorn.Server(config).run()
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -184,7 +192,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
 def _token(path: Path | None) -> str | None:
     """The token; not an argument, since other users see those."""
     if path is None:
-        return os.environ.get(TOKEN) or None
+        return os.environ.get(TOKEN_VARIABLE) or None
     try:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

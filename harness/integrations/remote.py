@@ -17,13 +17,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from harness.errors import InputError
+from harness.integrations import TOKEN_VARIABLE
 from harness.run_store.records import outcome_from_row
 from harness.types import AssertTest, CallTest, Job, Outcome, Status, StdinTest, Test, TestSuite
 
 TRIES = 6
 _AT_A_TIME = 32
 _TIMEOUT = 600.0
-_TOKEN = "RLTF_SERVE_TOKEN"  # noqa: S105 - the variable's name
 
 
 class RemoteService:
@@ -32,7 +32,7 @@ class RemoteService:
     def __init__(self, url: str, profile: str) -> None:
         """
         Args:
-            url: `http://host:port` of an `rltf serve`; a token is taken from `$RLTF_SERVE_TOKEN`.
+            url: `http://host:port` of an `rltf serve`; a token is taken from the environment.
             profile: One of the server's.
 
         Raises:
@@ -77,8 +77,8 @@ class RemoteService:
 def _post(url: str, body: Mapping[str, Any]) -> Any:
     request = urllib.request.Request(url, json.dumps(body).encode())  # noqa: S310 - http, as was checked
     request.add_header("Content-Type", "application/json")
-    if os.environ.get(_TOKEN):
-        request.add_header("Authorization", f"Bearer {os.environ[_TOKEN]}")
+    if token := os.environ.get(TOKEN_VARIABLE):
+        request.add_header("Authorization", f"Bearer {token}")
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 - the same
         return json.load(answer)
 

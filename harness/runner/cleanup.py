@@ -1,4 +1,4 @@
-"""What killed workers left on disk, removed by the next runner."""
+"""What killed workers left on disk, removed by the runner that replaces them, or by the next one."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from functools import partial
 
 from harness.errors import InfrastructureError, IsolationError
 from harness.runner.backend import WorkerFactory, WorkerInfo, WorkerLostError, WorkerStart
+from harness.runner.cleanup import sweep
 from harness.runner.layer_check import lacking
 from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
 from harness.runner.worker_handle import WorkerHandle
@@ -52,6 +53,7 @@ class Pool:
         """End a worker and put another into its place; `start` says what may be raised."""
         index = self.workers.index(worker)
         worker.worker.close(at_once=True)
+        sweep()  # a server lives for months, and its workers are killed now and then
         self.workers[index] = self._started(index, prove_all=prove_all)
         return self._make_ready(index, prove_all=prove_all)
 

@@ -45,6 +45,8 @@ _POLL_SECONDS = 0.05
 """Between two questions to a source that has no job for the moment."""
 _CANCEL_SECONDS = 0.2
 """Until `cancel` is noticed, at most."""
+UNUSABLE_TESTS = "the tests of"
+"""How an infrastructure error begins that is a problem's, and no fault of the grader's."""
 _NO_MORE = object()
 
 
@@ -358,7 +360,7 @@ class Runner:
         if isinstance(outcome, Unprepared):
             if number in self._in_flight:
                 task = self._in_flight[number].task
-                why = f"the tests of {task.task_id} can't be used: {outcome.reason}"
+                why = f"{UNUSABLE_TESTS} {task.task_id} can't be used: {outcome.reason}"
                 yield from self._deliver(number, self._ungraded(task, why))
             return
         reason = outcome.infrastructure_error

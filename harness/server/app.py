@@ -6,7 +6,6 @@ Does not cover: listening on a port (`harness.commands.serve`).
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -17,13 +16,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from harness.server import native, open_instruct, rewards, sandbox_fusion, scalebox
-from harness.server.engine import Engine, Json
-from harness.server.guard import App, Guard, Refusal
+from harness.server.answers import REFUSALS, Json
+from harness.server.engine import Engine
+from harness.server.guard import Guard, Refusal
+from harness.server.hang_ups import App
 from harness.server.meters import CONTENT_TYPE, Meters
 from harness.server.settings import Settings
 from harness.service import GradingService
-
-_log = logging.getLogger("rltf.serve")
 
 
 def create_app(service: GradingService, settings: Settings, *, workers: int) -> App:
@@ -53,10 +52,10 @@ def create_app(service: GradingService, settings: Settings, *, workers: int) -> 
     )
     app.state.service = service
     for module in (native, sandbox_fusion, scalebox, open_instruct, rewards):
-        app.include_router(module.routes(engine))
+        app.include_router(module.routes(engine), responses=REFUSALS)
     _add_own(app, engine, meters)
     _add_handlers(app)
-    return Guard(cast("App", app), settings, meters, _paths(app))
+    return Guard(cast("App", app), settings, meters, app.openapi()["paths"])
 
 
 def _add_own(app: FastAPI, engine: Engine, meters: Meters) -> None:
@@ -65,21 +64,18 @@ def _add_own(app: FastAPI, engine: Engine, meters: Meters) -> None:
         """Whether the server is there."""
         return Json("pong")
 
-    @app.get("/health", tags=["native"])
+    @app.get("/health", tags=["native"], responses={503: {"description": "It can't."}})
     async def health() -> Json:
         """Whether it can grade; status 503 where it can't."""
-        if engine.broken is not None:
-            return Json({"status": "broken", "cause": engine.broken}, status_code=503)
+        cause = await engine.cause_of_failure()
+        if cause is not None:
+            return Json({"status": "broken", "cause": cause}, status_code=503)
         return Json({"status": "ok"})
 
-    @app.get("/metrics", tags=["native"])
+    @app.get("/metrics", tags=["native"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """For Prometheus."""
         return PlainTextResponse(meters.text(), media_type=CONTENT_TYPE)
-
-
-def _paths(app: FastAPI) -> frozenset[str]:
-    return frozenset(app.openapi()["paths"])
 
 
 def _add_handlers(app: FastAPI) -> None:
@@ -96,9 +92,8 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> Json:
-        return Json({"detail": error.detail}, status_code=error.status_code)
+        return Json({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
 
     @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> Json:
-        _log.error("%s at %s", type(error).__name__, request.url.path)
-        return Json({"detail": "the server failed"}, status_code=500)
+    async def unexpected(_request: Request, _error: Exception) -> Json:
+        return Json({"detail": "the server failed"}, status_code=500)  # the guard logs it

@@ -6,52 +6,26 @@ ask again; it never is a verdict. A full queue is 503. Does not cover: what requ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from starlette.responses import Response
-
-from harness.errors import HarnessError, InputError
+from harness.errors import InputError
 from harness.integrations.ground_truth import problem_of
 from harness.runner.execution import Execution
-from harness.runner.split_suite import prepare
+from harness.runner.runner import UNUSABLE_TESTS
 from harness.server.fair_queue import FairQueue, QueueFullError
 from harness.server.guard import Refusal, busy
 from harness.server.meters import Meters
 from harness.server.settings import Settings
 from harness.service import GradingService
-from harness.types import Job, Limits, Outcome, Problem, StdinTest, TestKind, TestSuite
+from harness.types import Job, Limits, Outcome, Problem
 
 _PER_WORKER = 16
 """Programs that the service has for each worker: enough that none waits for the queue's next."""
 _Answer = TypeVar("_Answer", Outcome, Execution)
-
-
-class Json(Response):
-    """A body that is JSON already made of plain data; text of any kind in it is escaped."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return json.dumps(content, separators=(",", ":")).encode()
-
-
-def _check(suite: TestSuite) -> None:
-    """Tests of a client's may be anything: here they fail a request, in a grader worker they would end it.
-
-    Raises:
-        Refusal: With status 400, if they can't be prepared.
-    """
-    if suite.preamble:
-        # It is run in the process that programs are copied from, those of other clients among them.
-        raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
-    try:
-        prepare(suite)
-    except Exception as error:
-        raise Refusal(400, f"tests that can't be run ({type(error).__name__})") from None
 
 
 class Engine:
@@ -71,7 +45,6 @@ class Engine:
         for benchmark in settings.benchmarks:
             self.problems |= benchmark.by_id()
         self.profile = settings.profiles[0]
-        self.broken: str | None = None
         meters.watch("rltf_waiting_programs", "In the queue", lambda: self.queue.waiting)
         meters.watch("rltf_running_programs", "With the grader workers", lambda: self.queue.running)
 
@@ -88,16 +61,16 @@ class Engine:
         suite = problem.suite
         if suite.count == 0:
             raise Refusal(400, "no tests: nothing can be said of a program")
-        if problem.task_id not in self.problems:
-            _check(suite)
+        if suite.preamble and problem.task_id not in self.problems:
+            # It is run in the process that programs are copied from, those of other clients among them.
+            raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
         return problem
 
     async def grade(self, client: str, jobs: Sequence[Job]) -> list[Outcome]:
         """Outcomes in order.
 
         Raises:
-            Refusal: 503 if the queue has no room; 504 if the grader failed on one of them, or is broken; 413
-                if there are more than will ever fit.
+            Refusal: 503 if the queue has no room; 504 if the grader failed on one of them, or is broken.
         """
         return await self._run(client, [partial(self._service.submit, job) for job in jobs])
 
@@ -110,28 +83,46 @@ class Engine:
             Refusal: As of `grade`; 400 for files that can't be there.
         """
 
-        _check(TestSuite.pack(TestKind.STDIN, [StdinTest(stdin, "")]))
-
         def start() -> Future[Execution]:
             return self._service.execute(code, stdin, files=files, limits=limits)
 
         (done,) = await self._run(client, [start])
         return done
 
-    async def _run(self, client: str, starts: Sequence[Callable[[], Future[_Answer]]]) -> list[_Answer]:
-        if len(starts) > self.queue.most_waiting:
+    async def cause_of_failure(self) -> str | None:
+        """Why nothing can be graded now; `None` if it can.
+
+        A runner that has ended is opened again by the next program, which is one of this method's: a server
+        that says that it is broken may get no other.
+        """
+        if self._service.broken is not None:
+            with suppress(Refusal):
+                await self.execute("", "pass", "", {}, self.settings.limits)
+        broken = self._service.broken
+        return None if broken is None else type(broken).__name__
+
+    def check_count(self, programs: int) -> None:
+        """Refuse more than will ever fit into the queue, before anything is made of them.
+
+        Raises:
+            Refusal: With status 413.
+        """
+        if programs > self.queue.most_waiting:
             raise Refusal(413, f"a request may have {self.queue.most_waiting} programs")
+
+    async def _run(self, client: str, starts: Sequence[Callable[[], Future[_Answer]]]) -> list[_Answer]:
         try:
             answers = await self.queue.run(client, starts)
         except QueueFullError:
             raise busy("the queue is full") from None
-        except InputError as error:
-            raise Refusal(400, str(error)) from None
         except Exception as error:
-            name = type(error).__name__
-            if isinstance(error, HarnessError | RuntimeError | CancelledError):  # the service has ended
-                self.broken = name
-            raise Refusal(504, f"the grader failed: {name}") from None
+            # What has ended the runner, a broken cache say, is nothing that the client could mend.
+            if isinstance(error, InputError) and error is not self._service.broken:
+                raise Refusal(400, str(error)) from None
+            raise Refusal(504, f"the grader failed: {type(error).__name__}") from None
+        for reason in filter(None, (answer.infrastructure_error for answer in answers)):
+            if reason.startswith(UNUSABLE_TESTS):
+                raise Refusal(400, reason)
         self._meters.count(answers)
         if any(answer.infrastructure_error is not None for answer in answers):
             raise Refusal(504, "the grader failed; ask again")

@@ -11,22 +11,21 @@ import asyncio
 import hmac
 import ipaddress
 import json
+import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from harness.server.bodies import TooLargeError, inflate
+from harness.server.hang_ups import App, LeftError, Message, Receive, Scope, Send, while_connected
 from harness.server.meters import Meters
 from harness.server.settings import Settings
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_log = logging.getLogger("rltf.serve")
 
 RETRY_SECONDS = 1
+BODY_SECONDS = 60.0
+"""For the whole of a body to arrive: one that trickles in holds a place that others wait for."""
 OPEN = frozenset({"/health", "/v1/ping"})
 """Routes that need no token: they say that the server is there."""
 _BEARER = "bearer "
@@ -45,20 +44,19 @@ def busy(detail: str) -> Refusal:
     return Refusal(503, detail, {"retry-after": str(RETRY_SECONDS)})
 
 
-class _LeftError(Exception):
-    """The client hung up before its request was whole."""
-
-
 class Guard:
     """Calls `app` for requests that may pass."""
 
-    def __init__(self, app: App, settings: Settings, meters: Meters, routes: frozenset[str]) -> None:
+    def __init__(
+        self, app: App, settings: Settings, meters: Meters, routes: Mapping[str, Collection[str]]
+    ) -> None:
         """
         Args:
             app: What answers.
             settings: Bounds, token, host names.
             meters: Told of every answer.
-            routes: Paths that meters may name.
+            routes: Paths that meters may name, with their methods in lower case; bodies are read for those
+                with `post` only.
         """
         self._app, self._settings, self._meters, self._routes = app, settings, meters, routes
         self._hosts = {"localhost", socket.gethostname().lower()}
@@ -87,8 +85,13 @@ class Guard:
             await self._guarded(scope, receive, sending, held)
         except Refusal as refusal:
             await _answer(sending, refusal)
-        except _LeftError:
+        except LeftError:
             return
+        except Exception as error:
+            # Not to the HTTP server, which logs what an exception says: a part of a program, maybe.
+            _log.error("%s at %s", type(error).__name__, route)
+            if status == "hung up":
+                await _answer(sending, Refusal(500, "the server failed"))
         finally:
             self._requests -= 1
             held.release()
@@ -99,14 +102,19 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self._check_origin(headers)
         self._check_token(scope["path"], headers)
-        if scope["method"] not in ("POST", "PUT", "PATCH"):
+        if scope["method"] != "POST" or "post" not in self._routes.get(scope["path"], ()):
             await self._app(scope, receive, send)
             return
         if self._requests > self._settings.most_requests:
             raise busy("too many requests at a time")
         _check_type(headers)
-        body = self._plain(await self._body(receive, headers, held), headers, held)
-        await _while_connected(self._app, scope, receive, send, body)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                sent = await self._body(receive, headers, held)
+        except TimeoutError:
+            raise Refusal(408, "the request came too slowly") from None
+        body = self._plain(sent, headers, held)
+        await while_connected(self._app, scope, receive, send, body)
 
     # --- headers ---------------------------------------------------------------------------------
 
@@ -147,7 +155,7 @@ class Guard:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _LeftError
+                raise LeftError
             part = message.get("body", b"")
             size, more = size + len(part), message.get("more_body", False)
             if size > most:
@@ -210,34 +218,6 @@ def _check_type(headers: Mapping[str, str]) -> None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refusal(415, "the body must be JSON, with content-type application/json")
-
-
-async def _while_connected(app: App, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
-    """Let `app` answer; when the client hangs up, what it does is cancelled."""
-    given = False
-
-    async def replay() -> Message:
-        nonlocal given
-        if given:
-            await asyncio.Event().wait()  # cancelled with the answer
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def hang_up() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    answer = asyncio.ensure_future(app(scope, replay, send))
-    left = asyncio.ensure_future(hang_up())
-    try:
-        await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            raise _LeftError
-        await answer
-    finally:
-        for task in (answer, left):
-            task.cancel()
-        await asyncio.gather(answer, left, return_exceptions=True)
 
 
 async def _answer(send: Send, refusal: Refusal) -> None:

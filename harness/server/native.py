@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.extraction import RULES, Wanted, extract
 from harness.run_store.records import outcome_row
-from harness.server.engine import Engine, Json
+from harness.server.answers import Json
+from harness.server.engine import Engine
 from harness.server.guard import Refusal
 from harness.server.sandbox_fusion import Seconds, client_of
 from harness.server.settings import capped
@@ -23,7 +24,7 @@ from harness.types import Job, Limits, Outcome, Problem
 class AskedLimits(BaseModel):
     """What each program may use; never more than the server's own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     cpu_seconds: Seconds | None = None
     memory_mib: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -33,7 +34,7 @@ class AskedLimits(BaseModel):
 class Program(BaseModel):
     """One program."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     code: str = Field(description="A program, or with `extract` a model's answer.")
     task_id: str | None = Field(None, description="Of a benchmark of this server; its tests are used.")
@@ -43,7 +44,7 @@ class Program(BaseModel):
 class Grade(BaseModel):
     """Programs to grade."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     programs: list[Program | str]
     task_id: str | None = Field(None, description="Of all programs that name none.")
@@ -56,24 +57,43 @@ class Grade(BaseModel):
     )
     profile: str | None = Field(None, description="One of the server's comparison profiles; all without it.")
     limits: AskedLimits = AskedLimits()
-    extract: str | None = Field(None, description="Rule by which programs are taken out of answers, `chat`.")
+    extract: str | None = Field(
+        None,
+        description="Rule by which programs are taken out of answers, `chat`.",
+        json_schema_extra={"enum": [*RULES, None]},
+    )
+
+
+class Graded(BaseModel):
+    """What came of programs."""
+
+    outcomes: list[dict[str, Any]] = Field(description="Rows as in outcomes.jsonl, in the programs' order.")
+
+
+class Info(BaseModel):
+    """What a server is started with."""
+
+    profiles: list[str]
+    benchmarks: list[str]
+    limits: dict[str, float]
 
 
 def routes(engine: Engine) -> APIRouter:
     """`/v1/grade` and `/v1/info`."""
     router = APIRouter(prefix="/v1", tags=["native"])
 
-    @router.post("/grade")
+    @router.post("/grade", responses={200: {"model": Graded}})
     async def grade(body: Grade, request: Request) -> Json:
         """Grade programs: one row as in outcomes.jsonl for each, in their order."""
         if body.profile is not None and body.profile not in engine.settings.profiles:
             raise Refusal(400, f"profile: this server has {', '.join(engine.settings.profiles)}")
         if body.extract is not None and body.extract not in RULES:
             raise Refusal(400, f"extract: one of {', '.join(RULES)}")
+        engine.check_count(len(body.programs))
         outcomes = await engine.grade(client_of(request), _jobs(engine, body))
         return Json({"outcomes": [_row(outcome, body.profile) for outcome in outcomes]})
 
-    @router.get("/info")
+    @router.get("/info", responses={200: {"model": Info}})
     async def info() -> Json:
         """Profiles, benchmarks and limits of this server."""
         limits = engine.settings.limits

@@ -11,7 +11,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from harness.server.engine import Engine, Json
+from harness.server.answers import Json
+from harness.server.engine import Engine
 from harness.server.sandbox_fusion import Seconds, client_of
 from harness.server.settings import capped
 from harness.types import Job, Status

@@ -13,7 +13,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from harness.extraction import Wanted, extract
-from harness.server.engine import Engine, Json
+from harness.server.answers import Json
+from harness.server.engine import Engine
 from harness.server.guard import Refusal
 from harness.server.sandbox_fusion import client_of
 from harness.types import Job
@@ -48,6 +49,7 @@ def routes(engine: Engine) -> APIRouter:
     @router.post("/get_reward")
     async def get_reward(body: Batch, request: Request) -> Json:
         """The rewards of a batch."""
+        engine.check_count(len(body.query))
         if len(body.query) != len(body.labels) or len(body.prompts) not in (0, len(body.query)):
             raise Refusal(400, "query, prompts and labels must have the same length")
         prompts = body.prompts or [""] * len(body.query)

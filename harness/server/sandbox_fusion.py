@@ -19,8 +19,9 @@ from pydantic import BaseModel, Field
 from harness.errors import InputError
 from harness.extraction import Wanted, extract
 from harness.runner.execution import Ending, TestExecution, check_files
+from harness.server.answers import Json
 from harness.server.bodies import from_base64
-from harness.server.engine import Engine, Json
+from harness.server.engine import Engine
 from harness.server.guard import Refusal
 from harness.server.settings import capped
 from harness.types import ErrorInfo, Job, Outcome, Problem, Status, TestOutcome

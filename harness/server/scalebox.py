@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from harness.server.engine import Engine, Json
+from harness.server.answers import Json
+from harness.server.engine import Engine
 from harness.server.guard import Refusal
 from harness.server.sandbox_fusion import Submit, evaluated
 

@@ -62,10 +62,10 @@ def capped(
     changes: dict[str, Any] = dict(others)
     if cpu_seconds is not None:
         step = 0.5 if cpu_seconds <= 2 else 1.0
-        asked = math.ceil(min(cpu_seconds, 1e6) / step) * step
+        asked = max(1, math.ceil(min(cpu_seconds, 1e6) / step)) * step  # 5e-324 / step is 0
         changes["cpu_seconds"] = min(asked, server.cpu_seconds)
         changes["load_cpu_seconds"] = min(asked, server.load_cpu_seconds)
     if memory_mib is not None and memory_mib > 0:
-        asked_mib = math.ceil(min(memory_mib, 1e9) / _MEMORY_STEP) * _MEMORY_STEP
+        asked_mib = max(1, math.ceil(min(memory_mib, 1e9) / _MEMORY_STEP)) * _MEMORY_STEP
         changes["memory_mib"] = min(asked_mib, server.memory_mib)
     return replace(server, **changes)

@@ -125,6 +125,13 @@ def test_bodies_are_bounded_as_sent_and_decompressed():
     assert inflate(gzip.compress(b"12") + gzip.compress(b"34"), 4) == b"1234"
 
 
+@pytest.mark.parametrize("bound", [{"most_held_mib": 1}, {"most_requests": 0}])
+def test_more_than_can_be_held_at_a_time_is_asked_to_come_again(bound):
+    with served(**bound) as client:
+        answer = grade(client, " " * (2 << 20))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[" * 100_000, b'{"programs": NaN}', b"1" * 10_000, b"\xff\xfe"]
 )
@@ -284,6 +291,8 @@ def test_limits_of_a_client_are_rounded_up_and_never_above_the_servers():
     server = Limits(cpu_seconds=4, load_cpu_seconds=3, memory_mib=1000)
     assert capped(server) == server
     assert capped(server, cpu_seconds=0.01).cpu_seconds == 0.5
+    least = capped(server, cpu_seconds=5e-324, memory_mib=5e-324)  # which a division makes nought
+    assert (least.cpu_seconds, least.memory_mib) == (0.5, 64)
     assert capped(server, cpu_seconds=2.1).cpu_seconds == 3.0
     assert (
         capped(server, cpu_seconds=1e308).cpu_seconds,

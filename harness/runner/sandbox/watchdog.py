@@ -114,7 +114,7 @@ class Watch:
         cpu_left = allowed.cpu(used) - used
         why = (
             "cpu" if cpu_left <= 0
-            else "idle" if idle_left <= 0
+            else "idle" if idle_left <= 0 and clock.is_idle(pid, allowed.idle)
             else "stopped" if os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
             else "cut" if allowed.looked_at(used)
             else None
@@ -153,6 +153,18 @@ class _Clock:
         self._busy += min(max(0.0, total - self._total), now - self._looked)
         self._looked, self._total, self._cpu = now, total, cpu
 
+    def is_idle(self, pid: int, limit: float) -> bool:
+        """Whether a process that seems to have been idle for longer than the limit has been.
+
+        It has not where it waits for a processor now: the kernel counts that once it is over, and on a busy
+        machine it may be long. Nor where it is younger: before it was made, its template may have waited.
+        """
+        try:
+            waits, age = _state(pid)
+        except (OSError, StopIteration, ValueError, LookupError):
+            return True
+        return not waits and age - self._busy > limit
+
     def may_matter(self, limit: float) -> bool:
         """Whether so much time has passed that idleness may come into it."""
         return time.monotonic() - self._started > limit / 4
@@ -178,18 +190,39 @@ def _cpu_clock(pid: int) -> int:
 def _busy_seconds(pid: int, used: float) -> float:
     """Seconds that the process's threads ran or waited for a processor; `used` where the kernel won't say."""
     try:
-        pidfd = os.pidfd_open(pid)
-        try:
-            with open(f"/proc/self/fdinfo/{pidfd}") as file:
-                # /proc is the host's, and so is the pid it shows for our descriptor.
-                pid = next(int(line.split()[1]) for line in file if line.startswith("Pid:"))
-        finally:
-            os.close(pidfd)
         total = 0
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/schedstat") as file:
+        for thread in _threads(pid):
+            with open(f"{thread}/schedstat") as file:
                 ran, waited, _ = file.read().split()
             total += int(ran) + int(waited)
         return max(used, total / 1e9)
     except (OSError, StopIteration, ValueError):
         return used
+
+
+def _state(pid: int) -> tuple[bool, float]:
+    """Whether a thread of the process runs or waits for a processor now, and the process's age in seconds.
+
+    Raises:
+        OSError, StopIteration, ValueError, LookupError: If the kernel won't say.
+    """
+    waits, age = False, 0.0
+    for thread in _threads(pid):
+        with open(f"{thread}/stat", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+        waits = waits or fields[0] == "R"
+        begun = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        age = max(age, time.clock_gettime(time.CLOCK_BOOTTIME) - begun)
+    return waits, age
+
+
+def _threads(pid: int) -> list[str]:
+    """The folders of a process's threads in /proc."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        with open(f"/proc/self/fdinfo/{pidfd}") as file:
+            # /proc is the host's, and so is the pid it shows for our descriptor.
+            host = next(int(line.split()[1]) for line in file if line.startswith("Pid:"))
+    finally:
+        os.close(pidfd)
+    return [f"/proc/{host}/task/{task}" for task in os.listdir(f"/proc/{host}/task")]
