@@ -1,13 +1,14 @@
-"""`make integrations`: each peer's own code calls our adapter, in an environment of its own, on recorded answers.
+"""`make integrations`: each peer's own code calls our adapter on recorded answers.
 
     python studies/integrations.py [--only NAME] [--python PATH] [--sources NAME=FOLDER] [--out FILE]
 
-A small server gives recorded answers, right and wrong ones; `rltf eval` says which pass, and each peer must come
-to the same rewards: its command, or its function that calls rewards, on the same answers (`peer_callers/`). Peers
-are installed from the package index, or unpacked and called by path where their packages need a GPU; each for
-every Python named. Where one cannot run here, the report says what pip makes of it. Reads MBPP where RLTF_DATA
-is set, `mini` otherwise. Not part of CI: environments take minutes and gigabytes, and the peers' pins contradict
-each other. Does not cover: training runs (`tests/integrations` trains with TRL).
+A small server gives recorded answers, right and wrong ones; `rltf eval` says which pass, and each peer must
+come to the same rewards: its command, or its function that calls rewards, on the same answers
+(`peer_callers/`). Each runs in an environment of its own for every Python named: installed from the package
+index, or, where its package needs a GPU, unpacked and called by path. Where one cannot run here, the report
+says what pip makes of it. Reads MBPP where RLTF_DATA is set, `mini` otherwise. Not part of CI: environments
+take minutes and gigabytes, and the peers' pins contradict each other. Does not cover: training runs
+(`tests/integrations` trains with TRL).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Peer:
     extra: str = ""
     """Of ours."""
     needs: tuple[str, ...] = ()
-    """Packages that its caller imports, where it is called by path; else it is installed with what it asks for."""
+    """What its caller imports besides, where it is called by path; for a command, extras of ours."""
     by_path: bool = False
     torch: bool = False
     """Run where torch without CUDA can be had."""
@@ -98,7 +99,7 @@ def main() -> None:
         told = {"BENCHMARK": benchmark.name, "BASE_URL": url, "RLTF_WORKERS": "2", "HF_HUB_OFFLINE": "1"}
         found = []
         for peer in PEERS:
-            for python in args.python if args.only in (None, peer.name) else ():
+            for python in args.python if not args.only or peer.name in args.only else ():
                 trial = Trial(peer, Path(python), args.folder, sources.get(peer.name), wheel)
                 found.append(trial.row(scratch, told, right))
                 print(peer.name, found[-1].python, found[-1].said, flush=True)
@@ -112,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=[peer.name for peer in PEERS])
+    parser.add_argument("--only", nargs="+", choices=[peer.name for peer in PEERS])
     parser.add_argument("--python", nargs="+", default=[sys.executable], metavar="PATH", help="interpreters")
     parser.add_argument(
         "--sources",
@@ -217,10 +218,9 @@ class Trial:
 
     def _install(self) -> str:
         """What went wrong, or nothing; ours is always installed anew."""
-        pip = [self.venv / "bin/python", "-m", "pip", "install", "-q"]
+        pip = [*self.pip, "install", "-q"]
         if not (self.venv / "installed").exists():
-            _run([self.python, "-m", "venv", "--clear", self.venv])
-            _run([*pip, "--upgrade", "pip"])
+            _run([self.python, "-m", "venv", "--clear", "--without-pip", self.venv])
             done = _run([*pip, *self._requirements()])
             if done.returncode:
                 return _last_line(done)
@@ -228,11 +228,22 @@ class Trial:
         done = _run([*pip, "--no-deps", "--force-reinstall", self.wheel])
         return _last_line(done) if done.returncode else ""
 
+    @property
+    def pip(self) -> list[object]:
+        """One for all environments, which have none of their own."""
+        return [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.venv / "bin/python",
+            "--disable-pip-version-check",
+        ]
+
     def _resolved(self, fault: str) -> str:
         """What pip makes of it, without torch's CPU build and without installing."""
         wanted = [each for each in self._requirements() if not each.startswith("torch==")]
-        command = [self.venv / "bin/python", "-m", "pip", "install", "-q", "--dry-run", "--ignore-installed"]
-        done = _run([*command, *wanted])
+        done = _run([*self.pip, "install", "-q", "--dry-run", "--ignore-installed", *wanted])
         if done.returncode:
             return f"does not resolve: {_last_line(done)}"
         return f"resolves; not run, {fault}"
@@ -278,8 +289,8 @@ def report(rows: Sequence[Row], benchmark: str, right: Sequence[float]) -> str:
     lines = [
         "# Adapters, called by the trainers and harnesses themselves",
         "",
-        f"Recorded answers to the first {len(right)} problems of {benchmark}, {sum(right):g} of which pass by `rltf eval`"
-        " (chat format). Each peer's own code calls our adapter in an environment of its own; equal: its rewards"
+        f"Recorded answers to the first {len(right)} problems of {benchmark}, {sum(right):g} of which pass by"
+        " `rltf eval` (chat format). Each peer's own code calls our adapter in an environment of its own; equal: its rewards"
         " are `rltf eval`'s verdicts, answer by answer (lm-eval has one number).",
         "",
         f"| integration | tested version | its code that calls ours | {' | '.join(f'Python {each}' for each in pythons)} |",

@@ -1,8 +1,8 @@
 """A model whose answers are known: made from reference solutions, served as OpenAI-compatible servers do.
 
-Every third answer is made wrong, in turn by another value, a text that does not compile, and no program at all;
-the others are the reference solution, in the shapes in which chat models give programs. Does not cover: what
-they are worth (`rltf eval`, in `integrations.py`).
+Every third answer is made wrong, in turn by another value, a text that does not compile, and no program at
+all; the others are the reference solution, in the shapes in which chat models give programs. Does not cover:
+what they are worth (`rltf eval`, in `integrations.py`).
 """
 
 from __future__ import annotations

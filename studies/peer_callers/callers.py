@@ -1,8 +1,8 @@
-"""What the scripts beside this share: the recorded answers, packages of a peer's without its imports, versions.
+"""What the scripts beside this share: the recorded answers, packages of a peer's without its imports.
 
 Each script runs in the peer's own environment, has the peer's own code call our adapter with the recorded
-answers, and writes a reward for each: `python SCRIPT ANSWERS.jsonl REWARDS.json`. Does not cover: environments
-and the comparison (`studies/integrations.py`).
+answers, and writes a reward for each: `python SCRIPT ANSWERS.jsonl REWARDS.json`. Does not cover:
+environments and the comparison (`studies/integrations.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """TRL's `GRPOTrainer` and `RLOOTrainer`: their own caller of reward functions, on recorded completions."""
 
-import inspect
 import tempfile
 from pathlib import Path
 
