@@ -97,12 +97,14 @@ def main() -> None:
         print(f"rltf eval: {sum(right):g} of {len(right)} pass", flush=True)
         wheel = _wheel(scratch)
         told = {"BENCHMARK": benchmark.name, "BASE_URL": url, "RLTF_WORKERS": "2", "HF_HUB_OFFLINE": "1"}
-        found = []
+        found = _kept(args.folder, right)
         for peer in PEERS:
             for python in args.python if not args.only or peer.name in args.only else ():
                 trial = Trial(peer, Path(python), args.folder, sources.get(peer.name), wheel)
-                found.append(trial.row(scratch, told, right))
-                print(peer.name, found[-1].python, found[-1].said, flush=True)
+                row = trial.row(scratch, told, right)
+                print(peer.name, row.python, row.said, flush=True)
+                found = [each for each in found if (each.peer, each.python) != (peer, row.python)] + [row]
+                _keep(args.folder, right, found)
     page = report(found, benchmark.name, right)
     args.out.write_text(page, encoding="utf-8")
     print(f"\n{page}\nwritten to {args.out}")
@@ -125,6 +127,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=ROOT / ".venv-peers", help="environments, kept")
     parser.add_argument("--out", type=Path, default=REPORT)
     return parser
+
+
+def _kept(folder: Path, right: list[float]) -> list[Row]:
+    """What earlier calls found for other peers and Pythons, on the same answers."""
+    path = folder / "rows.json"
+    data = json.loads(path.read_text()) if path.exists() else {"right": right, "rows": []}
+    peers = {peer.name: peer for peer in PEERS}
+    return [Row(peers[name], *rest) for name, *rest in data["rows"]] if data["right"] == right else []
+
+
+def _keep(folder: Path, right: list[float], rows: Sequence[Row]) -> None:
+    said = [[row.peer.name, row.python, row.said, row.callers] for row in rows]
+    (folder / "rows.json").write_text(json.dumps({"right": right, "rows": said}))
 
 
 def _by_rltf_eval(benchmark: str, ids: Sequence[str], url: str, scratch: Path) -> list[float]:
@@ -285,33 +300,33 @@ def _compared(rewards: Sequence[float], right: Sequence[float]) -> str:
 
 def report(rows: Sequence[Row], benchmark: str, right: Sequence[float]) -> str:
     """The table: integration, tested version, Pythons."""
-    pythons = list(dict.fromkeys(row.python for row in rows))
+    versions = sorted({row.python for row in rows})
+    heads = [
+        "integration",
+        "tested version",
+        "its code that calls ours",
+        *(f"Python {each}" for each in versions),
+    ]
     lines = [
         "# Adapters, called by the trainers and harnesses themselves",
         "",
-        f"Recorded answers to the first {len(right)} problems of {benchmark}, {sum(right):g} of which pass by"
-        " `rltf eval` (chat format). Each peer's own code calls our adapter in an environment of its own; equal: its rewards"
-        " are `rltf eval`'s verdicts, answer by answer (lm-eval has one number).",
+        f"Recorded answers to the first {len(right)} problems of {benchmark}, {sum(right):g} of which pass by",
+        "`rltf eval` (chat format). Each peer's own code calls our adapter in an environment of its own; equal: its",
+        "rewards are `rltf eval`'s verdicts, answer by answer (lm-eval has one number).",
         "",
-        f"| integration | tested version | its code that calls ours | {' | '.join(f'Python {each}' for each in pythons)} |",
-        "|---|---|---|" + "---|" * len(pythons),
+        f"| {' | '.join(heads)} |",
+        "|" + "---|" * len(heads),
     ]
-    for peer in dict.fromkeys(row.peer for row in rows):
+    for peer in PEERS:
         own = {row.python: row for row in rows if row.peer is peer}
-        callers = next((row.callers for row in own.values() if row.callers), "")
-        cells = [own[each].said if each in own else "" for each in pythons]
-        lines.append(f"| {peer.name} | {peer.package} | {callers} | " + " | ".join(cells) + " |")
+        if own:
+            callers = next((row.callers for row in own.values() if row.callers), "")
+            cells = [own[each].said if each in own else "" for each in versions]
+            lines.append(f"| {' | '.join([peer.name, peer.package, callers, *cells])} |")
     about = environment.describe()
-    lines += [
-        "",
-        "## Made by",
-        "",
-        "    make integrations ARGS='--python PYTHON3.11 PYTHON3.12 PYTHON3.13 --sources slime=FOLDER'",
-    ]
-    lines += [
-        "",
-        f"Commit {about['commit']}; machine: {', '.join(f'{k} {v}' for k, v in about['hardware'].items())}.",
-    ]
+    options = "--python PYTHON3.11 PYTHON3.12 PYTHON3.13 --sources slime=FOLDER"
+    lines += ["", "## Made by", "", f"    make integrations ARGS='{options}'", ""]
+    lines += [f"Machine: {', '.join(f'{name} {value}' for name, value in about['hardware'].items())}."]
     return "\n".join(lines) + "\n"
 
 

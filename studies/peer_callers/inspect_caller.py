@@ -13,8 +13,10 @@ found = answers()
 with tempfile.TemporaryDirectory() as folder:
     command = [
         str(Path(sys.executable).with_name("inspect")), "eval", "harness/code",
-        "-T", f"benchmark={os.environ['BENCHMARK']}", "--sample-id", ",".join(each.task_id for each in found),
-        "--model", "openai-api/recorded/recorded", "--display", "plain", "--log-format", "json", "--log-dir", folder,
+        "-T", f"benchmark={os.environ['BENCHMARK']}",
+        "--sample-id", ",".join(each.task_id for each in found),
+        "--model", "openai-api/recorded/recorded", "--display", "plain",
+        "--log-format", "json", "--log-dir", folder,
     ]  # fmt: skip
     environment = os.environ | {"RECORDED_BASE_URL": os.environ["BASE_URL"], "RECORDED_API_KEY": "none"}
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

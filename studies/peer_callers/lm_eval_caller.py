@@ -18,7 +18,8 @@ from harness.integrations import lm_eval
 found = answers()
 with tempfile.TemporaryDirectory() as folder:
     command = [
-        str(Path(sys.executable).with_name("lm_eval")), "--model", "local-chat-completions", "--apply_chat_template",
+        str(Path(sys.executable).with_name("lm_eval")), "--model", "local-chat-completions",
+        "--apply_chat_template",
         "--model_args", f"model=recorded,base_url={os.environ['BASE_URL']}/chat/completions",
         "--include_path", str(lm_eval.FOLDER), "--tasks", "rltf_code", "--limit", str(len(found)),
         "--metadata", json.dumps({"benchmark": os.environ["BENCHMARK"], "prompt_format": "chat"}),
