@@ -63,9 +63,9 @@ def report(rows: Sequence[Row], benchmark: str, right: Sequence[float]) -> str:
     lines = [
         "# Adapters, called by the trainers and harnesses themselves",
         "",
-        f"Recorded answers to the first {len(right)} problems of {benchmark}, of which {sum(right):g} pass by",
-        "`rltf eval` (chat format). Each peer's own code calls our adapter in an environment of its own; equal:",
-        "its rewards are `rltf eval`'s verdicts, answer by answer (lm-eval has one number).",
+        f"Recorded answers to the first {len(right)} problems of {benchmark}; {sum(right):g} pass by",
+        "`rltf eval` (chat format). Each peer's own code calls our adapter, in an environment of its own;",
+        "equal: its rewards are `rltf eval`'s verdicts, answer by answer (lm-eval has one number).",
         "",
         f"| {' | '.join(heads)} |",
         "|" + "---|" * len(heads),
