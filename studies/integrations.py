@@ -214,7 +214,12 @@ class Trial:
     def _resolved(self, fault: str) -> str:
         """What pip makes of it, without torch's CPU build and without installing."""
         wanted = [each for each in self._requirements() if not each.startswith("torch==")]
-        done = _run([*self.pip, "install", "-q", "--dry-run", "--ignore-installed", *wanted])
+        # A new pip resolves by metadata; ours is as old as its Python, and would fetch every package.
+        pip = self.venv.parent / "pip"
+        if not pip.exists():
+            _run([sys.executable, "-m", "pip", "install", "-q", "--target", pip, "pip"])
+        command = [sys.executable, pip / "pip", "--python", self.venv / "bin/python", "install", "-q"]
+        done = _run([*command, "--dry-run", "--ignore-installed", *wanted])
         if done.returncode:
             return f"does not resolve: {_last_line(done)}"
         return f"resolves; not run, {fault}"

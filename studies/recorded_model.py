@@ -46,7 +46,7 @@ def _text(problem: Problem, number: int) -> str:
         case 2:
             return shape.format(code=code.replace("return ", "return not ").replace("print(", "print(0, "))
         case 5:
-            return f"```python\n{code}\n(\n```"
+            return shape.format(code=code.replace("(", "((", 1))
         case 8:
             return "I do not know."
     return shape.format(code=code)

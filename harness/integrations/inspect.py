@@ -58,7 +58,7 @@ def passes_tests(
         if scored.reward is None:
             return Score.unscored(reason="scoring_failed", answer=scored.code, explanation=scored.cause)
         return Score(
-            scored.reward,
+            value=scored.reward,
             answer=scored.code,
             explanation=scored.error() or verdict,
             metadata={"verdict": verdict},
@@ -102,7 +102,7 @@ def code(
     form = find_format(loaded, prompt_format)
     prompts = [make_prompt(form, problem) for problem in loaded.problems]
     samples = [
-        Sample([_MESSAGES[role](content=text) for role, text in prompt.messages], id=prompt.task_id)
+        Sample(input=[_MESSAGES[role](content=text) for role, text in prompt.messages], id=prompt.task_id)
         for prompt in prompts
     ]
     return Task(
