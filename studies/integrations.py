@@ -222,7 +222,12 @@ class Trial:
         done = _run([*command, "--dry-run", "--ignore-installed", *wanted])
         if done.returncode:
             return f"does not resolve: {_last_line(done)}"
-        return f"resolves; not run, {fault}"
+        # Without that one requirement it resolves, so that was the fault.
+        return (
+            f"resolves; not run: no {_torch()} for it here"
+            if self.peer.torch
+            else f"resolves; not run: {fault}"
+        )
 
 
 def _torch() -> str:
