@@ -63,10 +63,11 @@ def report(rows: Sequence[Row], benchmark: str, right: Sequence[float]) -> str:
     lines = [
         "# Adapters, called by the trainers and harnesses themselves",
         "",
-        f"Recorded answers to the first {len(right)} problems of {benchmark}; {sum(right):g} pass by `rltf eval`",
-        "(chat format). Each peer's own code calls our adapter, in an environment of its own; equal: its rewards",
-        "are `rltf eval`'s verdicts, answer by answer (lm-eval has one number). Called by path, with only what",
-        f"its caller imports, since the whole wants a GPU: {', '.join(p.name for p in PEERS if p.by_path)}.",
+        f"Recorded answers to the first {len(right)} of {benchmark}; {sum(right):g} pass by `rltf eval`,",
+        "chat format. Each peer's own code calls our adapter, in an environment of its own; equal: its",
+        "rewards are `rltf eval`'s verdicts, answer by answer (lm-eval has one number). Called by path, with",
+        "only what its caller imports, since the whole wants a GPU: "
+        f"{', '.join(peer.name for peer in PEERS if peer.by_path)}.",
         "",
         f"| {' | '.join(heads)} |",
         "|" + "---|" * len(heads),
