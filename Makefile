@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -83,6 +83,9 @@ methods: env  ## train every method from the same start for one budget of progra
 
 real-data: env  ## train a small CodeT5 on APPS, kill it, resume it, watch its memory; reads RLTF_DATA
 	@$(BIN)/python studies/real_data.py $(ARGS)
+
+integrations: env  ## have trainers and harnesses call our adapters, each in an environment of its own
+	@$(BIN)/python studies/integrations.py $(ARGS)
 
 load: env  ## compare verdicts on an idle and on an overloaded machine
 	@$(BIN)/python studies/load.py $(ARGS)

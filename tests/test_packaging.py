@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"harness", "rltf", "benchmarks"}
-SUFFIXES = {".py", ".md", ".toml", ".typed", ".csv", ".html", ".css", ".js"}
+SUFFIXES = {".py", ".md", ".toml", ".typed", ".csv", ".html", ".css", ".js", ".yaml"}
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
 
 

@@ -26,9 +26,10 @@ TARGET is
   http://HOST:PORT[/ROUTE]   a server that speaks SandboxFusion's /run_code, open-instruct's /test_program
                              and /test_program_stdio, ScaleBox's /common_evaluate_batch, or our /v1/grade
   MODULE:FUNCTION            a function (code, tests) -> bool of Python; tests are {"inputs": [...],
-                             "outputs": [...]}, with "fn_name" where a function is called
+                             "outputs": [...]}, with "fn_name" where a function is called; None says
+                             that it has no way to be asked
   "COMMAND ARGUMENT..."      run for each program, {"code": ..., "tests": ...} on its standard input; its last
-                             line of output is true or false
+                             line of output is true, false, or null where it has no way to be asked
   local                      this project's own grader
 
 The programs are hostile to graders without isolation: they fill memory and output, and replace built-ins.

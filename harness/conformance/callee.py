@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from harness.targets import TargetError, load_target
 
@@ -27,14 +29,15 @@ def main(target: str, descriptor: int) -> None:
     for line in questions:
         case = json.loads(line)
         try:
-            found = (
-                {"error": missing}
-                if grade is None
-                else {"verdict": grade(case["code"], case["tests"]) is True}
-            )
+            found = {"error": missing} if grade is None else {"verdict": _verdict(grade, case)}
         except Exception as error:
             found = {"error": f"{type(error).__name__}: {error}"[:300]}
         os.write(descriptor, json.dumps(found).encode() + b"\n")
+
+
+def _verdict(grade: Callable[[str, Any], object], case: dict[str, Any]) -> bool | None:
+    said = grade(case["code"], case["tests"])
+    return None if said is None else said is True
 
 
 if __name__ == "__main__":

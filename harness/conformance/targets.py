@@ -18,7 +18,7 @@ from typing import Protocol
 
 from harness.conformance.case import Case
 
-WORDS = {"true": True, "1": True, "false": False, "0": False}
+WORDS = {"true": True, "1": True, "false": False, "0": False, "null": None}
 
 
 class NoAnswerError(Exception):
@@ -45,8 +45,8 @@ def question(case: Case) -> str:
 
 
 class Command:
-    """A command that is run for each program: JSON on its standard input, `true` or `false` as its last
-    line."""
+    """A command that is run for each program: JSON on its standard input, `true`, `false` or `null` as its
+    last line."""
 
     def __init__(self, arguments: list[str], seconds: float) -> None:
         self._arguments, self._seconds = arguments, seconds
@@ -76,7 +76,7 @@ class Command:
 
 
 class Function:
-    """A function `(code, tests) -> bool`, called in a process that lives until it fails to answer."""
+    """A function `(code, tests) -> bool | None`, called in a process that lives until it fails to answer."""
 
     def __init__(self, target: str, seconds: float) -> None:
         """
@@ -102,7 +102,7 @@ class Function:
         found = json.loads(line)
         if "error" in found:
             raise NoAnswerError(found["error"])
-        verdict: bool = found["verdict"]
+        verdict: bool | None = found["verdict"]
         return verdict
 
     def _line(self) -> bytes:

@@ -1,6 +1,7 @@
 """The problem that a trainer's ground truth stands for: a task id of a benchmark, or tests that it brings.
 
-Covers: our own form, `{"kind", "tests"[, "entry_point", "setup"]}`, and whatever `read` reads.
+Covers: our own form, `{"kind", "tests"[, "entry_point", "setup"]}`, and whatever `read` reads; with arrays of
+numpy in place of lists, as pandas reads nested columns of Parquet.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def problem_of(
         if not isinstance(task_id, str) or task_id not in problems:
             raise InputError(f"no problem {task_id!r:.100} here; load its benchmark, or send its tests")
         return problems[task_id]
-    suite = read_tests(ground_truth, entry_point=entry_point)
+    suite = read_tests(_plain(ground_truth), entry_point=entry_point)
     return Problem("tests", "", load_suite=lambda: suite)
 
 
@@ -51,6 +52,17 @@ def read_tests(value: object, *, entry_point: str | None = None) -> TestSuite:
         raise InputError(
             f"tests of kind {value['kind']!r:.40}: {type(error).__name__} {error}"[:300]
         ) from None
+
+
+def _plain(value: object) -> object:
+    """The same with lists for arrays; nothing is copied that holds none."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    listed = getattr(value, "tolist", None)
+    if listed is None:
+        return value
+    values = listed()
+    return [_plain(each) for each in values] if isinstance(values, list) else values
 
 
 def _native(value: Mapping[str, Any]) -> TestSuite:

@@ -19,9 +19,11 @@ def scorer_of(
     *,
     benchmark: str | None = None,
     split: str | None = None,
+    data_dir: str | None = None,
     reward: str = "passed",
-    profile: str = "strict",
+    profile: str | None = "strict",
     extraction: str = "chat",
+    prompt_format: str | None = None,
     workers: int | None = None,
     cpu_seconds: float | None = None,
     url: str | None = None,
@@ -33,8 +35,8 @@ def scorer_of(
     """
     limits = None if cpu_seconds is None else Limits(cpu_seconds=cpu_seconds, load_cpu_seconds=cpu_seconds)
     return Scorer(
-        benchmark, split=split, reward=reward, profile=profile, extraction=extraction, workers=workers,
-        limits=limits, url=url,
+        benchmark, split=split, data_dir=data_dir, reward=reward, profile=profile, extraction=extraction,
+        prompt_format=prompt_format, workers=workers, limits=limits, url=url,
     )  # fmt: skip
 
 

@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.compare import get_profiles
 from harness.errors import InputError
-from harness.extraction import Wanted, extract, find_rule
+from harness.extraction import Wanted, extract, extract_program, find_rule
 from harness.integrations.ground_truth import problem_of
+from harness.prompts import find_format, make_prompt
 from harness.service import GradingService
 from harness.types import Benchmark, Job, Limits, Outcome, Problem, Status
 
@@ -91,8 +93,9 @@ class Scorer:
         split: str | None = None,
         data_dir: str | Path | None = None,
         reward: str | Reward = "passed",
-        profile: str = "strict",
+        profile: str | None = "strict",
         extraction: str = "chat",
+        prompt_format: str | None = None,
         no_code: float = 0.0,
         workers: int | None = None,
         limits: Limits | None = None,
@@ -104,8 +107,10 @@ class Scorer:
             split: Of the benchmark.
             data_dir: Of the benchmark.
             reward: `passed`, `pass_ratio`, or a function.
-            profile: Comparison profile.
+            profile: Comparison profile, a name or `"module:attribute"`; `None` takes the benchmark's first.
             extraction: Rule by which the program is taken out of an answer.
+            prompt_format: Of the benchmark, by which the answers were asked for: programs are taken out as
+                `rltf eval` does there, and `extraction` is not looked at.
             no_code: Reward of an answer without a program.
             workers: Programs graded at a time; processors by default.
             limits: What a program may use; the benchmark's by default.
@@ -119,7 +124,10 @@ class Scorer:
         find_rule(extraction)
         self._source = benchmark, split, data_dir
         self.reward = REWARDS[reward] if isinstance(reward, str) else reward
-        self.profile, self._extraction, self._no_code = profile, extraction, no_code
+        if profile is not None:
+            get_profiles([profile])
+        self._profile, self._no_code = profile, no_code
+        self._extraction, self._prompt_format = extraction, prompt_format
         self._options: tuple[int | None, Limits | None, str | None] = workers, limits, url
         self._benchmark: Benchmark | None = None
         self._problems: dict[str, Problem] = {}
@@ -153,10 +161,16 @@ class Scorer:
             problem = problem_of(truth, self.problems())
         except InputError as error:
             return Scored(None, cause=str(error))
-        code = extract(answer or "", self._extraction, wanted=Wanted.of(problem)).code
+        code = self._program(answer or "", problem)
         if not code.strip():
             return Scored(self._no_code, problem=problem)
         return Job(problem.task_id, 0, code, problem, self._limits())
+
+    def _program(self, answer: str, problem: Problem) -> str:
+        benchmark = self.benchmark()
+        if self._prompt_format is None or benchmark is None:
+            return extract(answer, self._extraction, wanted=Wanted.of(problem)).code
+        return extract_program(answer, make_prompt(find_format(benchmark, self._prompt_format), problem)).code
 
     def _graded(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Outcomes in order; what the grader failed on is tried again."""
@@ -173,11 +187,22 @@ class Scorer:
     def _scored(self, outcome: Outcome, job: Job) -> Scored:
         if outcome.infrastructure_error is not None:
             return Scored(None, job.code, outcome, job.problem, outcome.infrastructure_error)
-        if outcome.unscorable or outcome.verdicts[self.profile] is Status.NOT_RUN:
+        profile = self.profile
+        if outcome.unscorable or outcome.verdicts[profile] is Status.NOT_RUN:
             return Scored(None, job.code, None, job.problem, "no tests")
-        return Scored(self.reward(outcome, self.profile), job.code, outcome, job.problem)
+        return Scored(self.reward(outcome, profile), job.code, outcome, job.problem)
 
     # --- what it stands on -----------------------------------------------------------------------
+
+    @property
+    def profile(self) -> str:
+        """Name of the comparison profile."""
+        return get_profiles([self._profile_target()])[0].name
+
+    def _profile_target(self) -> str:
+        """By which another process finds it, too."""
+        benchmark = self.benchmark() if self._profile is None else None
+        return self._profile or (benchmark.profiles[0] if benchmark else "strict")
 
     def benchmark(self) -> Benchmark | None:
         """Loaded at first use, once in each process."""
@@ -190,6 +215,17 @@ class Scorer:
 
                 self._benchmark = load_benchmark(source, split=split, data_dir=data_dir)
             return self._benchmark
+
+    def loaded(self) -> Benchmark:
+        """The benchmark.
+
+        Raises:
+            InputError: If none was named.
+        """
+        benchmark = self.benchmark()
+        if benchmark is None:
+            raise InputError("no benchmark was named")
+        return benchmark
 
     def problems(self) -> Mapping[str, Problem]:
         """Of the benchmark, by task id."""
@@ -206,7 +242,7 @@ class Scorer:
         """The grading service of this process, or the server."""
         workers, limits, url = self._options
         if url is None:
-            return self._service or GradingService.shared(workers, limits, (self.profile,))
+            return self._service or GradingService.shared(workers, limits, (self._profile_target(),))
         with self._lock:
             if self._service is None:
                 from harness.integrations.remote import RemoteService  # noqa: PLC0415 - where it is used

@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.integrations.scoring import Reward, Scored, Scorer
+from harness.prompts import find_format, make_prompt
 from harness.types import Benchmark, Limits
 
 _SHARES = ("passed", "timed_out", "infrastructure_error", "no_program", "unscorable")
@@ -174,8 +175,7 @@ def to_dataset(
     """
     from datasets import Dataset  # noqa: PLC0415 - heavy
 
-    from harness.prompts import find_format, make_prompt  # noqa: PLC0415 - not when a trainer imports this
-    from harness.registry import load_benchmark  # noqa: PLC0415 - the same
+    from harness.registry import load_benchmark  # noqa: PLC0415 - not when a trainer imports this
 
     loaded = benchmark
     if isinstance(loaded, str):

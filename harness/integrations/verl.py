@@ -8,12 +8,13 @@
 
 Workers: give each of verl's `reward.num_workers` processes its share of the processors, or all of them the
 `url` of one `rltf serve`. verl has no value for "no reward": after three tries such a sample has score 0
-and `infra_error` 1, by which it can be filtered. Imports nothing of verl's; the keys are the same in every
-sample, as verl wants.
+and `infra_error` 1, by which it can be filtered, and a warning says why. Imports nothing of verl's; the keys
+are the same in every sample, as verl wants.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from harness.integrations.options import scorer_of
@@ -39,7 +40,7 @@ def compute_score(
     """The score of one response, and what becomes metrics.
 
     Args:
-        data_source: Not looked at.
+        data_source: Named in warnings.
         solution_str: The response.
         ground_truth: Tests, or a task id of `benchmark`.
         extra_info: Not looked at.
@@ -57,6 +58,10 @@ def compute_score(
         workers=workers, cpu_seconds=cpu_seconds, url=url,
     )  # fmt: skip
     (scored,) = scorer.score_all([(solution_str, ground_truth)])
+    if scored.reward is None:
+        warnings.warn(
+            f"score 0 and infra_error 1 for {data_source}: {scored.cause}", RuntimeWarning, stacklevel=2
+        )
     outcome = scored.outcome
     graded = outcome is not None and scored.reward is not None
     status = outcome.verdicts[profile].value if outcome is not None and graded else ""

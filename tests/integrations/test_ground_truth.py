@@ -4,6 +4,7 @@ import base64
 import json
 import zlib
 
+import numpy as np
 import pytest
 from cases import cases
 
@@ -28,6 +29,19 @@ CALLS = [CallTest([1, "2"], "3"), CallTest([4, [5]], {"a": 1})]
 )
 def test_tests_on_standard_input_are_read(value):
     assert read_tests(value).tests() == STDIN
+
+
+def test_arrays_are_read_as_lists():
+    """As pandas reads nested columns of Parquet."""
+    array = np.array
+    pairs = {"inputs": array(["1", "3"], dtype=object), "outputs": array(["2", "4"], dtype=object)}
+    assert problem_of(pairs, {}).suite.tests() == STDIN
+    calls = np.empty(2, dtype=object)
+    calls[:] = [array([1, 2]), array([3, 4])]
+    called = problem_of({"inputs": calls, "outputs": array([3, 7]), "fn_name": "add"}, {}).suite
+    assert called.tests() == [CallTest([1, 2], 3), CallTest([3, 4], 7)]
+    asserts = problem_of(array(["assert f(1) == 2"], dtype=object), {}).suite
+    assert asserts.tests() == [AssertTest("assert f(1) == 2")]
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,7 @@ def verl_score(answer, truth=PAIRS, **options):
     )  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:score 0 and infra_error 1")
 def test_verl_gets_a_score_with_the_same_keys_whatever_happens():
     scores = [verl_score(*each) for each in ((RIGHT,), (HALF,), (NONE,), (CRASH,), (RIGHT, "broken"))]
     assert [score["score"] for score in scores] == [1.0, 0.0, 0.0, 0.0, 0.0]

@@ -10,7 +10,7 @@ from harness.conformance.cases import CASES
 from harness.conformance.local import grade
 from harness.conformance.protocols import PROTOCOLS, Server
 from harness.conformance.sheet import all_right, as_markdown, examine
-from harness.conformance.targets import Function
+from harness.conformance.targets import Command, Function
 from rltf.cli import main
 
 QUICK = [case for case in CASES if case.section in ("comparison", "tricks", "afterwards")]
@@ -35,6 +35,10 @@ def weak(code, tests):
         )
     except Exception:
         return False
+
+
+def functions_only(code, tests):
+    return True if "fn_name" in tests else None
 
 
 def sleepy(code, tests):
@@ -114,6 +118,17 @@ def test_a_command_is_asked_with_json_and_answers_with_a_word(tmp_path, capsys):
     script.write_text("raise SystemExit(3)")
     assert main(["grader-test", command, "--section", "comparison"]) == 1
     assert "no answer (exit status 3, last line )" in capsys.readouterr().out
+
+
+def test_a_grader_that_cannot_be_asked_says_so(tmp_path):
+    script = tmp_path / "grader.py"
+    script.write_text("print('null')")
+    for marks in (
+        examined("functions_only", CASES[:1]),
+        examine(Command([sys.executable, str(script)], 60.0), CASES[:1]),
+    ):
+        assert [(mark.said, mark.asked) for mark in marks] == [(None, False)]
+        assert not all_right(marks)
 
 
 @pytest.mark.slow
