@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak hostile parity gold evalplus-parity evalplus-samples honest-answers clean
+.PHONY: fuzz real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills service soak hostile parity gold evalplus-parity evalplus-samples honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -82,6 +82,9 @@ real-data: env  ## train a small CodeT5 on APPS, kill it, resume it, watch its m
 
 load: env  ## compare verdicts on an idle and on an overloaded machine
 	@$(BIN)/python studies/load.py $(ARGS)
+
+fuzz: env  ## try 20,000 random rows, options, server answers, templates, run folders
+	@$(BIN)/python studies/fuzz.py $(ARGS)
 
 kills: env  ## end or stop processes at random moments, run again, and compare
 	@$(BIN)/python studies/kills.py $(ARGS)

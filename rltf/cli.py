@@ -66,8 +66,7 @@ def _run(command: list[str]) -> int:
         status: int = args.run(args, command)
         sys.stdout.flush()
     except HarnessError as error:
-        sys.stderr.write(f"rltf: error: {one_line(str(error))}\n")
-        return BAD_INPUT
+        return _bad_input(str(error))
     except KeyboardInterrupt:
         sys.stderr.write("\nrltf: interrupted; run the same command again to go on where it stood\n")
         return INTERRUPTED
@@ -75,7 +74,22 @@ def _run(command: list[str]) -> int:
         # Python flushes stdout once more at exit, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except OSError as error:
+        if not _names(error.filename, command):
+            raise
+        return _bad_input(f"{error.filename}: {error.strerror or error}; name a path that can be used")
     return status
+
+
+def _bad_input(message: str) -> int:
+    sys.stderr.write(f"rltf: error: {one_line(message)}\n")
+    return BAD_INPUT
+
+
+def _names(path: object, command: Sequence[str]) -> bool:
+    """Whether a path is one that an argument names, or lies in it: what is wrong with it is the user's."""
+    given = [part for each in command for part in (each, each.partition("=")[2]) if part]
+    return isinstance(path, str | os.PathLike) and os.fspath(path).startswith(tuple(given))
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:

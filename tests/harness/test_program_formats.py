@@ -229,6 +229,13 @@ def test_numbering_that_means_the_tasks_of_another_data_set_is_said(tmp_path, sp
     assert [str(each.message) for each in caught] == source.notices == said
 
 
+def test_numbering_of_another_data_set_is_said_where_the_problem_is_unknown_too(tmp_path):
+    path = _rows(tmp_path, {"task_id": "Mbpp/2", "solution": "x"})
+    benchmark = replace(_benchmark("mbpp", 11), foreign_ids={"Mbpp[/_][0-9]+": "Pass --benchmark other."})
+    with pytest.raises(InputError, match=r"line 1: unknown problem 'Mbpp/2'.*\. Pass --benchmark other\."):
+        list(ProgramFile(path).read(benchmark))
+
+
 ANSWER = f"Here you go:\n```python\n{MODEL}```\nHope it helps."
 
 

@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from hypothesis import HealthCheck, given, settings
+from fuzzing import REFUSED, RESULT, bounded, ended
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from transformers import Trainer
@@ -57,10 +58,11 @@ def attempt(folder, preset, given_settings):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@bounded(150)
 @given(st.sampled_from([None, "paper", "released", "mini"]), SETTINGS)
 def test_any_settings_are_a_configuration_or_one_line(tmp_path_factory, preset, given_settings):
     refused = attempt(tmp_path_factory.getbasetemp() / "fuzz", preset, given_settings)
+    ended("--set options", RESULT if refused is None else REFUSED)
     assert refused is None or refused.strip()
 
 

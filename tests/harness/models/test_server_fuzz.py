@@ -4,7 +4,8 @@ import json
 import logging
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import REFUSED, RESULT, bounded, ended
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
@@ -67,11 +68,12 @@ def bodies(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=EXAMPLES, deadline=None)
+@bounded(EXAMPLES)
 @given(bodies() | TEXT, st.booleans())
 def test_every_body_is_an_answer_or_none_and_no_failure_is_an_answer(body, chat):
     found = read_answer(body, chat=chat)
     assert isinstance(found, Answer | NoAnswer)
+    ended("server answers", RESULT if isinstance(found, Answer) else REFUSED)
     if isinstance(found, NoAnswer):
         assert "\n" not in one_line(found.words)
         line = ending(found, "http://x/v1", "m", what="it", served=[])
@@ -88,29 +90,27 @@ def test_every_body_is_an_answer_or_none_and_no_failure_is_an_answer(body, chat)
 
 
 @pytest.mark.slow
-@settings(max_examples=EXAMPLES, deadline=None)
+@bounded(EXAMPLES)
 @given(TEXT | st.builds(json.dumps, ERROR | JSON), st.none() | st.integers(300, 600), st.integers(1, 10**6))
 def test_every_refusal_has_words_and_a_meaning(body, status, asked):
     words = words_of(body)
     assert loss_of(status, words) in list(Loss)
+    ended("server refusals", REFUSED)
     fewer = fewer_new_tokens(words, asked, None)
     assert fewer is None or 0 < fewer < asked
 
 
 @pytest.mark.slow
-@settings(max_examples=EXAMPLES, deadline=None)
+@bounded(EXAMPLES)
 @given(st.lists(st.dictionaries(st.sampled_from(["max_model_len", "meta", "parent", "n_ctx"]), JSON)))
 def test_every_list_of_models_has_a_window_or_none(entries):
     size = window_of("m", [{**each, "id": "m"} for each in entries])
     assert size is None or size > 0
+    ended("server model lists", RESULT)
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@bounded(25)
 @given(
     st.lists(
         st.tuples(st.sampled_from([200] * 6 + [400, 401, 404, 413, 422, 429, 500, 503]), bodies()),
@@ -129,6 +129,7 @@ def test_a_run_on_random_answers_gives_every_sample_once_or_ends_with_one_line(s
     except InputError as error:
         line = str(error)
     assert line or len(found) == 8
+    ended("runs on servers", REFUSED if line else RESULT)
     assert "\n" not in line
     keys = [(each.task_id, each.sample_id) for each in found]
     assert len(keys) == len(set(keys))
