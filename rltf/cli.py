@@ -13,7 +13,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from harness.errors import HarnessError, InputError
 from harness.text import one_line
@@ -99,8 +100,19 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object) -
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, like every other error, instead of repeating the whole usage."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register("type", Path, _path)
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def _path(text: str) -> Path:
+    """Of a shell's variable that is not set nothing is left, which `Path` takes for the present folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name; write . for the present folder")
+    return Path(text)
 
 
 class _Version(argparse.Action):

@@ -67,8 +67,8 @@ def page(counts: Counter[str], failed: list[str], times: int, seconds: float) ->
         [
             "# Random inputs",
             "",
-            f"{total:,} random inputs, put together by hypothesis, each with an end that the tests hold to: a",
-            "result, or one line that says what is wrong. Where programs were graded, every program of the",
+            f"{total:,} random inputs, put together by hypothesis, each with an end that the tests hold to:",
+            "a result, or one line that says what is wrong. Where programs were graded, every program of the",
             "input has its verdict. Anything else, a traceback above all, fails the test.",
             "",
             "| kind of input | inputs | a result | one line |",
@@ -78,8 +78,8 @@ def page(counts: Counter[str], failed: list[str], times: int, seconds: float) ->
             "",
             f"Failed: {', '.join(failed) or 'none'}.",
             "",
-            f"`python studies/fuzz.py --times {times}` in {seconds / 60:.0f} minutes, commit `{environment.commit()}`,"
-            f" Python {sys.version.split()[0]}. Not seeded: each run tries others.",
+            f"`python studies/fuzz.py --times {times}` in {seconds / 60:.0f} minutes, commit"
+            f" `{environment.commit()}`, Python {sys.version.split()[0]}. Not seeded: each run tries others.",
             "",
         ]
     )

@@ -58,6 +58,10 @@ HUMANEVAL = Source(
     typed=lambda number, inputs: inputs,
     oracles="humaneval",
 )
+_DROPPED = (
+    83, 115, 117, 143, 164, 229, 249, 295, 396, 400, 407, 431, 438, 442, 461, 574, 582, 595, 640, 746, 783,
+)  # fmt: skip
+"""The difference of the two files' ids."""
 MBPP = Source(
     benchmark="mbpp-plus",
     folder="mbpp",
@@ -66,30 +70,7 @@ MBPP = Source(
     versions=("v0.2.0", "v0.1.0"),
     typed=typed_inputs,
     oracles="mbpp",
-    # The difference of the two files' ids.
-    dropped=(
-        83,
-        115,
-        117,
-        143,
-        164,
-        229,
-        249,
-        295,
-        396,
-        400,
-        407,
-        431,
-        438,
-        442,
-        461,
-        574,
-        582,
-        595,
-        640,
-        746,
-        783,
-    ),  # fmt: skip
+    dropped=_DROPPED,
 )
 
 
