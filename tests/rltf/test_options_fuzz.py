@@ -32,6 +32,7 @@ WORDS = (
     "é\x1b[2J", "\0", "training",
 )  # fmt: skip
 VALUES = st.one_of(
+    st.sampled_from(("true", "false", "0", "1", "2", "4", "0.5", "1e-5", "none")),
     st.sampled_from(WORDS),
     st.integers(-5, 2**34).map(str),
     st.floats().map(repr),
@@ -40,7 +41,7 @@ VALUES = st.one_of(
 SETTINGS = st.lists(
     st.tuples(st.one_of(st.sampled_from(NAMES), st.text(string.printable, max_size=8)), VALUES).map("=".join),
     min_size=1,
-    max_size=3,
+    max_size=2,
 )
 
 

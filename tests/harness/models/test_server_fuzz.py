@@ -2,13 +2,19 @@
 
 import json
 import logging
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
+from fakes import ONE_TEST, PROFILES, FakeGrader, made_benchmark
 from fuzzing import REFUSED, RESULT, bounded, ended
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
+from harness.evaluate.evaluation import Plan, evaluate
+from harness.evaluate.generation import GenerationPlan
 from harness.models import Decoding
 from harness.models.api.answer import Answer, NoAnswer, read_answer
 from harness.models.api.context_window import fewer_new_tokens, window_of
@@ -17,6 +23,7 @@ from harness.models.api.errors import ending, one_line
 from harness.models.api.finish_reasons import CUT, FAILED, FILTERED, OWN
 from harness.models.base import Completion
 from harness.models.unanswered import Loss, Unanswered
+from harness.types import Limits, Piece, PromptFormat
 
 EXAMPLES = 300
 TEXT = st.text(st.characters(), max_size=12)  # lone surrogates, too
@@ -53,10 +60,21 @@ ANSWERS = st.fixed_dictionaries(
 )
 
 
+NEARLY_GOOD = st.builds(
+    lambda choice, changes, others: {"choices": [choice | changes]} | others,
+    st.fixed_dictionaries(
+        {"message": st.fixed_dictionaries({"content": TEXT}), "text": TEXT, "finish_reason": st.just("stop")}
+    ),
+    CHOICE | st.just({}),
+    ANSWERS.map(lambda answer: {name: answer[name] for name in answer if name != "choices"}) | st.just({}),
+)
+"""A model's answer with a change or two."""
+
+
 @st.composite
 def bodies(draw):
     """An answer in one of the ways in which it may come, whole or not."""
-    values = draw(st.lists(ANSWERS | JSON, min_size=1, max_size=3))
+    values = draw(st.lists(NEARLY_GOOD | NEARLY_GOOD | ANSWERS | JSON, min_size=1, max_size=3))
     if draw(st.booleans()):
         text = json.dumps(values[0])
     else:
@@ -138,6 +156,45 @@ def test_a_run_on_random_answers_gives_every_sample_once_or_ends_with_one_line(s
         if isinstance(each, Unanswered):
             assert "\n" not in each.said
             json.dumps(each.row())
+
+
+@pytest.mark.slow
+@bounded(15)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([200] * 9 + [400, 413, 429, 500]), NEARLY_GOOD.map(json.dumps) | bodies()),
+        min_size=1,
+        max_size=5,
+    ),
+    st.booleans(),
+)
+def test_every_sample_of_a_run_on_random_answers_is_graded_or_counted_as_lost(server, answers, chat):
+    server.bodies.clear()
+    server.answer = lambda _, before: answers[before % len(answers)]
+    benchmark = made_benchmark(*[ONE_TEST] * 3)
+    form = PromptFormat("made", "1", lambda problem: [Piece(problem.question)], "test", chat=chat)
+    programs = GenerationPlan("m", server.sampler(retries=1), form, Decoding(max_new_tokens=64), n=2)
+    plan = Plan(benchmark, programs, Limits(), dict.fromkeys(PROFILES, "1"), page=False)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        try:
+            metrics = evaluate(plan, run, lambda: nullcontext(FakeGrader()))
+        except InputError:  # the test above looks at its line
+            ended("evaluations on servers", REFUSED)
+            return
+        ended("evaluations on servers", RESULT)
+        keys = {
+            name: {(row["task_id"], row["sample_id"]) for row in _rows(run / f"{name}.jsonl")}
+            for name in ("samples", "lost", "outcomes")
+        }
+    assert keys["outcomes"] == keys["samples"]
+    assert not keys["samples"] & keys["lost"]
+    assert len(keys["samples"] | keys["lost"]) == 6
+    assert metrics["counts"]["infrastructure_errors"] == 0
+
+
+def _rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 @pytest.fixture(autouse=True)
