@@ -90,7 +90,8 @@ def _bad_input(message: str) -> int:
 def _names(path: object, command: Sequence[str]) -> bool:
     """Whether a path is one that an argument names, or lies in it: what is wrong with it is the user's."""
     given = [part for each in command for part in (each, each.partition("=")[2]) if part]
-    return isinstance(path, str | os.PathLike) and os.fspath(path).startswith(tuple(given))
+    whole = [os.path.abspath(part) for part in given if "\0" not in part]
+    return isinstance(path, str | os.PathLike) and str(path).startswith((*given, *whole))
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
