@@ -18,17 +18,35 @@ from hypothesis import strategies as st
 
 from harness.commands.options import limits_of
 from harness.errors import InputError
+from harness.models import Completion, Finish
 from harness.registry import load_benchmark
 from rltf.cli import build_parser, main
 
 NAMED = {
     "score": ["FILE", "--benchmark", "mini", "--ids", "0-3", "--no-cache"],
+    "eval": ["x", "--benchmark", "mini", "--ids", "0-3", "--no-cache"],
     "prompt": ["--benchmark", "mini", "--id", "1"],
     "report": ["RUN"],
 }
 """What a command needs at least."""
-LEFT_OUT = {"help", "cache", "model", "adapter"}
+LEFT_OUT = {"help", "cache", "model", "adapter", "base_url"}
 """The user's own cache, and models, which `models/` has tests for."""
+
+
+class Writes:
+    """A model that writes the same short program each time."""
+
+    def complete(self, requests, decoding):
+        for request in requests:
+            for number in request.sample_ids:
+                yield Completion(
+                    request.prompt, number, "pass\n", Finish.STOP, min(2, decoding.max_new_tokens)
+                )
+
+    def describe(self):
+        return {"kind": "fake", "independent_of_batch": True}
+
+
 WORDS = (
     "", " ", "0", "1", "-1", "2", "0.5", "1e999", "nan", "9" * 40, "x", "é\x1b[2J", "\udcff", "a=b", "mini",
     "test", "all", "0-3", "3-1", "1,2", "mini/test/1", "introductory", "FILE", "RUN", "RUN/manifest.json",
@@ -100,6 +118,8 @@ def place(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.commands.score.runner_start", start)
+        patch.setattr("harness.commands.eval.runner_start", start)
+        patch.setattr("harness.commands.eval._local", lambda args, chosen: Writes())
         patch.chdir(folder)
         (folder / "FOLDER").mkdir()
         rows = [
