@@ -36,12 +36,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=REPORT)
     args = parser.parse_args()
     files = sorted(each.relative_to(ROOT) for each in (ROOT / "tests").rglob("test_*fuzz*.py"))
-    began = time.monotonic()
+    began, commit = time.monotonic(), environment.commit()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(args.beside) as pool:
         runs = list(pool.map(lambda file: attempt(file, args.times, Path(folder)), files))
     failed = [str(file) for file, (status, _) in zip(files, runs, strict=True) if status]
     counts = sum((ends for _, ends in runs), Counter[str]())
-    args.out.write_text(page(counts, failed, args.times, time.monotonic() - began), encoding="utf-8")
+    args.out.write_text(
+        page(counts, failed, f"--times {args.times}", time.monotonic() - began, commit), encoding="utf-8"
+    )
     print(f"{args.out} written")
     return 1 if failed else 0
 
@@ -58,8 +60,8 @@ def attempt(file: Path, times: int, folder: Path) -> tuple[int, Counter[str]]:
     return done.returncode, Counter(json.loads(counts.read_text()) if counts.exists() else {})
 
 
-def page(counts: Counter[str], failed: list[str], times: int, seconds: float) -> str:
-    """The report."""
+def page(counts: Counter[str], failed: list[str], options: str, seconds: float, commit: str | None) -> str:
+    """The report; `commit` is that at the start."""
     kinds = sorted({each.rpartition(": ")[0] for each in counts})
     rows = [(kind, counts[f"{kind}: result"], counts[f"{kind}: one line"]) for kind in kinds]
     total = sum(counts.values())
@@ -78,8 +80,8 @@ def page(counts: Counter[str], failed: list[str], times: int, seconds: float) ->
             "",
             f"Failed: {', '.join(failed) or 'none'}.",
             "",
-            f"`python studies/fuzz.py --times {times}` in {seconds / 60:.0f} minutes, commit"
-            f" `{environment.commit()}`, Python {sys.version.split()[0]}. Not seeded: each run tries others.",
+            f"`python studies/fuzz.py {options}` in {seconds / 60:.0f} minutes, commit"
+            f" `{commit}`, Python {sys.version.split()[0]}. Not seeded: each run tries others.",
             "",
         ]
     )
