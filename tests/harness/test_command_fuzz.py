@@ -185,9 +185,9 @@ def test_a_damaged_run_folder_goes_on_to_the_same_numbers_or_is_refused_in_one_l
     shutil.copytree(place / "RUN", copy)
     for name, damage in damaged.items():
         (copy / name).write_bytes(damage((copy / name).read_bytes()))
-    _assert_a_result_or_one_line("run folders", *_run(["report", "COPY"]))
+    _assert_a_result_or_one_line("commands on damaged run folders", *_run(["report", "COPY"]))
     status, said = _run(["score", *NAMED["score"], "--out", "COPY"])
-    _assert_a_result_or_one_line("run folders", status, said)
+    _assert_a_result_or_one_line("commands on damaged run folders", status, said)
     if status == 0:
         assert _run(["report", "COPY"])[0] == 0
         assert _numbers(copy) == _numbers(place / "RUN")
