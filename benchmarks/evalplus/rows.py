@@ -34,6 +34,19 @@ class Source:
     """From a task's number and the inputs as JSON has them to what they are meant to be."""
     oracles: str
     """Which of the two sets of special rules (`cases.py`) applies."""
+    dropped: tuple[int, ...] = ()
+    """Numbers of the oldest version's tasks that the newest lacks."""
+
+    def foreign_ids(self, version: str) -> dict[str, str]:
+        """For `Benchmark.foreign_ids`: spellings of the tasks that `version` lacks, and where they are."""
+        newest, *_, oldest = self.versions
+        if version != newest or not self.dropped:
+            return {}
+        numbers = "|".join(map(str, self.dropped))
+        return {
+            rf"(?:.*[/_])?0*(?:{numbers})": f"EvalPlus dropped {len(self.dropped)} tasks of {oldest} from"
+            f" {newest}: programs for {oldest} are graded with --split {oldest}."
+        }
 
 
 HUMANEVAL = Source(
@@ -45,6 +58,10 @@ HUMANEVAL = Source(
     typed=lambda number, inputs: inputs,
     oracles="humaneval",
 )
+_DROPPED = (
+    83, 115, 117, 143, 164, 229, 249, 295, 396, 400, 407, 431, 438, 442, 461, 574, 582, 595, 640, 746, 783,
+)  # fmt: skip
+"""The difference of the two files' ids."""
 MBPP = Source(
     benchmark="mbpp-plus",
     folder="mbpp",
@@ -53,6 +70,7 @@ MBPP = Source(
     versions=("v0.2.0", "v0.1.0"),
     typed=typed_inputs,
     oracles="mbpp",
+    dropped=_DROPPED,
 )
 
 

@@ -76,8 +76,8 @@ RULES = {
         Rule("answer", "1", (*_CLEAN, steps.echo, steps.marker, steps.stop_strings, steps.fence)),
         Rule("done", "1", (*_CLEAN, steps.echo, steps.begin_done, steps.stop_strings, steps.fence)),
         Rule("continuation", "1", (*_CLEAN, steps.echo, steps.stop_strings, steps.indentation)),
-        Rule("program", "2", (*_READ, steps.marker, *_FOUND, steps.first)),
-        Rule("chat", "2", (*_READ, *_FOUND, steps.longest)),
+        Rule("program", "3", (*_READ, steps.marker, *_FOUND, steps.first)),
+        Rule("chat", "3", (*_READ, *_FOUND, steps.longest)),
     )
 }
 
@@ -96,7 +96,7 @@ def find_rule(rule: str | Rule) -> Rule:
 
 
 def versioned(rule: str | Rule) -> str:
-    """A rule's name and version, for the identity of a run: `chat@2`."""
+    """A rule's name and version, for the identity of a run: `chat@3`."""
     found = find_rule(rule)
     return f"{found.name}@{found.version}"
 

@@ -1,9 +1,9 @@
 r"""Where a reasoning model's thoughts end: marks of every spelling, and the channels of gpt-oss.
 
 Marks: `</think>`, `</thinking>`, `</thought>`, `</seed:think>`, `[/THINK]`, `<|end_of_thought|>`,
-`<|END_THINKING|>`, `◁/think▷` and their like. Taken is what follows the first mark, or a later one if that
-closes thoughts anew or stands at an end of its line; a mark in a block of code, or within a line of code, is
-part of the program. Wrappers around the answer (`<answer>`, `<|begin_of_solution|>`) go too.
+`<|END_THINKING|>`, `◁/think▷`, `<channel|>` and their like. Taken is what follows the first mark, or a later
+one if that closes thoughts anew or stands at an end of its line; a mark in a block of code, or within a line
+of code, is part of the program. Wrappers around the answer (`<answer>`, `<|begin_of_solution|>`) go too.
 Channels: the last message of the channel `final`, with its tokens or, where decoding dropped them, after
 `assistantfinal`. Does not cover: thoughts that nothing closes, which are left as they are. Time is linear.
 """
@@ -15,15 +15,15 @@ import re
 from harness.extraction.lines import lines_of
 
 _WORD = (
-    r"(?:\w{1,20}[:_])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue)"
-    r"(?:_\w{1,60})?"
+    r"(?:\w{1,20}[:_]|ant)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue)"
+    r"(?:_\w{1,60})?[ \t]{0,8}"
 )
 _INNER = r"(?:thought|thoughts|thinking|think|reasoning)"
 _MARK = re.compile(
     rf"(?P<close></{_WORD}>|\[/{_WORD}\]|<\|/{_INNER}\|>|<\|end(?:_of)?_{_INNER}\|>"
-    rf"|<\|{_INNER}_end\|>|◁/think▷|</\|?{_INNER}\|>|<\|inner_suffix\|>|<unused95>)"
+    rf"|<\|{_INNER}_end\|>|◁/think▷|</\|?{_INNER}\|>|<\|inner_suffix\|>|<unused95>|<channel\|>)"
     rf"|(?P<open><{_WORD}>|\[{_WORD}\]|<\|{_INNER}\|>|<\|(?:begin|start)(?:_of)?_{_INNER}\|>"
-    rf"|<\|{_INNER}_start\|>|◁think▷|<\|inner_prefix\|>|<unused94>)",
+    rf"|<\|{_INNER}_start\|>|◁think▷|<\|inner_prefix\|>|<unused94>|<\|channel>{_INNER})",
     re.IGNORECASE,
 )
 _FENCE = re.compile(r"[ \t]*+(?:```|~~~)")

@@ -32,7 +32,7 @@ class Answers:
     extracting: bool
     """Take programs out of answers; else leave them as they are and count what looks like answers."""
     total: int = 0
-    fenced: int = 0
+    answers: int = 0
     continuing: int = 0
     changed: int = 0
     continued: int = 0
@@ -44,8 +44,9 @@ class Answers:
         if raw.completion and problem.code_prompt:
             return self._continued(raw.code, problem)
         if not self.extracting:
-            self.fenced += _holds_fence(raw.code) and not parses(raw.code)
-            self.continuing += _continues(raw)
+            continuing = _continues(raw)
+            self.continuing += continuing
+            self.answers += not continuing and _is_answer(raw.code, problem)
             return raw.code
         # The row's prompt is not handed on: it is code in many files, and an answer that begins with it would
         # lose its head as an echo.
@@ -85,10 +86,11 @@ class Answers:
     def warnings(self) -> list[str]:
         """What the numbers would be wrong without; one sentence each."""
         found = []
-        if 2 * self.fenced > self.total:
+        if 2 * self.answers > self.total:
             found.append(
-                f"{self.fenced:,} of {self.total:,} programs are no Python and hold Markdown fences: they are"
-                " answers, and fail as they stand; pass --extract to grade the programs in them."
+                f"{self.answers:,} of {self.total:,} programs are no Python and hold Markdown fences, or a"
+                " program among other text: they are answers, and fail as they stand; pass --extract to grade"
+                " the programs in them."
             )
         if 2 * self.continuing > self.total:
             found.append(
@@ -98,16 +100,16 @@ class Answers:
         return found
 
 
-def _holds_fence(code: str) -> bool:
-    return "```" in code or "~~~" in code
+def _is_answer(text: str, problem: Problem) -> bool:
+    """No Python, but fences, prose or thoughts with a program in them."""
+    if parses(text):
+        return False
+    if "```" in text or "~~~" in text:
+        return True
+    found = extract(text, RULE, wanted=Wanted.of(problem)).code
+    return bool(found.strip()) and parses(found)
 
 
 def _continues(raw: RawProgram) -> bool:
-    """An indented body that is Python only behind its prompt."""
-    first = next((line for line in raw.code.split("\n") if line.strip()), "")
-    return (
-        bool(raw.prompt)
-        and first[:1] in (" ", "\t")
-        and not parses(raw.code)
-        and parses(raw.prompt + raw.code)
-    )
+    """A text that is Python only behind its prompt."""
+    return bool(raw.prompt) and not parses(raw.code) and parses(raw.prompt + raw.code)

@@ -7,6 +7,7 @@ Does not cover: what stands in the field (`harness.programs.formats`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,6 +69,20 @@ _TAKEN_FROM: Mapping[str, tuple[str, ...]] = {
 lm-eval, BigCodeBench and Reflexion, MapCoder, AgentCoder."""
 
 
+_EITHER = ("code", "codes", "solution", "answer", "output")
+"""Fields that hold a model's program in some files and a dataset's solution in others."""
+
+_NO_PROGRAM = re.compile(
+    "prompt|question|text|instruct|descri|input|message|test|starter|declar|signature|example|doc|feedback"
+    "|error|log|trace|raw|full|entry|comment",
+    re.I,
+)
+"""In the names of fields whose Python is not a program to be graded."""
+
+_OF_PROGRAMS = re.compile(r"^(?:async +)?(?:def|class) +(\w+)|^.*\b(input|stdin|print)\b", re.M)
+"""What two programs for the same problem have in common: what they define, or that they read and write."""
+
+
 class NoProgramField(ValueError):
     """No field of the row is sure to be the model's program; the message names the fields and the way out."""
 
@@ -100,12 +115,48 @@ def program_field(row: Mapping[str, Any], wanted: str | None = None) -> str:
     if not found:
         raise NoProgramField(_none(row))
     if len(found) > 1 and any(row[name] != row[found[0]] for name in found):
-        names = " and ".join(map(repr, found))
-        raise NoProgramField(
-            f"ambiguous: {names} may be the model's program, and they differ; name the one with --field,"
-            f" as in --field {found[-1]}"
-        )
+        raise NoProgramField(_ambiguous(found))
+    if found[0] in _EITHER:
+        other = _other_program(row, found[0])
+        if other is not None:
+            raise NoProgramField(_ambiguous([found[0], other]))
     return found[0]
+
+
+def _ambiguous(names: list[str]) -> str:
+    return (
+        f"ambiguous: {' and '.join(map(repr, names))} may be the model's program, and they differ; name the"
+        f" one with --field, as in --field {names[-1]}"
+    )
+
+
+def _other_program(row: Mapping[str, Any], chosen: str) -> str | None:
+    """A field of a name that is not known and holds another program for the same problem."""
+    program = _text(row[chosen])
+    marks = _marks(program)
+    for name, value in row.items():
+        if (
+            not isinstance(name, str)
+            or name in (*PROGRAM_FIELDS, *REFERENCE_FIELDS)
+            or _NO_PROGRAM.search(name)
+        ):
+            continue
+        text = _text(value)
+        taken = program.strip() in text or text.strip() in program  # an answer, and the program in it
+        if not taken and marks & _marks(text):
+            return name
+    return None
+
+
+def _text(value: Any) -> str:
+    """A program, or the first of a list."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    return value if isinstance(value, str) else ""
+
+
+def _marks(program: str) -> set[str]:
+    return {mark for pair in _OF_PROGRAMS.findall(program[:1_000_000]) for mark in pair if mark}
 
 
 def _programs_alone(row: Mapping[str, Any], found: list[str]) -> list[str]:

@@ -177,9 +177,9 @@ class _Book:
             return self._at(int(raw.task))
         try:
             return self._index.resolve(raw.task, raw.split)
-        except (UnknownTask, WrongSplit):
+        except (UnknownTask, WrongSplit) as error:
             if not self._skip:
-                raise
+                raise type(error)(". ".join([str(error), *self.warnings()])) from None
             if not self.left_out:
                 self.left_out = [
                     f"The first program left out is for {str(raw.task)[:80]!r} (line {raw.line}): not"

@@ -15,6 +15,7 @@ from benchmarks.evalplus.digests import SETUP, digested
 from benchmarks.evalplus.inputs import spelled, typed_inputs
 from harness import Job, Runner, load_benchmark
 from harness.errors import DatasetError, InputError
+from harness.programs.source import ProgramFile
 from harness.suites import Output, Reference, reference_outputs, references, text_of
 from harness.types import ValueTest
 
@@ -518,3 +519,14 @@ def test_references_of_real_tasks_pass_base_and_plus(mbpp_plus, runner, monkeypa
     assert len(chosen) == len(numbers)
     for problem in chosen:
         assert verdicts(runner, problem, problem.solutions[0]) == [PASSED] * 3, problem.task_id
+
+
+def test_programs_for_tasks_that_the_newest_version_lacks_are_told_which_has_them(tmp_path):
+    write(tmp_path, row(900))
+    write(tmp_path, row(900), row(83), name="MbppPlus-v0.1.0.jsonl")
+    programs = tmp_path / "samples.jsonl"
+    programs.write_text('{"task_id": "Mbpp/900", "solution": "x"}\n{"task_id": "Mbpp/83", "solution": "x"}\n')
+    source = ProgramFile(programs)
+    with pytest.raises(InputError, match=r"line 2: unknown problem 'Mbpp/83'.* with --split v0\.1\.0"):
+        list(source.read(load_mbpp(data_dir=tmp_path)))
+    assert len(list(source.read(load_mbpp(split="v0.1.0", data_dir=tmp_path)))) == 2

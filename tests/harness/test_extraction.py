@@ -222,7 +222,7 @@ def test_what_stands_beyond_the_cap_is_cut_off_and_that_is_recorded():
 def test_the_rules_of_papers_do_not_change():
     # Published numbers are compared with what these rules make of an answer.
     assert {name: rule.version for name, rule in RULES.items()} == {
-        "verbatim": "1", "answer": "1", "done": "1", "continuation": "1", "program": "2", "chat": "2",
+        "verbatim": "1", "answer": "1", "done": "1", "continuation": "1", "program": "3", "chat": "3",
     }  # fmt: skip
 
 

@@ -152,6 +152,7 @@ def test_of_several_blocks_those_that_make_a_script_are_taken(answer, program):
 
 
 THOUGHTS = [
+    ("<antThinking>", "</antThinking>"), ("<think >", "</think >"), ("<|channel>thought", "<channel|>"),
     ("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<Think>", "</Think>"), ("<thought>", "</thought>"),
     ("<thoughts>", "</thoughts>"), ("<reasoning>", "</reasoning>"), ("<seed:think>", "</seed:think>"),
     ("<mm:think>", "</mm:think>"), ("[THINK]", "[/THINK]"), ("<|begin_of_thought|>", "<|end_of_thought|>"),

@@ -229,6 +229,13 @@ def test_numbering_that_means_the_tasks_of_another_data_set_is_said(tmp_path, sp
     assert [str(each.message) for each in caught] == source.notices == said
 
 
+def test_numbering_of_another_data_set_is_said_where_the_problem_is_unknown_too(tmp_path):
+    path = _rows(tmp_path, {"task_id": "Mbpp/2", "solution": "x"})
+    benchmark = replace(_benchmark("mbpp", 11), foreign_ids={"Mbpp[/_][0-9]+": "Pass --benchmark other."})
+    with pytest.raises(InputError, match=r"line 1: unknown problem 'Mbpp/2'.*\. Pass --benchmark other\."):
+        list(ProgramFile(path).read(benchmark))
+
+
 ANSWER = f"Here you go:\n```python\n{MODEL}```\nHope it helps."
 
 
@@ -243,6 +250,52 @@ def test_answers_instead_of_programs_are_noticed_and_their_programs_taken_if_ask
     assert found[0][2].strip() == MODEL.strip()
     assert taken.fingerprint() != source.fingerprint()
     assert taken.notices[0].startswith("Extraction changed 1 of 1 programs")
+
+
+@pytest.mark.parametrize(
+    ("text", "noticed"),
+    [
+        (f"Here is the code:\n\n{MODEL}\nIt returns two.", True),
+        (f"<think>\nhm, two?\n</think>\n{MODEL}", True),
+        (f"~~~\n{MODEL}~~~", True),
+        ("def f(:\n", False),
+        ("I am not able to write this.", False),
+    ],
+)
+def test_a_program_among_prose_or_thoughts_is_noticed_and_a_broken_program_is_none(tmp_path, text, noticed):
+    path = _rows(tmp_path, {"task_id": 11, "completion": text})
+    assert any("pass --extract" in each for each in _read(path)[1].notices) == noticed
+    if noticed:
+        assert _read(path, extract=True)[0][0][2].strip() == MODEL.strip()
+
+
+def test_a_continuation_that_begins_within_a_line_of_its_prompt_is_noticed_and_joined(tmp_path):
+    path = _rows(tmp_path, {"task_id": 11, "prompt": "def f():\n    ", "completion": "x = 2\n    return x\n"})
+    assert "continue the prompt" in _read(path)[1].notices[0]
+    assert _read(path, extract=True)[0] == [("mbpp/11", 0, "def f():\n    x = 2\n    return x\n")]
+
+
+GOLD = "def f():\n    return 1\n"
+
+
+@pytest.mark.parametrize("name", ["generated", "pred", "model_solution", "program", "a name of its own"])
+def test_a_program_under_a_name_that_is_not_known_is_never_passed_over_for_code(tmp_path, name):
+    row = {"task_id": 11, "code": GOLD, name: [MODEL]}
+    with pytest.raises(InputError, match=f"ambiguous: 'code' and '{name}'"):
+        _read(_rows(tmp_path, row))
+    assert _read(_rows(tmp_path, row), program_field=name)[0] == [("mbpp/11", 0, MODEL)]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"llm_reply": f"Sure:\n```python\n{MODEL}```"},  # the program was taken from it
+        {"prompt": GOLD, "test": "def check(f):\n    assert f() == 2\n", "declaration": "def f():"},
+        {"canonical_solution": GOLD, "passed": True, "time": 0.1, "note": "print what f gives"},
+    ],
+)
+def test_what_stands_beside_a_program_in_common_files_is_not_taken_for_another(tmp_path, others):
+    assert _read(_rows(tmp_path, {"task_id": 11, "code": MODEL} | others))[0] == [("mbpp/11", 0, MODEL)]
 
 
 def test_a_fence_inside_a_program_is_no_answer(tmp_path):

@@ -1,19 +1,18 @@
 """Random rows, ids, file shapes and options of `rltf score`: a result or one line, never a traceback.
 
-Covers: reading (`ProgramFile`), every program of a file accounted for; a few hundred examples, or as many
-as `RLTF_FUZZ` says. Does not cover: grading.
+Covers: reading (`ProgramFile`), every program of a file accounted for. Does not cover: grading.
 """
 
 import gzip
 import json
-import os
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import REFUSED, RESULT, bounded, ended
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
@@ -21,10 +20,7 @@ from harness.programs.row_fields import PROGRAM_FIELDS, REFERENCE_FIELDS
 from harness.programs.source import ProgramFile
 from harness.types import Benchmark, Problem, TestKind, TestSuite
 
-EXAMPLES = int(os.environ.get("RLTF_FUZZ", "150"))
-BOUNDED = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
+BOUNDED = bounded(150)
 EMPTY = TestSuite.pack(TestKind.STDIN, [])
 PROBLEMS = [Problem(f"mbpp/{number}", "", lambda: EMPTY) for number in (11, 12, 13)]
 MBPP = Benchmark("mbpp", "test", "1", PROBLEMS, "hash", "made here")
@@ -73,7 +69,9 @@ def outcome(write: Any, options: dict[str, Any]) -> list[Any] | str:
             line = " ".join(str(error).split())
             assert folder in line
             assert len(line) < 1000
+            ended("rows of program files", REFUSED)
             return line
+        ended("rows of program files", RESULT)
         assert found
         assert len({sample.key for sample in found}) == len(found)
         assert {sample.task_id for sample in found} <= {problem.task_id for problem in PROBLEMS}

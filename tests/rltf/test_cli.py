@@ -62,6 +62,10 @@ def test_the_version_is_one_line(capsys):
         (["scor"], "'scor'"),
         (["score"], "--benchmark"),
         (["score", "x", "--nope"], "see rltf score --help"),
+        (["score", "x", "--benchmark", "mini", "--out", ""], "argument --out: an empty name"),
+        (["score", "x" * 300, "--benchmark", "mini"], "name a path that can be used"),
+        (["report", "x" * 300], "name a path that can be used"),
+        (["report", "--table", "rltf-9", "--out", "."], ". is a folder; name a file"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(capsys, arguments, problem):

@@ -9,7 +9,8 @@ from cases import cases
 
 pytest.importorskip("transformers")
 
-from hypothesis import HealthCheck, given, settings
+from fuzzing import REFUSED, RESULT, bounded, ended
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from transformers import Trainer
@@ -32,6 +33,7 @@ WORDS = (
     "é\x1b[2J", "\0", "training",
 )  # fmt: skip
 VALUES = st.one_of(
+    st.sampled_from(("true", "false", "0", "1", "2", "4", "0.5", "1e-5", "none")),
     st.sampled_from(WORDS),
     st.integers(-5, 2**34).map(str),
     st.floats().map(repr),
@@ -40,7 +42,7 @@ VALUES = st.one_of(
 SETTINGS = st.lists(
     st.tuples(st.one_of(st.sampled_from(NAMES), st.text(string.printable, max_size=8)), VALUES).map("=".join),
     min_size=1,
-    max_size=3,
+    max_size=2,
 )
 
 
@@ -58,10 +60,11 @@ def attempt(folder, preset, given_settings):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@bounded(150)
 @given(st.sampled_from([None, "paper", "released", "mini"]), SETTINGS)
 def test_any_settings_are_a_configuration_or_one_line(tmp_path_factory, preset, given_settings):
     refused = attempt(tmp_path_factory.getbasetemp() / "fuzz", preset, given_settings)
+    ended("--set options", RESULT if refused is None else REFUSED)
     assert refused is None or refused.strip()
 
 

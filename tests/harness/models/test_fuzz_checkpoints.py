@@ -1,10 +1,6 @@
-"""Chat templates and configs put together at random: a result or one line, never a traceback.
-
-Bounded: a few seconds by default; `RLTF_FUZZ` multiplies the number of examples.
-"""
+"""Chat templates and configs put together at random: a result or one line, never a traceback."""
 
 import json
-import os
 import shutil
 import warnings
 
@@ -14,7 +10,8 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import transformers
-from hypothesis import HealthCheck, given, settings
+from fuzzing import REFUSED, RESULT, bounded, ended
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import InputError
@@ -25,7 +22,6 @@ from harness.models.prompt_encoder import ContextWindow, PromptEncoder
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
 
-MORE = int(os.environ.get("RLTF_FUZZ", "1"))
 FRAGMENTS = (
     "{% for m in messages %}", "{% endfor %}", "{% if m.role == 'user' %}", "{% else %}", "{% endif %}",
     "{{ m.content }}", "{{ m['content'] | trim }}", "{{ messages[0].content }}", "{{ messages[-1]['role'] }}",
@@ -37,6 +33,26 @@ FRAGMENTS = (
     "{{", "}}", "{% ", "\n", "é", "\u2028", "{{ m.content[3:] }}", "{{ tools }}", "{{ [1] * 3 }}",
     "{% generation %}", "{% endgeneration %}", "{% break %}", "{{ messages[5].content }}", "\x00",
 )  # fmt: skip
+WORKING = (
+    ("{% for m in messages %}", "<|im_start|>", "{{ m.role }}\n", "{{ m.content }}", "<|im_end|>\n",
+     "{% endfor %}", "{% if add_generation_prompt %}", "<|im_start|>assistant\n", "{% endif %}"),
+    ("{{ bos_token }}", "{% for m in messages %}", "{% if m.role == 'user' %}", "[INST] ", "{{ m.content }}",
+     " [/INST]", "{% else %}", "{{ m.content }}", "{{ eos_token }}", "{% endif %}", "{% endfor %}"),
+)  # fmt: skip
+
+
+@st.composite
+def templates(draw):
+    """One that works, with some of its parts taken out and others put in; or parts alone."""
+    parts = list(draw(st.sampled_from([*WORKING, *WORKING, ()])))
+    for _ in range(draw(st.integers(0, 3)) if parts else 0):
+        place = draw(st.integers(0, len(parts)))
+        parts[place : place + draw(st.integers(0, 1))] = draw(
+            st.lists(st.sampled_from(FRAGMENTS), max_size=1)
+        )
+    return "".join(parts or draw(st.lists(st.sampled_from(FRAGMENTS), max_size=12)))
+
+
 TEXTS = st.one_of(
     st.sampled_from(["x", "", " \n", "print(1)\n", "{{ x }}", "\udcff", "\x00", "é" * 9]), st.text()
 )
@@ -67,20 +83,14 @@ def tokenizer(tiny_checkpoint):
     return found
 
 
-def _fuzz(examples):
-    return settings(
-        max_examples=examples * MORE, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-    )
-
-
 def _assert_one_line(error):
     assert str(error)
     assert "\n" not in str(error)
 
 
 @pytest.mark.slow
-@_fuzz(300)
-@given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join), TEXTS, st.integers(1, 80))
+@bounded(300)
+@given(templates(), TEXTS, st.integers(1, 80))
 def test_any_template_and_text_give_a_prompt_or_one_line(tokenizer, template, text, room):
     tokenizer.chat_template = template
     ends = [tokenizer.eos_token_id]
@@ -90,7 +100,9 @@ def test_any_template_and_text_give_a_prompt_or_one_line(tokenizer, template, te
         encoded = PromptEncoder(tokenizer, ContextWindow(room, shared=True)).encode(prompt, 8)
     except InputError as error:
         _assert_one_line(error)
+        ended("chat templates", REFUSED)
         return
+    ended("chat templates", RESULT)
     assert choice.why
     assert encoded.ids
     assert len(encoded.ids) <= room
@@ -101,7 +113,7 @@ def test_any_template_and_text_give_a_prompt_or_one_line(tokenizer, template, te
 
 
 @pytest.mark.slow
-@_fuzz(60)
+@bounded(15)
 @given(
     config=st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=2),
     generation=st.dictionaries(
@@ -126,8 +138,10 @@ def test_any_config_gives_an_answer_or_one_line(tiny_checkpoint, tmp_path_factor
             [answer] = sampler.complete([request], Decoding(max_new_tokens=3))
     except InputError as error:
         _assert_one_line(error)
+        ended("configs of checkpoints", REFUSED)
         return
     finally:
         shutil.rmtree(folder.parent)
+    ended("configs of checkpoints", RESULT)
     assert 1 <= answer.tokens <= 3
     assert answer.finish in Finish
