@@ -75,7 +75,9 @@ def process(tiny_checkpoint):
 def test_tokens_and_log_probabilities_come_over(process):
     [ours] = process.complete([Request(PROMPT, (0,))], DECODING)
     [theirs] = process.inline.complete([Request(PROMPT, (0,))], DECODING)
-    assert ours.trace == theirs.trace
+    assert (ours.trace.ids, ours.trace.spans) == (theirs.trace.ids, theirs.trace.spans)
+    # Their last bit is the processor's: where memory begins in each process decides how some sum it up.
+    assert list(ours.trace.log_probs) == pytest.approx(list(theirs.trace.log_probs), abs=1e-5)
     assert len(ours.trace.ids) == len(ours.trace.log_probs) == len(ours.trace.spans) == ours.tokens
 
 
