@@ -23,4 +23,12 @@ def load_target(target: str) -> Any:
     try:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise TargetError(str(error)) from error
+        raise TargetError(f"{error}{_advice(error, module)}") from error
+
+
+def _advice(error: Exception, module: str) -> str:
+    """What to do where the named module itself is not found, not one that it imports."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing is None or not f"{module}.".startswith(f"{missing}."):
+        return ""
+    return f"; put the folder that holds {missing.partition('.')[0]} on PYTHONPATH"

@@ -35,7 +35,9 @@ def find_class(kind: str, name: str, table: Mapping[str, str]) -> Any:
     """
     target = name if ":" in name else table.get(name)
     if target is None:
-        raise InputError(f"unknown {kind} {name!r}; available: {', '.join(table)}, or 'module:attribute'")
+        raise InputError(
+            f"unknown {kind} {name!r}; available: {', '.join(table)}, or 'module:class' of your own"
+        )
     try:
         return load_target(target)
     except TargetError as error:
