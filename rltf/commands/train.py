@@ -72,7 +72,11 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--toy", choices=("causal", "seq2seq"), default="causal", help="kind of the model made on the spot"
     )
-    parser.add_argument("--benchmark", metavar="NAME", help="to train on: apps, mbpp, mini, …")
+    parser.add_argument(
+        "--benchmark",
+        metavar="NAME",
+        help="to train on: apps, mbpp, mini, …, jsonl:PATH, or module:function of your own",
+    )
     parser.add_argument("--split", default="train", help="of it; never test (default: train)")
     parser.add_argument("--ids", nargs="+", metavar="ID", help="only these problems of it")
     parser.add_argument("--difficulty", nargs="+", metavar="NAME", help="only these difficulties of it")
@@ -83,7 +87,9 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--method", metavar="NAME", help=f"what is learned: {', '.join(OBJECTIVES)} (default: rltf)"
+        "--method",
+        metavar="NAME",
+        help=f"what is learned: {', '.join(OBJECTIVES)}, or module:class of your own (default: rltf)",
     )
     parser.add_argument("--preset", metavar="NAME", help=f"settings: {', '.join(PRESETS)}")
     parser.add_argument("--steps", type=positive_int, metavar="N", help="optimiser steps")
