@@ -32,6 +32,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast
 
+from harness.compare import find_check
 from harness.errors import InfrastructureError, IsolationError
 from harness.runner import Runner, VerdictCache
 from harness.runner.backend import WorkerFactory
@@ -395,6 +396,12 @@ class GradingService:
             return None
         try:
             request = replace(request, job=replace(request.job, problem=self._loaded(request.job.problem)))
+            suite = request.job.problem.suite
+            _ = (
+                suite.digest
+            )  # what the runner could not make one of would end it, and with it all others' jobs
+            if suite.checker is not None:
+                find_check(suite.checker)
         except Exception as error:  # a benchmark's code and data: this job's trouble, and no other's
             future.set_exception(error)
             return None

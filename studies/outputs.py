@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.compare import Opaque
-from harness.runner.fork_server import ForkServer, ProgramRequest
+from harness.runner.fork_server import ForkServer, ProgramRequest, Unusable
 from harness.runner.sandbox.protocol import split_records
 from harness.runner.sandbox.values import decode
 from harness.runner.split_suite import PreparedSuite, WarmImports, prepare
@@ -64,6 +64,8 @@ class Outputs:
         self._number += 1
         self._server.send([ProgramRequest(self._number, code, suite)])
         for result in self._server.results():
+            if isinstance(result, Unusable):
+                raise ValueError(f"the tests of {suite.digest} can't be used: {result.reason}")
             if result.so_far:
                 self._server.answer(go_on=True)
                 continue

@@ -68,8 +68,10 @@ def _plain(value: object) -> object:
 def _native(value: Mapping[str, Any]) -> TestSuite:
     kind = TestKind(value["kind"])
     tests: list[Test] = [_native_test(kind, row) for row in value["tests"]]
-    setup = str(value.get("setup") or "")
-    return TestSuite.pack(kind, tests, entry_point=value.get("entry_point"), setup=setup)
+    setup, name = str(value.get("setup") or ""), value.get("entry_point")
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"entry_point must be text, got {name!r:.60}")
+    return TestSuite.pack(kind, tests, entry_point=name, setup=setup)
 
 
 def _native_test(kind: TestKind, row: Any) -> Test:

@@ -92,6 +92,14 @@ class ProgramRequest:
         )
 
 
+class Unusable(NamedTuple):
+    """What a server says of a program whose tests it can't prepare."""
+
+    number: int
+    """Of the program."""
+    reason: str
+
+
 class Result(NamedTuple):
     """What a server says of one process."""
 
@@ -221,7 +229,7 @@ class ForkServer:
         except BrokenPipeError:
             raise ServerLostError("the fork server closed its pipe") from None
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> Iterator[Result | Unusable]:
         """What becomes of the programs, for ever.
 
         Raises:
@@ -230,6 +238,9 @@ class ForkServer:
         while True:
             header, blobs = self._receive()
             if "program" not in header:
+                continue
+            if "unusable" in header:
+                yield Unusable(header["program"], header["unusable"])
                 continue
             report, stdout, refused, stderr = blobs
             run = ProcessResult(

@@ -27,7 +27,7 @@ from harness.runner import borderline_retry, layer_check, self_check
 from harness.runner.backend import Chunk, Task, Unprepared, WorkerStart, info_here
 from harness.runner.execution import ANYTHING, Ending, Execution, make_execution
 from harness.runner.failed_costs import Costs
-from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError
+from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError, Unusable
 from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
 from harness.runner.split_suite import PreparedSuite, WarmImports, prepare
 from harness.runner.verdicts import ProcessResult, VerdictMaker, make_outcome
@@ -45,6 +45,8 @@ _START_ATTEMPTS = {IsolationError: 3, ServerLostError: 5, OSError: SHORTAGE_ATTE
 _MOST_OTHER_SERVERS = 3
 """Fork servers with limits of a job's own that are kept at a time."""
 _KEPT_MAKERS = 64
+_MOST_WHY = 500
+"""Characters of why tests can't be used: they are a client's, and may be long."""
 _Kind = tuple[WarmImports, Limits | None]
 """Of fork server: what it has imported; limits, where they are a job's own."""
 _MAX_LOSSES = 5
@@ -214,7 +216,7 @@ class GraderWorker:
             try:
                 suite = self._prepared(chunk.suites[task.digest])
             except Exception as error:  # a benchmark's data may be anything, and its checker raise anything
-                self._deliver(task.number, Unprepared(f"{type(error).__name__}: {error}"))
+                self._deliver(task.number, Unprepared(f"{type(error).__name__}: {error}"[:_MOST_WHY]))
                 continue
             request = ProgramRequest(task.number, task.code, suite, capture=task.execute, files=task.files)
             kind = suite.warm_imports(task.code), task.limits
@@ -227,7 +229,12 @@ class GraderWorker:
     def _prepared(self, suite: TestSuite) -> PreparedSuite:
         prepared = self._suites.get(suite.digest)
         if prepared is None:
-            prepared = self._suites[suite.digest] = prepare(suite)
+            try:
+                prepared = prepare(suite)
+            except MemoryError:  # what is kept of other problems is no fault of this one's
+                self._suites.clear()
+                prepared = prepare(suite)
+            self._suites[suite.digest] = prepared
             while len(self._suites) > _KEPT_SUITES:
                 self._suites.popitem(last=False)
         return prepared
@@ -311,23 +318,21 @@ class GraderWorker:
                     raise ServerLostError(
                         f"the fork server answered program {result.number}, not {item.task.number}"
                     )
-                if result.so_far:
+                if isinstance(result, Unusable):
+                    self._deliver(item.task.number, Unprepared(result.reason))
+                    sent.remove(item)
+                elif result.so_far:
                     server.answer(go_on=not self._too_costly_so_far(item, result))
                     continue
-                settled = borderline_retry.settled(item.tries, result)
-                if settled is not None:
-                    item.take(settled)
-                done = settled is not None and (result.last or self._decided(item))
-                if result.asks:
-                    server.answer(go_on=not done)
-                if done:
-                    # Taken out only when that went well: what is lost on the way is still to be answered.
-                    self._finish(item)
-                    sent.remove(item)
-                if result.retires:
-                    # Nothing is lost: the server makes way for one without a past.
-                    self._drop_server(kind)
-                    break
+                else:
+                    if self._is_done(server, item, result):
+                        # Taken out only when that went well: what is lost on the way is still to be answered.
+                        self._finish(item)
+                        sent.remove(item)
+                    if result.retires:
+                        # Nothing is lost: the server makes way for one without a past.
+                        self._drop_server(kind)
+                        break
                 # An answer to the newest batch means that the pipe is empty: send more while the server
                 # works. With an unread batch in it a write could block, and the server on us in turn.
                 fits = waiting and item in newest and waiting[0].request.size < server.batch_bytes
@@ -338,6 +343,16 @@ class GraderWorker:
             if sent:
                 self._lose(sent, error)
         return sent + waiting
+
+    def _is_done(self, server: ForkServer, item: _Pending, result: Result) -> bool:
+        """Take a result; whether the program is done with, which the server is told if it asks."""
+        settled = borderline_retry.settled(item.tries, result)
+        if settled is not None:
+            item.take(settled)
+        done = settled is not None and (result.last or self._decided(item))
+        if result.asks:
+            server.answer(go_on=not done)
+        return done
 
     def _decided(self, item: _Pending) -> bool:
         """Whether no further test of the program is to be run."""

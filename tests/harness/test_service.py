@@ -167,6 +167,14 @@ def test_an_error_of_one_problem_is_its_askers_alone(service):
     assert is_of(service.submit(job(100)).result(), 100)
 
 
+def test_tests_that_have_no_digest_are_their_askers_trouble_alone(service):
+    suite = TestSuite.pack(TestKind.CALL, [], entry_point=5)
+    odd = service.submit(Job("odd", 0, "", Problem("odd", "", load_suite=lambda: suite)))
+    with pytest.raises(TypeError):
+        odd.result(timeout=60)
+    assert is_of(service.submit(job(1)).result(timeout=60), 1)
+
+
 def test_an_error_in_the_block_ends_the_service_at_once():
     with pytest.raises(KeyError), GradingService(workers=1, limits=LIMITS) as service:  # noqa: PT012 - all of it
         futures = [service.submit(job(number)) for number in range(200)]

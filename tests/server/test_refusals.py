@@ -32,6 +32,20 @@ def test_numbers_are_no_truth_values(client):
     assert client.post("/v1/grade", json=body).status_code == 200
 
 
+@pytest.mark.parametrize("name", [5, ["f"], {"f": 1}])
+def test_a_name_to_call_that_is_no_text_is_a_bad_request_and_ends_nobodys_grading(client, name):
+    tests = {"kind": "call", "entry_point": name, "tests": [{"args": [1], "expected": 1}]}
+    answer = client.post("/v1/grade", json={"programs": ["def f(x): return x"], "tests": tests})
+    assert (answer.status_code, "entry_point" in answer.json()["detail"]) == (400, True)
+    assert client.get("/health").status_code == 200
+
+
+def test_tests_that_do_not_compile_are_a_bad_request_and_no_lost_program(client):
+    body = {"programs": ["def f(x): return x"], "tests": {"kind": "asserts", "tests": ["assert f(1) =="]}}
+    answer = client.post("/v1/grade", json=body)
+    assert (answer.status_code, "can't be used: SyntaxError" in answer.json()["detail"]) == (400, True)
+
+
 def test_every_status_of_a_refusal_is_on_the_native_calls_page(client):
     described = client.get("/openapi.json").json()["paths"]["/v1/grade"]["post"]["responses"]
     assert set(described) == {"200", "400", "401", "403", "408", "413", "415", "422", "503", "504"}

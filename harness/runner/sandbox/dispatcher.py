@@ -32,6 +32,8 @@ COSTLY = 0.5
 FAILED_CPU_SECONDS = 60.0
 """After so many, a program that has failed gets no more tests, where these are counted."""
 _MOST_NUMBERS = 1 << 30
+_MOST_WHY = 500
+"""Characters of why tests can't be used."""
 
 
 class Run(NamedTuple):
@@ -149,7 +151,8 @@ class Dispatcher:
         self._stop_at_timeout: bool = limits["stop_at_first_timeout"]
         self._ask: bool = limits["stop_at_first_failure"]
         self._costly: int | None = limits["costly_tests_after_failure"]
-        self._suites: dict[str, Suite] = {}
+        self._suites: dict[str, Suite | str] = {}
+        """By name; in place of one that can't be used, why."""
         self._preambles: dict[str, int | str] = {}
         """By text: which of the template's, or the one suite that has it so far."""
         self._preloaded = 0
@@ -171,11 +174,15 @@ class Dispatcher:
         while True:
             request, blobs = protocol.read_frame(self._pipes.requests)
             for name in request["drop"]:
-                self._suites.pop(name).close()
+                if isinstance(dropped := self._suites.pop(name), Suite):
+                    dropped.close()
             for name, row in request["suites"].items():
-                self._suites[name] = Suite(row, blobs)
+                self._suites[name] = _suite_or_why_not(row, blobs)
             for row in request["programs"]:
                 suite = self._suites[row["suite"]]
+                if isinstance(suite, str):
+                    self._results.add({"program": row["id"], "unusable": suite})
+                    continue
                 code = row["code"].encode(errors="surrogatepass")
                 source = memory_file("program", code)
                 self._allow(suite.cpu_factor, row["cpu"], row["idle"])
@@ -400,6 +407,14 @@ class Dispatcher:
             preload = Job(0, How.PRELOAD, 0, 0, -1, file, -1, -1, -1, -1, -1)  # the template closes the file
             os.write(self._pipes.jobs, preload.packed())
         return -1 if isinstance(known, str) else known
+
+
+def _suite_or_why_not(row: dict[str, Any], blobs: list[bytes]) -> Suite | str:
+    """Tests may be of any client's making: what Python can't compile costs no program, and no server."""
+    try:
+        return Suite(row, blobs)
+    except (ArithmeticError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"[:_MOST_WHY]
 
 
 def _never(_used: float) -> bool:

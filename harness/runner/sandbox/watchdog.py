@@ -119,7 +119,10 @@ class Watch:
             else "cut" if allowed.looked_at(used)
             else None
         )  # fmt: skip
-        return min(max(0.01, min(cpu_left, idle_left)), HEARTBEAT_SECONDS), why
+        wait = min(cpu_left, idle_left, HEARTBEAT_SECONDS)
+        if clock.crowded:  # so that no program knows when its threads are to wait
+            wait *= 0.5 + os.urandom(1)[0] / 512
+        return max(0.01, wait), why
 
     def _known(self, spawned: Callable[[], int]) -> int:
         """The process's id, when the template has said it."""
@@ -134,13 +137,17 @@ class _Clock:
     """How long a process was busy: ran, or waited for a processor.
 
     Its threads' times add up, but never to more than the time that has passed: what many threads wait for at
-    once is not there to be slept through later.
+    once is not there to be slept through later. Nor between two looks: of several threads, waiting counts
+    where one waits at the look too. Who was made to wait by others nearly always does then; who wakes them
+    all for a moment, to wait for each other, seldom.
     """
 
     def __init__(self) -> None:
         self._started = self._looked = time.monotonic()
         self._total = self._cpu = 0.0
         self._busy = 0.0
+        self.crowded = False
+        """Whether it had several threads at the last look."""
 
     @property
     def idle_so_far(self) -> float:
@@ -149,9 +156,15 @@ class _Clock:
 
     def look(self, pid: int, cpu: float) -> None:
         """Take what the kernel says of a process that has used so many CPU seconds."""
-        now, total = time.monotonic(), _busy_seconds(pid, cpu)
-        self._busy += min(max(0.0, total - self._total), now - self._looked)
-        self._looked, self._total, self._cpu = now, total, cpu
+        now, seen = time.monotonic(), _seen(pid)
+        busy = cpu - self._cpu
+        if seen is not None:
+            self.crowded = seen.threads > 1
+            if seen.waits or not self.crowded:
+                busy = max(busy, seen.total - self._total)
+            self._total = seen.total
+        self._busy += min(max(0.0, busy), now - self._looked)
+        self._looked, self._cpu = now, cpu
 
     def is_idle(self, pid: int, limit: float) -> bool:
         """Whether a process that seems to have been idle for longer than the limit has been.
@@ -159,11 +172,8 @@ class _Clock:
         It has not where it waits for a processor now: the kernel counts that once it is over, and on a busy
         machine it may be long. Nor where it is younger: before it was made, its template may have waited.
         """
-        try:
-            waits, age = _state(pid)
-        except (OSError, StopIteration, ValueError, LookupError):
-            return True
-        return not waits and age - self._busy > limit
+        seen = _seen(pid)
+        return seen is None or (not seen.waits and seen.age - self._busy > limit)
 
     def may_matter(self, limit: float) -> bool:
         """Whether so much time has passed that idleness may come into it."""
@@ -187,33 +197,45 @@ def _cpu_clock(pid: int) -> int:
     return (~pid << 3) | 2
 
 
-def _busy_seconds(pid: int, used: float) -> float:
-    """Seconds that the process's threads ran or waited for a processor; `used` where the kernel won't say."""
+class _Seen(NamedTuple):
+    """What the kernel says of a process's threads."""
+
+    threads: int
+    total: float
+    """Seconds that they ran or waited for a processor, added up."""
+    waits: bool
+    """Whether one of them runs or waits for a processor now."""
+    age: float
+    """Of the oldest, in seconds."""
+
+
+def _seen(pid: int) -> _Seen | None:
+    """A look at a process; `None` where the kernel won't say."""
     try:
-        total = 0
-        for thread in _threads(pid):
-            with open(f"{thread}/schedstat") as file:
-                ran, waited, _ = file.read().split()
-            total += int(ran) + int(waited)
-        return max(used, total / 1e9)
-    except (OSError, StopIteration, ValueError):
-        return used
+        found = [each for each in map(_thread, _threads(pid)) if each is not None]
+    except (OSError, StopIteration, ValueError, LookupError):
+        return None
+    if not found:
+        return None
+    times, states, begun = zip(*found, strict=True)
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - min(begun)
+    return _Seen(len(found), sum(times), "R" in states, age)
 
 
-def _state(pid: int) -> tuple[bool, float]:
-    """Whether a thread of the process runs or waits for a processor now, and the process's age in seconds.
+def _thread(folder: str) -> tuple[float, str, float] | None:
+    """Seconds that it ran or waited, its state, and when it began; `None` if it has ended meanwhile.
 
-    Raises:
-        OSError, StopIteration, ValueError, LookupError: If the kernel won't say.
+    One that has ended is no reason not to look at the rest: else a process that ends a thread at each look
+    would have the others' times counted anew at each next.
     """
-    waits, age = False, 0.0
-    for thread in _threads(pid):
-        with open(f"{thread}/stat", errors="replace") as file:
+    try:
+        with open(f"{folder}/schedstat") as file:
+            ran, waited, _ = file.read().split()
+        with open(f"{folder}/stat", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()
-        waits = waits or fields[0] == "R"
-        begun = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-        age = max(age, time.clock_gettime(time.CLOCK_BOOTTIME) - begun)
-    return waits, age
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return (int(ran) + int(waited)) / 1e9, fields[0], int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _threads(pid: int) -> list[str]:
