@@ -55,7 +55,7 @@ test: env  ## run the tests; those that need real data skip unless RLTF_DATA nam
 test-python:  ## test runner and benchmarks on another Python, without torch: make test-python PYTHON=python3.13
 	@tools/test_python.sh "$(PYTHON)" "$(TIMEOUT)" $(ARGS)
 
-check: lint types  ## lint, types and the quick tests of every area, in a minute
+check: lint types  ## lint, types and the quick tests of every area, in two minutes
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" $(ARGS)
 
 lint: env  ## check style and format
