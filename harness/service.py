@@ -397,9 +397,8 @@ class GradingService:
         try:
             request = replace(request, job=replace(request.job, problem=self._loaded(request.job.problem)))
             suite = request.job.problem.suite
-            _ = (
-                suite.digest
-            )  # what the runner could not make one of would end it, and with it all others' jobs
+            # What the runner could make no digest of would end it, and with it all others' jobs.
+            _ = suite.digest
             if suite.checker is not None:
                 find_check(suite.checker)
         except Exception as error:  # a benchmark's code and data: this job's trouble, and no other's

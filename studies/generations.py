@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from machine import peak_host_mib, section, share
+from machine import peak_mib, section, share
 
 from harness.metrics.pass_at_k import mean_interval
 from harness.run_store.records import read_outcomes
@@ -57,7 +57,7 @@ def main() -> int:
         options = [*OPTIONS, "--workers", str(args.workers)]
         started = time.perf_counter()
         status = rltf(["score", str(file), *options, "--out", str(FOLDER)])
-        noted = {"seconds": time.perf_counter() - started, "peak_mib": peak_host_mib()}
+        noted = {"seconds": time.perf_counter() - started, "peak_mib": peak_mib()}
         notes.write_text(json.dumps(noted), encoding="utf-8")
     args.out.write_text(_page(FOLDER, json.loads(notes.read_text()), _publisher(file)), encoding="utf-8")
     print(f"{args.out} written")

@@ -16,7 +16,7 @@ import os
 import time
 from pathlib import Path
 
-from machine import section
+from machine import peak_mib, section
 
 from harness import Job, Limits, Problem, Runner, TestSuite, load_benchmark
 from harness.types import CallTest, StdinTest, TestKind
@@ -63,12 +63,6 @@ STDIN = TestSuite.pack(TestKind.STDIN, [StdinTest("1\n", "1\n2.5\n3\n")])
 CALL = TestSuite.pack(TestKind.CALL, [CallTest([], [[1, 2], [0.5, 1]])], entry_point="f")
 MANY = TestSuite.pack(TestKind.STDIN, [StdinTest(f"{n}\n", f"{n}\n") for n in range(114)])
 RIGHT = {"stdin": "print(1, 2.5, 3, sep='\\n')", "call": "def f():\n    return [[1, 2], [0.5, 1]]"}
-
-
-def peak_mib(pid: int) -> float:
-    """Largest resident set of a process so far, MiB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
 
 
 def worker_of(runner: Runner) -> int:

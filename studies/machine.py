@@ -13,12 +13,12 @@ from typing import Any
 from harness.run_store import environment
 
 
-def peak_host_mib() -> float:
-    """Largest resident set of this process so far, MiB, from the kernel's VmHWM.
+def peak_mib(pid: int | str = "self") -> float:
+    """Largest resident set of a process so far, MiB, from the kernel's VmHWM; of this one by default.
 
     Not `ru_maxrss`: that one starts with what the process was forked from.
     """
-    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as stream:
         for line in stream:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024

@@ -29,6 +29,7 @@ from harness.runner.execution import ANYTHING, Ending, Execution, make_execution
 from harness.runner.failed_costs import Costs
 from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError, Unusable
 from harness.runner.retry import SHORTAGE_ATTEMPTS, retried
+from harness.runner.sandbox.dispatcher import MOST_WHY
 from harness.runner.split_suite import PreparedSuite, WarmImports, prepare
 from harness.runner.verdicts import ProcessResult, VerdictMaker, make_outcome
 from harness.runner.worker_life import Heart, MemoryLimit, end_with_host
@@ -45,8 +46,6 @@ _START_ATTEMPTS = {IsolationError: 3, ServerLostError: 5, OSError: SHORTAGE_ATTE
 _MOST_OTHER_SERVERS = 3
 """Fork servers with limits of a job's own that are kept at a time."""
 _KEPT_MAKERS = 64
-_MOST_WHY = 500
-"""Characters of why tests can't be used: they are a client's, and may be long."""
 _Kind = tuple[WarmImports, Limits | None]
 """Of fork server: what it has imported; limits, where they are a job's own."""
 _MAX_LOSSES = 5
@@ -216,7 +215,7 @@ class GraderWorker:
             try:
                 suite = self._prepared(chunk.suites[task.digest])
             except Exception as error:  # a benchmark's data may be anything, and its checker raise anything
-                self._deliver(task.number, Unprepared(f"{type(error).__name__}: {error}"[:_MOST_WHY]))
+                self._deliver(task.number, Unprepared(f"{type(error).__name__}: {error}"[:MOST_WHY]))
                 continue
             request = ProgramRequest(task.number, task.code, suite, capture=task.execute, files=task.files)
             kind = suite.warm_imports(task.code), task.limits

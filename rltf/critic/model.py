@@ -46,11 +46,6 @@ class Reading:
     """With pooling `all`, positions of a program with its padding."""
 
 
-def head_weights(states: int, classes: int) -> int:
-    """Numbers in a head on states of that width."""
-    return (states + 1) * HEAD_WIDTH + (HEAD_WIDTH + 1) * classes
-
-
 class CriticHead(nn.Sequential):
     """`[…, D]` to `[…, C]`."""
 

@@ -21,6 +21,7 @@ from rltf.objectives.memory import (
     FLOAT32,
     OwnModels,
     PolicySize,
+    linear,
     trained_bytes,
     training_bytes,
 )
@@ -92,9 +93,9 @@ class TokenCritic:
         if not self._has_model and options.critic != "head":
             return {}
         from rltf.critic.files import is_critic  # noqa: PLC0415 - imports torch
-        from rltf.critic.model import head_weights  # noqa: PLC0415 - the same
+        from rltf.critic.model import HEAD_WIDTH  # noqa: PLC0415 - the same
 
-        head = head_weights(policy.width, options.critic_classes)
+        head = linear(policy.width, HEAD_WIDTH) + linear(HEAD_WIDTH, options.critic_classes)
         if options.critic == "head":
             return {CRITIC: trained_bytes(head)}
         if options.critic == "frozen" and options.critic_model and is_critic(options.critic_model):

@@ -9,11 +9,12 @@ Does not cover: processes with threads.
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import signal
 import threading
 from typing import Any
+
+from .libc import checked
 
 FILES, PARENT, NEWUSER, NEWPID = 0x400, 0x8000, 0x10000000, 0x20000000
 """A table of descriptors in common; a sibling and not a child; new namespaces."""
@@ -40,14 +41,11 @@ def clone(flags: int = 0) -> int:
     if _ARGUMENTS is None:
         if flags:
             raise OSError(f"no clone(2) for {platform.machine()} here")
-        pid: int = _libc.fork()
+        pid = _libc.fork()
     else:
         number, before, address = _ARGUMENTS
         pid = _libc.syscall(number, flags | _FLAGS, *before, address, 0)
-    if pid < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"clone: {os.strerror(code)}")
-    return pid
+    return checked(pid, "clone")
 
 
 def _tid_address() -> int:

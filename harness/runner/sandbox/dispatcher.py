@@ -32,8 +32,8 @@ COSTLY = 0.5
 FAILED_CPU_SECONDS = 60.0
 """After so many, a program that has failed gets no more tests, where these are counted."""
 _MOST_NUMBERS = 1 << 30
-_MOST_WHY = 500
-"""Characters of why tests can't be used."""
+MOST_WHY = 500
+"""Characters of why tests can't be used: they are a client's, and may be long."""
 
 
 class Run(NamedTuple):
@@ -414,7 +414,7 @@ def _suite_or_why_not(row: dict[str, Any], blobs: list[bytes]) -> Suite | str:
     try:
         return Suite(row, blobs)
     except (ArithmeticError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:
-        return f"{type(error).__name__}: {error}"[:_MOST_WHY]
+        return f"{type(error).__name__}: {error}"[:MOST_WHY]
 
 
 def _never(_used: float) -> bool:

@@ -46,10 +46,7 @@ def check(result: int, what: str) -> int:
     Raises:
         LayerError: If it did.
     """
-    if result < 0:
-        code = ctypes.get_errno()
-        raise LayerError(code, f"{what}: {os.strerror(code)}")
-    return result
+    return libc.checked(result, what, LayerError)
 
 
 def moved_up(fd: int) -> int:

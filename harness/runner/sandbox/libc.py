@@ -32,15 +32,15 @@ calls.madvise.argtypes = calls.mprotect.argtypes = (_address, _size, _int)
 _fcntl, _setrlimit, _getrlimit = calls.fcntl, calls.setrlimit, calls.getrlimit
 
 
-def checked(result: int, what: str) -> int:
-    """What a call returned.
+def checked(result: int, what: str, error: type[OSError] = OSError) -> int:
+    """What a call returned, if it did not fail.
 
     Raises:
-        OSError: If it failed.
+        OSError: If it did, of the kind `error`, with the kernel's reason.
     """
     if result < 0:
         code = ctypes.get_errno()
-        raise OSError(code, f"{what}: {os.strerror(code)}")
+        raise error(code, f"{what}: {os.strerror(code)}")
     return result
 
 
