@@ -59,7 +59,7 @@ class File:
 
 
 def main() -> int:
-    """Grade each file's programs and write the report; exit status 1 on a difference that has no cause here."""
+    """Grade each file's programs and write the report; exit status 1 on a difference without a cause."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
