@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean
+.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench beside eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -71,6 +71,9 @@ docs: env  ## write docs/cli.md from the commands' --help, and the table of memo
 
 bench: env  ## measure speed, beside the peers' way, in one run
 	@$(BIN)/python studies/bench.py $(ARGS)
+
+beside: env  ## time a whole evaluation and a training beside another checkout, ARGS="--beside CHECKOUT"; reads MBPP from RLTF_DATA
+	@$(BIN)/python studies/checkouts.py $(ARGS)
 
 eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBPP from RLTF_DATA
 	@$(BIN)/python studies/eval_peers.py $(ARGS)
