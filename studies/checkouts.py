@@ -26,14 +26,14 @@ from hashlib import sha256
 from pathlib import Path
 from statistics import mean, median
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from checkpoints import make_checkpoint
 
 from studies.learning_runs import half_interval, made
 
+ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "results" / "reports" / "checkouts.md"
 FIRST_STEP = 3
 """The first two have the compilation of kernels and the filling of the buffer."""
