@@ -107,7 +107,8 @@ def _compared(name: str, split: str, path: str, workers: int) -> File:
                 statuses = [outcome.verdicts["evalplus-base"], outcome.verdicts["evalplus"]]
                 late = Status.TIMED_OUT in statuses or "timeout" in (row["base_status"], row["plus_status"])
                 file.timed_out += late
-                newer = not late and not base and problems[outcome.task_id].suite.entry_point in _RULES_OF_0_3
+                more = _VERDICTS.index(ours) > _VERDICTS.index(theirs)
+                newer = more and not late and problems[outcome.task_id].suite.entry_point in _RULES_OF_0_3
                 file.newer_rule += newer
                 error = f"; {outcome.error.type}: {outcome.error.message}" if outcome.error else ""
                 file.differences.append(
@@ -118,8 +119,11 @@ def _compared(name: str, split: str, path: str, workers: int) -> File:
     return file
 
 
+_VERDICTS = ("fails", "passes base only", "passes both")
+
+
 def _said(base: bool, plus: bool) -> str:
-    return "passes both" if plus else "passes base only" if base else "fails"
+    return _VERDICTS[base + plus]
 
 
 def _page(files: Sequence[File], source: str) -> str:
