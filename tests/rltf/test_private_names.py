@@ -13,7 +13,6 @@ pytest.importorskip("torch")
 @cases(
     ("owner", "name"),
     [
-        (transformers.GPT2Config(), "_commit_hash"),  # harness/models/hf/loading.py
         (transformers.GenerationConfig(), "_from_model_config"),  # harness/models/end_tokens.py
         (tokenizers.ByteLevelBPETokenizer()._tokenizer, "post_processor"),  # harness/prompts/tokenizer.py
         (transformers.models.auto.modeling_auto, "MODEL_FOR_MASKED_LM_MAPPING_NAMES"),  # hf/prompt_reader.py
