@@ -13,10 +13,12 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import try_to_load_from_cache
+from transformers.utils import extract_commit_hash
 
 from harness.errors import InputError
 from harness.models.hf.adapters import with_adapter
-from harness.models.hf.checkpoint_files import Source, digest, source_of
+from harness.models.hf.checkpoint_files import ADAPTER_CONFIG, Source, digest, source_of
 from harness.models.hf.prompt_reader import library_options, load_config, load_tokenizer, tokenizer_of
 from harness.models.library_errors import asked
 
@@ -75,7 +77,7 @@ def load(
 
     model = base() if source.adapter is None else with_adapter(base, source.adapter)
     model = asked(name, model.to, where).eval()
-    return Loaded(model, tokenizer, _described(name, source, revision, config))
+    return Loaded(model, tokenizer, _described(name, source, revision))
 
 
 def _device(name: str) -> torch.device:
@@ -131,23 +133,26 @@ def _shape(sizes: Any) -> str:
     return " x ".join(map(str, sizes))
 
 
-def _described(name: str, source: Source, revision: str | None, config: Any) -> dict[str, Any]:
+def _described(name: str, source: Source, revision: str | None) -> dict[str, Any]:
     if source.adapter == name:  # an adapter's folder as MODEL: its base is what it names
-        base = _description(source.model, None, config, source.gguf_file)
+        base = _description(source.model, None, source.gguf_file)
     else:
-        base = _description(source.model, revision, config, source.gguf_file)
+        base = _description(source.model, revision, source.gguf_file)
     if source.gguf_file is not None:
         base["gguf_file"] = source.gguf_file
     if source.adapter is not None:
-        base["adapter"] = _description(source.adapter, None, None)
+        base["adapter"] = _description(source.adapter, None, config=ADAPTER_CONFIG)
     return base
 
 
 def _description(
-    name: str, revision: str | None, config: Any, gguf_file: str | None = None
+    name: str, revision: str | None, gguf_file: str | None = None, *, config: str = "config.json"
 ) -> dict[str, Any]:
     """By content for a folder, by commit for the hub."""
     folder = Path(name)
     if folder.is_dir():
         return {"name": name, "revision": None, "sha256": digest(folder, gguf_file)}
-    return {"name": name, "revision": revision, "commit": getattr(config, "_commit_hash", None)}
+    # transformers tells by no attribute any more which commit it has read; where the file lies does.
+    file = try_to_load_from_cache(name, gguf_file or config, revision=revision)
+    commit = extract_commit_hash(file, None) if isinstance(file, str) else None
+    return {"name": name, "revision": revision, "commit": commit}
