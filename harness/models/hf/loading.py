@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import transformers
 from huggingface_hub import try_to_load_from_cache
-from transformers.utils import extract_commit_hash
+from transformers.utils.hub import extract_commit_hash
 
 from harness.errors import InputError
 from harness.models.hf.adapters import with_adapter
