@@ -16,9 +16,9 @@ from typing import Self
 
 from harness.evaluate.grader import Grader
 from harness.report.progress import Progress
-from harness.runner import Runner
 from harness.run_store.journal import OutcomeFile, RowFile
 from harness.run_store.records import Key
+from harness.runner import Runner
 from harness.service import GradingService
 from harness.types import Benchmark, Job
 
