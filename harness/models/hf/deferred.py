@@ -46,7 +46,11 @@ class DeferredSampler:
             InputError: If it is not there, or is known not to write text without a look at its weights.
         """
         self._name, self._options, self._batch_size = name, options, batch_size
-        self._settings = {"chat": chat, "truncation": truncation, "source_tokens": source_tokens}
+        self._settings: dict[str, Any] = {
+            "chat": chat,
+            "truncation": truncation,
+            "source_tokens": source_tokens,
+        }
         self._sampler: LocalSampler | None = None
         self._outline = found = outline(name, **options)
         self._settled: dict[str, Any] = {}
