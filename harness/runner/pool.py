@@ -37,6 +37,15 @@ class Pool:
         self.first: WorkerInfo | None = None
         """Of the first worker: no other has fewer layers, or other versions."""
 
+    @property
+    def size(self) -> int:
+        """How many workers there are to be."""
+        return len(self._factories)
+
+    def limit(self, most: int) -> None:
+        """Start no more than so many, where none was started yet."""
+        self._factories = self._factories[:most]
+
     def start(self) -> None:
         """Start all at once, and wait for all.
 

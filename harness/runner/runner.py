@@ -121,6 +121,11 @@ class Runner:
 
     # --- life ------------------------------------------------------------------------------------
 
+    def expect(self, programs: int) -> None:
+        """Be told, before the block begins, how many programs there will be: no more workers are started."""
+        self._pool.limit(max(1, programs))
+        self.workers = self._pool.size
+
     def __enter__(self) -> Self:
         """Start the workers, each of which holds the canary.
 
