@@ -75,6 +75,9 @@ bench: env  ## measure speed, beside the peers' way, in one run
 beside: env  ## time a whole evaluation and a training beside another checkout, ARGS="--beside CHECKOUT"; reads MBPP from RLTF_DATA
 	@$(BIN)/python studies/checkouts.py $(ARGS)
 
+cold-start: env  ## measure the CPU seconds of small commands; reads APPS from RLTF_DATA
+	@$(BIN)/python studies/cold_start.py $(ARGS)
+
 eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBPP from RLTF_DATA
 	@$(BIN)/python studies/eval_peers.py $(ARGS)
 
