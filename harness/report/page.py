@@ -23,7 +23,7 @@ from harness.run_store.finished_run import Run
 from harness.text import shown
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
     from harness.report.sections import Report
 
@@ -84,8 +84,7 @@ def report_page(report: Report) -> str:
 
 def render(page: Page) -> str:
     """The whole file."""
-    script = "".join(_asset(name) for name in ("sort.js", "program.js", "browser.js"))
-    style = _asset("page.css") + _colours()
+    script, style = page_script(), page_style()
     text = _template().render(
         page=page,
         charts=[*charts(page.runs, page.profile), *page.figures],
@@ -95,16 +94,37 @@ def render(page: Page) -> str:
             f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}';"
             " base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
         ),
-        classes=_CLASSES,
     )
     return shown(text)
 
 
 @cache
-def _template() -> Template:
-    from jinja2 import Environment  # noqa: PLC0415 - reports only
+def page_script() -> str:
+    """What makes tables sort and shows programs."""
+    return "".join(_asset(name) for name in ("sort.js", "program.js", "browser.js"))
 
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_asset("page.html"))
+
+@cache
+def page_style() -> str:
+    """The looks, with the colours of runs and outcomes."""
+    return _asset("page.css") + _colours()
+
+
+@cache
+def templates(*packages: str) -> Environment:
+    """The templates in `assets` of this package and of `packages`; all that they insert is escaped."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader  # noqa: PLC0415 - reports only
+
+    loaders = [PackageLoader(name, "assets") for name in (*packages, "harness.report")]
+    environment = Environment(
+        loader=ChoiceLoader(loaders), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals["classes"] = _CLASSES
+    return environment
+
+
+def _template() -> Template:
+    return templates().get_template("page.html")
 
 
 @cache

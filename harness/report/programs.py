@@ -58,7 +58,7 @@ class ProblemEntries:
             self._task, self._wanted = row["task_id"], self._wants(row["task_id"])
         self._total += 1
         if self._wanted and len(self._samples) < _SAMPLES:
-            self._samples.append(_sample(row, outcome(), self._profiles))
+            self._samples.append(program_entry(row, outcome(), self._profiles))
 
     def close(self) -> None:
         """Give the last problem away."""
@@ -74,7 +74,8 @@ def cut(text: str, limit: int = _TEXT) -> str:
     return text if len(text) <= limit else f"{text[:limit]}\n[… {len(text) - limit:,} more characters]"
 
 
-def _sample(row: Mapping[str, Any], outcome: Outcome, profiles: Sequence[str]) -> dict[str, Any]:
+def program_entry(row: Mapping[str, Any], outcome: Outcome, profiles: Sequence[str]) -> dict[str, Any]:
+    """A sample's row and its outcome as the page holds them."""
     code, completion = row["code"], row.get("completion")
     sample: dict[str, Any] = {
         "id": row["sample_id"],

@@ -18,9 +18,10 @@ from starlette.responses import PlainTextResponse, Response
 from harness.server import native, open_instruct, rewards, sandbox_fusion, scalebox
 from harness.server.answers import REFUSALS, Json
 from harness.server.engine import Engine
-from harness.server.guard import Guard, Refusal
+from harness.server.guard import Guard
 from harness.server.hang_ups import App
 from harness.server.meters import CONTENT_TYPE, Meters
+from harness.server.origins import Refusal
 from harness.server.settings import Settings
 from harness.service import GradingService
 

@@ -18,8 +18,9 @@ from harness.integrations.ground_truth import problem_of
 from harness.runner.execution import Execution
 from harness.runner.runner import UNUSABLE_TESTS
 from harness.server.fair_queue import FairQueue, QueueFullError
-from harness.server.guard import Refusal, busy
+from harness.server.guard import busy
 from harness.server.meters import Meters
+from harness.server.origins import Refusal
 from harness.server.settings import Settings
 from harness.service import GradingService
 from harness.types import Job, Limits, Outcome, Problem

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import json
 import logging
-import socket
 import time
 from collections.abc import Collection, Mapping
 
 from harness.server.bodies import TooLargeError, inflate
 from harness.server.hang_ups import App, LeftError, Message, Receive, Scope, Send, while_connected
 from harness.server.meters import Meters
+from harness.server.origins import Origins, Refusal
 from harness.server.settings import Settings
 
 _log = logging.getLogger("rltf.serve")
@@ -29,14 +28,6 @@ BODY_SECONDS = 60.0
 OPEN = frozenset({"/health", "/v1/ping"})
 """Routes that need no token: they say that the server is there."""
 _BEARER = "bearer "
-
-
-class Refusal(Exception):
-    """An answer other than what was asked for."""
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers or {}
 
 
 def busy(detail: str) -> Refusal:
@@ -59,8 +50,7 @@ class Guard:
                 with `post` only.
         """
         self._app, self._settings, self._meters, self._routes = app, settings, meters, routes
-        self._hosts = {"localhost", socket.gethostname().lower()}
-        self._hosts |= {name.lower() for name in settings.hosts}
+        self._origins = Origins(settings.hosts)
         self._requests = self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +90,7 @@ class Guard:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, held: _Held) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        self._check_origin(headers)
+        self._origins.check(headers, "; start the server with --allow-host")
         self._check_token(scope["path"], headers)
         if scope["method"] != "POST" or "post" not in self._routes.get(scope["path"], ()):
             await self._app(scope, receive, send)
@@ -117,22 +107,6 @@ class Guard:
         await while_connected(self._app, scope, receive, send, body)
 
     # --- headers ---------------------------------------------------------------------------------
-
-    def _check_origin(self, headers: Mapping[str, str]) -> None:
-        """A web page must not reach a server on its reader's machine, by a name of its own or otherwise."""
-        host = headers.get("host", "")
-        if not self._is_ours(_host_name(host)):
-            raise Refusal(403, "this host name is not served; start the server with --allow-host")
-        origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
-            raise Refusal(403, "requests from web pages of other origins are not answered")
-
-    def _is_ours(self, name: str) -> bool:
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name.lower() in self._hosts
-        return True  # a name that leads elsewhere tomorrow is what is to be feared, and this is none
 
     def _check_token(self, path: str, headers: Mapping[str, str]) -> None:
         token = self._settings.token
@@ -204,13 +178,6 @@ class _Held:
 
     def release(self) -> None:
         self._guard.hold(-self._size)
-
-
-def _host_name(host: str) -> str:
-    """Without port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
 
 
 def _check_type(headers: Mapping[str, str]) -> None:

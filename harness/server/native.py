@@ -15,7 +15,7 @@ from harness.extraction import RULES, Wanted, extract
 from harness.run_store.records import outcome_row
 from harness.server.answers import Json
 from harness.server.engine import Engine
-from harness.server.guard import Refusal
+from harness.server.origins import Refusal
 from harness.server.sandbox_fusion import Seconds, client_of
 from harness.server.settings import capped
 from harness.types import Job, Limits, Outcome, Problem

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from harness.extraction import Wanted, extract
 from harness.server.answers import Json
 from harness.server.engine import Engine
-from harness.server.guard import Refusal
+from harness.server.origins import Refusal
 from harness.server.sandbox_fusion import client_of
 from harness.types import Job
 

@@ -22,7 +22,7 @@ from harness.runner.execution import Ending, TestExecution, check_files
 from harness.server.answers import Json
 from harness.server.bodies import from_base64
 from harness.server.engine import Engine
-from harness.server.guard import Refusal
+from harness.server.origins import Refusal
 from harness.server.settings import capped
 from harness.types import ErrorInfo, Job, Outcome, Problem, Status, TestOutcome
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 
 from harness.server.answers import Json
 from harness.server.engine import Engine
-from harness.server.guard import Refusal
+from harness.server.origins import Refusal
 from harness.server.sandbox_fusion import Submit, evaluated
 
 

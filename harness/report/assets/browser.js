@@ -1,7 +1,10 @@
 
-// The browser of programs: a list of problems to search, and the program chosen.
-if (document.getElementById("data")) {
-  const data = JSON.parse(document.getElementById("data").textContent);
+/**
+ * The browser of programs: a list of problems to search, and the program chosen.
+ *
+ * Where `data` holds no program texts, `load(id)` promises the whole of a problem.
+ */
+const browse = (data, load = null) => {
   const at = id => document.getElementById(id);
   const state = { problem: 0, run: 0, sample: 0 };
 
@@ -121,9 +124,20 @@ if (document.getElementById("data")) {
     ];
   };
 
+  const fetched = problem => {
+    const shown = () => data.problems[state.problem] === problem;
+    const say = words => at("detail").replaceChildren(make("h3", {}, problem.id), make("p", { class: "words" }, words));
+    say("Reading …");
+    load(problem.id).then(whole => {
+      Object.assign(problem, whole, { whole: true });
+      if (shown()) detail();
+    }, error => { if (shown()) say(`This program can't be shown: ${error.message}`); });
+  };
+
   const detail = () => {
-    const problem = data.problems[state.problem], run = problem.runs[state.run];
-    const sample = run.samples[state.sample];
+    const problem = data.problems[state.problem];
+    if (load && !problem.whole) return fetched(problem);
+    const run = problem.runs[state.run], sample = run.samples[state.sample];
     at("detail").replaceChildren(...[
       make("h3", {}, problem.id, problem.level ? make("small", {}, problem.level) : null),
       problem.erratum ? make("p", { class: "erratum" }, `Known bad problem: ${problem.erratum}`) : null,
@@ -206,4 +220,6 @@ if (document.getElementById("data")) {
     if (asked) { reveal(); at("programs").scrollIntoView(); }
   };
   start();
-}
+};
+
+if (document.getElementById("data")) browse(JSON.parse(document.getElementById("data").textContent));
