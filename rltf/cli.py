@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "harness.commands.report",
     "doctor": "harness.commands.doctor",
     "serve": "harness.commands.serve",
+    "view": "harness.commands.view",
     "grader-test": "harness.commands.grader_test",
 }
 """Modules with `register(commands)`; it sets the parser's `run(args, command) -> exit status`."""

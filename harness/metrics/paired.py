@@ -123,7 +123,7 @@ def _check_same_problems(first: Run, second: Run, a: Sequence[str], b: Sequence[
 
 def _count(run: Run) -> _Counts:
     counts = _Counts()
-    for outcome in run.outcomes():
+    for outcome in run.verdicts():
         task = outcome.task_id
         if not counts.task_ids or counts.task_ids[-1] != task:
             counts.task_ids.append(task)
@@ -209,7 +209,7 @@ def _verdict_pairs(run: Run, examples: Run, profile: str) -> dict[str, list[tupl
     """By problem: whether each sample passes the examples, and the hidden tests."""
     pairs: dict[str, list[tuple[bool, bool]]] = {}
     # The same samples.jsonl on both sides, so both files have the same order.
-    for hidden, example in zip(run.outcomes(), examples.outcomes(), strict=True):
+    for hidden, example in zip(run.verdicts(), examples.verdicts(), strict=True):
         if is_unscorable(hidden) or hidden.infrastructure_error or example.infrastructure_error:
             continue
         survives = is_unscorable(example) or example.passed(profile)

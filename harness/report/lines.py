@@ -22,7 +22,7 @@ Course = Sequence[tuple[float, float]]
 
 
 def line_chart(title: str, lines: Mapping[str, Course], *, across: str = "step") -> Chart | None:
-    """A chart with a line for each name; `None` where no line has two points.
+    """A chart with a line for each name; `None` where no line has two points, or all are of one step.
 
     Args:
         title: Above it.
@@ -34,6 +34,8 @@ def line_chart(title: str, lines: Mapping[str, Course], *, across: str = "step")
     if not courses:
         return None
     steps = [step for course in courses.values() for step, _ in course]
+    if min(steps) == max(steps):
+        return None
     values = [value for course in courses.values() for _, value in course]
     first, last = min(steps), max(steps)
     ticks = _ticks(min(values), max(values))
@@ -83,8 +85,10 @@ def _thinned(course: Course) -> Course:
 
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers around a range, evenly apart."""
-    rough = (high - low or abs(high) or 1.0) / _TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
+    rough = max((high - low or abs(high) or 1.0) / _TICKS, 1e-300)
+    exponent = math.floor(math.log10(rough))
+    power = 10.0**exponent
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first = math.floor(low / step)
-    return [round(number * step, 10) for number in range(first, max(math.ceil(high / step), first + 1) + 1)]
+    numbers = range(first, max(math.ceil(high / step), first + 1) + 1)
+    return [round(number * step, max(1 - exponent, 0)) for number in numbers]

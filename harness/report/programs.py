@@ -16,7 +16,7 @@ from harness.types import ErrorInfo, Outcome, Status
 
 LETTERS: Mapping[Status, str] = dict(zip(Status, "pwrstmonl", strict=True))
 """Of the statuses."""
-_SAMPLES = 100
+SAMPLES = 100
 """Of a problem; nobody looks at more, and with a thousand of each few problems would fit."""
 _TEXT = 100_000
 """Characters of a program, completion or prompt."""
@@ -57,7 +57,7 @@ class ProblemEntries:
             self.close()
             self._task, self._wanted = row["task_id"], self._wants(row["task_id"])
         self._total += 1
-        if self._wanted and len(self._samples) < _SAMPLES:
+        if self._wanted and len(self._samples) < SAMPLES:
             self._samples.append(program_entry(row, outcome(), self._profiles))
 
     def close(self) -> None:

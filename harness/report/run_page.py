@@ -14,6 +14,7 @@ from harness.files import replace_file
 from harness.report.browser import RunPrograms, browser_data, browser_json
 from harness.report.columns import ALL, Column, group_of, score_columns
 from harness.report.page import Card, Page, render
+from harness.report.table import Table
 from harness.report.tables import about_run, all_tables, provenance, remarks, sampling, shares
 from harness.report.warnings import warnings
 from harness.run_store.finished_run import Run, read_run
@@ -46,24 +47,35 @@ def write_page(folder: Path, benchmark: Benchmark | None = None, programs: RunPr
 
 
 def _page(run: Run, programs: str | None) -> Page:
-    metrics, about = run.metrics, run.metrics["benchmark"]
-    first, *rest = all_tables(metrics, run.manifest.get("measured", {}))
     command = run.manifest.get("command")
-    sampled = [table for table in (sampling(run.manifest),) if table.rows]
     return Page(
-        title=f"{run.manifest['programs']} on {about['name']} ({about['split']})",
-        introduction=[*warnings(metrics), about_run(metrics)],
-        cards=_cards(run),
+        title=title(run),
+        introduction=[*warnings(run.metrics), about_run(run.metrics)],
+        cards=cards(run),
         runs=[run],
         profile=run.profiles[0],
-        tables=[replace(first, notes=remarks(metrics)), *rest, *sampled, provenance(run.manifest)],
+        tables=run_tables(run),
         browser=programs,
         commands=[command] if command else [],
         commands_title="The command",
     )
 
 
-def _cards(run: Run) -> list[Card]:
+def title(run: Run) -> str:
+    """What was graded on what."""
+    about = run.metrics["benchmark"]
+    return f"{run.manifest['programs']} on {about['name']} ({about['split']})"
+
+
+def run_tables(run: Run) -> list[Table]:
+    """The tables of a run's page: scores with what to know about them, outcomes, and how they were made."""
+    first, *rest = all_tables(run.metrics, run.manifest.get("measured", {}))
+    sampled = [table for table in (sampling(run.manifest),) if table.rows]
+    return [replace(first, notes=remarks(run.metrics)), *rest, *sampled, provenance(run.manifest)]
+
+
+def cards(run: Run) -> list[Card]:
+    """The numbers at the top of a run's page."""
     *pass_at_ks, tests_passed = (column for column in score_columns([run.metrics]) if column.by_difficulty)
     found = [_score(run, column) for column in (*pass_at_ks[:_CARDS], tests_passed)]
     extra = [

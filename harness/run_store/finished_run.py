@@ -14,7 +14,7 @@ from typing import Any, cast
 from harness.errors import InputError
 from harness.run_store.manifest import Manifest, read_record
 from harness.run_store.metrics_file import GroupMetrics, Metrics, Score, read_metrics, score_in
-from harness.run_store.rows import outcomes_of
+from harness.run_store.rows import outcomes_of, verdicts_of
 from harness.types import Outcome
 
 _ADVICE = "run the run's command again"
@@ -67,6 +67,14 @@ class Run:
             InputError: If outcomes.jsonl is lost or damaged.
         """
         return outcomes_of(self.path)
+
+    def verdicts(self) -> Iterator[Outcome]:
+        """As `outcomes`, with the first of their tests at most: sooner, and all that verdicts need.
+
+        Raises:
+            InputError: If outcomes.jsonl is lost or damaged.
+        """
+        return verdicts_of(self.path)
 
 
 def generation(manifest: Manifest) -> Mapping[str, Any]:

