@@ -11,10 +11,12 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from harness.errors import HarnessError, InputError
 from harness.text import one_line
@@ -30,6 +32,7 @@ COMMANDS = {
     "serve": "harness.commands.serve",
     "view": "harness.commands.view",
     "grader-test": "harness.commands.grader_test",
+    "completion": "rltf.commands.completion",
 }
 """Modules with `register(commands)`; it sets the parser's `run(args, command) -> exit status`."""
 
@@ -44,10 +47,19 @@ def build_parser(*names: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="rltf", description="Say how good a code model is, and make it better, on one sandboxed runner."
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show the versions that a bug report needs, and exit"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in names or COMMANDS:
         import_module(COMMANDS[name]).register(commands)
+    for command in dict.fromkeys(commands.choices.values()):  # some have two names
+        command.add_argument(
+            "-q",
+            "--quiet",
+            action="store_true",
+            help="results, warnings and errors only, no progress, no notes",
+        )
     return parser
 
 
@@ -58,8 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     command = list(sys.argv[1:] if argv is None else argv)
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning  # type: ignore[assignment]  # takes what it is given
+        # Bound to this stream: with --quiet, sys.stderr is another while a command runs.
+        warnings.showwarning = partial(_show_warning, sys.stderr)
         return _run(command)
+
+
+@contextmanager
+def _notes_kept_back() -> Iterator[None]:
+    """Progress and notes are what commands write to stderr; warnings and errors go past this."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):
+        yield
 
 
 def _run(command: list[str]) -> int:
@@ -67,7 +87,8 @@ def _run(command: list[str]) -> int:
         # A command does not wait for the modules of the others: those of training are the larger part.
         named = [name for name in command[:1] if name in COMMANDS]
         args = build_parser(*named).parse_args(command)
-        status: int = args.run(args, command)
+        with _notes_kept_back() if args.quiet else nullcontext():
+            status: int = args.run(args, command)
         sys.stdout.flush()
     except HarnessError as error:
         return _bad_input(str(error))
@@ -97,8 +118,10 @@ def _names(path: object, command: Sequence[str]) -> bool:
     return isinstance(path, str | os.PathLike) and str(path).startswith((*given, *whole))
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
-    sys.stderr.write(f"rltf: warning: {one_line(str(message))}\n")
+def _show_warning(
+    stream: IO[str], message: Warning | str, category: type[Warning], *_: object, **__: object
+) -> None:
+    stream.write(f"rltf: warning: {one_line(str(message))}\n")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -120,14 +143,16 @@ def _path(text: str) -> Path:
 
 
 class _Version(argparse.Action):
-    """Looks the version up when asked: importlib.metadata is slow to import for every `--help`."""
+    """Looks the versions up when asked: importlib.metadata is slow to import for every `--help`."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+        from harness.run_store.environment import commit, versions  # noqa: PLC0415
 
-        try:
-            found = version("rltf-harness")
-        except PackageNotFoundError:
-            found = "from a source tree that is not installed"
-        sys.stdout.write(f"rltf {found}\n")
+        found = versions("torch", "transformers")
+        own, python, kernel = (found.pop(name) for name in ("rltf-harness", "python", "kernel"))
+        at = commit()
+        others = ", ".join(f"{name} {version}" for name, version in found.items())
+        sys.stdout.write(
+            f"rltf {own}{f' (commit {at})' if at else ''}, Python {python}, Linux {kernel}, {others}\n"
+        )
         parser.exit()

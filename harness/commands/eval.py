@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.options import (
     ENDINGS,
+    add_json,
     add_metrics,
     add_running,
     add_selection,
@@ -84,6 +85,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_server(parser)
     add_running(parser)
     add_metrics(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -206,7 +208,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
             f"\ninterrupted; what was sampled and graded is kept in {folder}: run the same command to go on\n"
         )
         return 130
-    return show_metrics(metrics, folder) if metrics else 0
+    return show_metrics(metrics, folder, as_json=args.json) if metrics else 0
 
 
 def _say(asked: Asked) -> None:

@@ -6,7 +6,9 @@ Covers: adding them to a parser, and what they mean. Importing this costs nothin
 from __future__ import annotations
 
 import argparse
+import json
 import re
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -84,6 +86,16 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         f" {limits.memory_mib})",
     )
     add_cache(parser)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The result for programs; see `print_json`."""
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def print_json(content: object) -> None:
+    """Write a command's result to stdout as JSON; what is shown otherwise goes to stderr or nowhere."""
+    sys.stdout.write(json.dumps(content, indent=1) + "\n")
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:

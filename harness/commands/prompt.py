@@ -10,9 +10,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.commands.options import BENCHMARK_HELP
+from harness.commands.options import BENCHMARK_HELP, add_json, print_json
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="say format, version, hash and size on stderr"
     )
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -88,12 +89,28 @@ def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
         prompt, tokens = _as_written(args)
     if args.verbose:
         sys.stderr.write(_about(prompt, tokens))
+    if args.json:
+        print_json(_data(prompt))
+        return 0
     # Bytes: a text stream would turn line ends into the platform's.
     sys.stdout.flush()
     text = prompt.text if prompt.sent is None else prompt.sent
     sys.stdout.buffer.write(text.encode(errors="surrogatepass"))
     sys.stdout.buffer.flush()
     return 0
+
+
+def _data(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "task_id": prompt.task_id,
+        "format": prompt.name,
+        "version": prompt.version,
+        "sha256": prompt.hash,
+        "messages": [{"role": role, "content": text} for role, text in prompt.messages],
+        "text": prompt.text if prompt.sent is None else prompt.sent,
+        "shortened": prompt.shortened,
+        "stop": list(prompt.format.stop),
+    }
 
 
 def _as_written(args: argparse.Namespace) -> tuple[Prompt, str]:

@@ -69,7 +69,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="comparison profile for published numbers and plots (default: apps, which compares as the"
         " graders of the papers do; where the runs lack it, the first that they have)",
     )
-    parser.add_argument("--format", choices=("md", "csv", "latex", "html"), help="default: by --out, else md")
+    parser.add_argument(
+        "--format", choices=("md", "csv", "json", "latex", "html"), help="default: by --out, else md"
+    )
+    parser.add_argument(
+        "--json", dest="format", action="store_const", const="json", help="the same as --format json"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the terminal")
     parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="also write the plots there, as PNG and SVG"
@@ -212,7 +217,7 @@ def _unique(runs: list[Run]) -> list[Run]:
 
 
 def _format(args: argparse.Namespace) -> str:
-    by_suffix = {".md": "md", ".csv": "csv", ".tex": "latex", ".html": "html"}
+    by_suffix = {".md": "md", ".csv": "csv", ".json": "json", ".tex": "latex", ".html": "html"}
     return args.format or by_suffix.get(args.out.suffix if args.out else ".md", "md")
 
 

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 from harness.commands.options import (
     ENDINGS,
     INCOMPLETE,
+    add_json,
     add_metrics,
     add_running,
     add_selection,
     default_folder,
     grading_options,
     limits_of,
+    print_json,
     runner_start,
     selected,
 )
@@ -68,6 +70,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_input(parser)
     add_running(parser)
     add_metrics(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -130,17 +133,20 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
             f"\ninterrupted; what was graded is kept in {folder}: run the same command to go on\n"
         )
         return 130
-    return show_metrics(metrics, folder)
+    return show_metrics(metrics, folder, as_json=args.json)
 
 
-def show_metrics(metrics: dict[str, Any], folder: Path) -> int:
-    """Print the tables of a finished run; returns the exit status."""
+def show_metrics(metrics: dict[str, Any], folder: Path, *, as_json: bool = False) -> int:
+    """Print the tables of a finished run, or its metrics as JSON; returns the exit status."""
     from harness.metrics.lost_samples import is_incomplete  # noqa: PLC0415
     from harness.report.console import show  # noqa: PLC0415
     from harness.run_store.finished_run import read_run  # noqa: PLC0415
 
     run = read_run(folder)
-    show(run.metrics, folder / "report.md", sys.stdout, run.manifest.get("measured", {}))
+    if as_json:
+        print_json({"folder": str(folder), **metrics})
+    else:
+        show(run.metrics, folder / "report.md", sys.stdout, run.manifest.get("measured", {}))
     sys.stdout.flush()
     return INCOMPLETE if metrics["counts"]["infrastructure_errors"] or is_incomplete(metrics) else 0
 

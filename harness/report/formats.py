@@ -7,6 +7,7 @@ Does not cover: what a report says (`harness.report.sections`), the page's looks
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from harness.report.markdown import cell, table_text
@@ -48,6 +49,13 @@ def csv(report: Report) -> str:
     return pd.DataFrame(rows, dtype=object).to_csv(index=False, lineterminator="\n") if rows else ""
 
 
+def json_rows(report: Report) -> str:
+    """The rows of the CSV file as JSON, with what the report is about."""
+    return (
+        json.dumps({"title": report.title, "profile": report.profile, "rows": report.data}, indent=1) + "\n"
+    )
+
+
 def latex(report: Report) -> str:
     r"""`booktabs` tables to be put into a document with `\input`; wide ones need `\resizebox`."""
     import pandas as pd  # noqa: PLC0415
@@ -70,7 +78,13 @@ def html(report: Report) -> str:
     return report_page(report)
 
 
-FORMATS: Mapping[str, Callable[[Report], str]] = {"md": markdown, "csv": csv, "latex": latex, "html": html}
+FORMATS: Mapping[str, Callable[[Report], str]] = {
+    "md": markdown,
+    "csv": csv,
+    "json": json_rows,
+    "latex": latex,
+    "html": html,
+}
 
 
 def _latex(text: str) -> str:

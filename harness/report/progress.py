@@ -5,9 +5,11 @@ Covers: rate, time left, verdicts so far, infrastructure errors. Writes to stder
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Protocol
 
 from harness.types import Outcome
@@ -136,8 +138,7 @@ class LineProgress(_Counting):
         )
 
     def _say(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        say(self._stream, line)
 
 
 class BarProgress(_Counting):
@@ -172,7 +173,19 @@ class BarProgress(_Counting):
 
 def progress_on(stream: IO[str]) -> Progress:
     """The kind of progress that suits `stream`."""
-    return BarProgress(stream) if stream.isatty() else LineProgress(stream)
+    return BarProgress(stream) if can_redraw(stream) else LineProgress(stream)
+
+
+def can_redraw(stream: IO[str]) -> bool:
+    """Whether `stream` is a terminal on which a line can be drawn anew: no pipe, notebook or Emacs shell."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+
+
+def say(stream: IO[str], line: str) -> None:
+    """Write a line of progress; whoever read it may have left, which must not end what is being done."""
+    with suppress(OSError, ValueError):
+        stream.write(line + "\n")
+        stream.flush()
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
-from harness.report.progress import EVERY, Progress, Silent, Verdicts, duration
+from harness.report.progress import EVERY, Progress, Silent, Verdicts, can_redraw, duration, say
 from harness.types import Outcome
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ class SamplingLines(_Counts):
         self._say(f"{self._sampling()}; {self._grading()}")
 
     def _say(self, line: str) -> None:
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        say(self._stream, line)
 
 
 class SamplingBars(_Counts):
@@ -133,4 +132,4 @@ class SamplingBars(_Counts):
 
 def sampling_progress_on(stream: IO[str]) -> SamplingProgress:
     """The kind of progress that suits `stream`."""
-    return SamplingBars(stream) if stream.isatty() else SamplingLines(stream)
+    return SamplingBars(stream) if can_redraw(stream) else SamplingLines(stream)

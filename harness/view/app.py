@@ -154,7 +154,10 @@ class _View:
 
     def facts(self, request: Request) -> Response:
         summary = self._one_or_two(request)[0]
-        return _json(self._problems.facts(summary, _query(request).get("task", "")))
+        try:
+            return _json(self._problems.facts(summary, _query(request).get("task", "")))
+        except NotThereError as error:  # as is usual for data that is elsewhere
+            return _json({"missing": str(error)})
 
     def training_now(self, request: Request) -> Response:
         return _json(pages.training_json(self._trainings.summary(_name(request))))
@@ -189,8 +192,12 @@ class _Guarded:
         self._app, self._origins = app, Origins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._checked(scope, receive, send)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
         async def sending(message: Message) -> None:

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from harness.metrics.paired import compare_runs
 from harness.report.charts import Chart, charts
+from harness.report.lines import line_chart
 from harness.report.page import templates
 from harness.report.pairs import paired
 from harness.report.run_page import cards, run_tables, title
@@ -29,6 +30,8 @@ from harness.view.state import State
 from harness.view.trainings import TrainingSummary
 
 PACKAGE = "harness.view"
+_LOGGED = ("loss", "eval_loss", "reward", "kl", "grad_norm", "learning_rate")
+"""What trainers of transformers and TRL log."""
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -182,7 +185,10 @@ def _node(element: ElementTree.Element) -> list[Any]:
 
 
 def _figures(training: TrainingSummary) -> list[Chart]:
-    return training_figures(training.rows)
+    """What every training of ours has, and then what any trainer logs."""
+    courses = {name: [(row["step"], row[name]) for row in training.rows if name in row] for name in _LOGGED}
+    found = (line_chart(name.replace("_", " "), {name: course}) for name, course in courses.items())
+    return [*training_figures(training.rows), *(chart for chart in found if chart is not None)]
 
 
 def _pass_at_1(summary: RunSummary) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.commands.options import positive_int
+from harness.commands.options import add_json, positive_int, print_json
 from harness.errors import InputError
 
 _EPILOG = """\
@@ -62,6 +62,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--set", nargs="+", default=[], action="extend", metavar="NAME=VALUE", help="any other option"
     )
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -100,6 +101,9 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
             say=_say,
         )
     )
+    if args.json:
+        print_json({"folder": str(args.out), "validation": record["validation"]})
+        return 0
     _show(record["validation"])
     sys.stdout.write(f"{args.out}\n")
     return 0

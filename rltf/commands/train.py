@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.options import add_cache, cache_of, positive_float, positive_int
+from harness.commands.options import add_cache, add_json, cache_of, positive_float, positive_int, print_json
 from harness.errors import InputError
 from rltf.objectives import OBJECTIVES
 from rltf.presets import BENCHMARKS, EVALUATIONS, PRESETS, WARM_STARTS
@@ -107,6 +107,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report-to", nargs="+", metavar="NAME", help="tensorboard, wandb, …")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="programs graded at a time")
     add_cache(parser)
+    add_json(parser)
 
 
 def _add_evaluation(parser: argparse.ArgumentParser) -> None:
@@ -144,6 +145,9 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"\ninterrupted; checkpoints are kept in {args.out}: add --resume to go on\n")
         return 130
+    if args.json and content:
+        print_json({"folder": str(args.out), "comparison": content})
+        return 0
     for name, found in content.items():
         _show(name, found)
     if content:

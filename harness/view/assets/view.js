@@ -59,7 +59,7 @@ if (one("news")?.dataset.watch !== undefined) {
 // --- Programs -----------------------------------------------------------------------------------------------
 
 /** The statement and tests of a problem, as a table with how the program did. */
-const statement = (facts, word, statuses) => [
+const statement = (facts, word, statuses) => facts.missing ? [make("p", { class: "words" }, facts.missing)] : [
   facts.erratum ? make("p", { class: "erratum" }, `Known bad problem: ${facts.erratum}`) : null,
   facts.statement ? make("pre", { class: "prompt" }, facts.statement) : null,
   make("p", { class: "words" }, facts.tests.length < facts.of ? `The first ${facts.tests.length} of ${plural(facts.of, "test")}`
