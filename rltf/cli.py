@@ -28,6 +28,7 @@ COMMANDS = {
     "critic": "rltf.commands.critic",
     "prompt": "harness.commands.prompt",
     "report": "harness.commands.report",
+    "push": "harness.commands.push",
     "doctor": "harness.commands.doctor",
     "serve": "harness.commands.serve",
     "view": "harness.commands.view",
