@@ -20,8 +20,10 @@ from harness.commands.options import (
     ENDINGS,
     add_json,
     add_metrics,
+    add_report_to,
     add_running,
     add_selection,
+    check_report_to,
     default_folder,
     grading_options,
     limits_of,
@@ -85,6 +87,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_server(parser)
     add_running(parser)
     add_metrics(parser)
+    add_report_to(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -185,6 +188,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     from harness.run_store.run_folder import has_samples  # noqa: PLC0415 - the same
 
     processes = current_processes()  # before a model is loaded: it says on which GPU
+    check_report_to(args)
     benchmark = selected(args)
     sampling, asked = _sampling(args, benchmark)
     if processes.leads:
@@ -208,7 +212,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
             f"\ninterrupted; what was sampled and graded is kept in {folder}: run the same command to go on\n"
         )
         return 130
-    return show_metrics(metrics, folder, as_json=args.json) if metrics else 0
+    return show_metrics(metrics, folder, args) if metrics else 0
 
 
 def _say(asked: Asked) -> None:

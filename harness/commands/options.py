@@ -88,6 +88,21 @@ def add_running(parser: argparse.ArgumentParser) -> None:
     add_cache(parser)
 
 
+def add_report_to(parser: argparse.ArgumentParser) -> None:
+    """Where the numbers are logged, too; see `harness.publish.trackers`."""
+    parser.add_argument(
+        "--report-to", nargs="+", default=[], choices=("wandb", "trackio"), help="also log the numbers there"
+    )
+
+
+def check_report_to(args: argparse.Namespace) -> None:
+    """Refuse a tracker that is not installed, before any work."""
+    if args.report_to:
+        from harness.publish.trackers import check_trackers  # noqa: PLC0415 - only when asked for
+
+        check_trackers(args.report_to)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The result for programs; see `print_json`."""
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")

@@ -30,6 +30,7 @@ RLTF/CodeT5=RUN, says whose numbers the run repeats, and only then is it called 
   rltf report RUN RUN --paired                       what changed between two, problem by problem
   rltf report RLTF/CodeT5=RUN --against published    beside every published number on its benchmark
   rltf report --table rltf-9                         a table of the RLTF paper, and how to fill it
+  rltf report RUN --emit lm-eval                     another tool's result file
   rltf report RUN --examples RUN                     n@k; score the same programs on apps and on
                                                      benchmarks.apps.examples:load for it
 """
@@ -75,6 +76,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--json", dest="format", action="store_const", const="json", help="the same as --format json"
     )
+    parser.add_argument(
+        "--emit",
+        choices=("evalplus", "lm-eval", "hub-yaml"),
+        help="instead of a report, one run as another tool's result file",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to the terminal")
     parser.add_argument(
         "--plots", type=Path, metavar="DIR", help="also write the plots there, as PNG and SVG"
@@ -91,11 +97,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
-    from harness.files import replace_file  # noqa: PLC0415 - nothing heavy before the arguments are good
-    from harness.report.formats import FORMATS  # noqa: PLC0415
+    from harness.report.formats import FORMATS  # noqa: PLC0415 - nothing heavy before the arguments are good
     from harness.run_store.finished_run import load_run  # noqa: PLC0415
 
     _check(args)
+    if args.emit:
+        return _emit(args)
     runs = _unique([load_run(text) for text in args.runs])
     args.profile = args.profile or _default_profile(runs)
     for each in runs:
@@ -103,17 +110,32 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
             raise InputError(
                 f"{each.path} has no profile {args.profile!r}; it has {', '.join(each.profiles)}"
             )
-    report = _report(args, runs)
-    text = FORMATS[_format(args)](report)
-    if args.out is None:
-        sys.stdout.write(text)
-    else:
-        encoded = text.encode(errors="backslashreplace")
-        replace_file(args.out, lambda stream: stream.write(encoded))
-        sys.stderr.write(f"wrote {args.out}\n")
+    _write(FORMATS[_format(args)](_report(args, runs)), args.out)
     if args.plots is not None:
         _plot(runs, args)
     return 0
+
+
+def _emit(args: argparse.Namespace) -> int:
+    try:
+        from harness.publish.emit import emitted  # noqa: PLC0415 - only when asked for
+        from harness.run_store.finished_run import load_run  # noqa: PLC0415 - the same
+
+        _write(emitted(load_run(args.runs[0]), args.emit), args.out)
+    except ImportError as error:
+        raise InputError(f"{error.name} is missing: pip install 'rltf-harness[hub]'") from None
+    return 0
+
+
+def _write(text: str, path: Path | None) -> None:
+    from harness.files import replace_file  # noqa: PLC0415 - nothing heavy before the arguments are good
+
+    if path is None:
+        sys.stdout.write(text)
+        return
+    encoded = text.encode(errors="backslashreplace")
+    replace_file(path, lambda stream: stream.write(encoded))
+    sys.stderr.write(f"wrote {path}\n")
 
 
 def _default_profile(runs: Sequence[Run]) -> str:
@@ -128,6 +150,8 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("nothing to report; name run folders, or a table of the RLTF paper with --table")
     if args.paired and len(args.runs) != 2:
         raise InputError(f"--paired compares two runs, got {len(args.runs)}")
+    if args.emit and (len(args.runs) != 1 or args.table or args.against or args.paired or args.examples):
+        raise InputError("--emit writes one run as another tool's file; name one RUN, and leave the rest out")
     if args.examples and len(args.runs) != 1:
         raise InputError("--examples belongs to one run; name one RUN")
     if args.table and (args.against or args.paired or args.examples):

@@ -20,8 +20,10 @@ from harness.commands.options import (
     INCOMPLETE,
     add_json,
     add_metrics,
+    add_report_to,
     add_running,
     add_selection,
+    check_report_to,
     default_folder,
     grading_options,
     limits_of,
@@ -70,6 +72,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_input(parser)
     add_running(parser)
     add_metrics(parser)
+    add_report_to(parser)
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -115,6 +118,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     from harness.report.progress import progress_on  # noqa: PLC0415 - the same
 
     programs = _programs(args)
+    check_report_to(args)
     benchmark = selected(args)
     plan = Plan(
         benchmark=benchmark,
@@ -133,17 +137,21 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
             f"\ninterrupted; what was graded is kept in {folder}: run the same command to go on\n"
         )
         return 130
-    return show_metrics(metrics, folder, as_json=args.json)
+    return show_metrics(metrics, folder, args)
 
 
-def show_metrics(metrics: dict[str, Any], folder: Path, *, as_json: bool = False) -> int:
-    """Print the tables of a finished run, or its metrics as JSON; returns the exit status."""
+def show_metrics(metrics: dict[str, Any], folder: Path, args: argparse.Namespace) -> int:
+    """Print the tables of a finished run, or its metrics as JSON, and log them; returns the exit status."""
     from harness.metrics.lost_samples import is_incomplete  # noqa: PLC0415
     from harness.report.console import show  # noqa: PLC0415
     from harness.run_store.finished_run import read_run  # noqa: PLC0415
 
     run = read_run(folder)
-    if as_json:
+    if args.report_to:
+        from harness.publish.trackers import track  # noqa: PLC0415 - only when asked for
+
+        track(run, args.report_to)
+    if args.json:
         print_json({"folder": str(folder), **metrics})
     else:
         show(run.metrics, folder / "report.md", sys.stdout, run.manifest.get("measured", {}))
