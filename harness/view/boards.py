@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.metrics.summary import from_easy_to_hard, order_of
-from harness.report.charts import WIDTH
 from harness.report.columns import ALL
 from harness.report.warnings import warnings
 from harness.run_store.finished_run import Run
 from harness.run_store.metrics_file import Score
 from harness.view.runs import RunSummary
 from harness.view.state import State
-from harness.view.trainings import TrainingSummary
 
 _MOST_KS = 4
 """Columns of pass@k; a run's own page has them all."""
@@ -65,7 +63,6 @@ class Board:
     rows: Sequence[Row]
     highest: float
     """Of the intervals of the first column, in per cent: the right end of their drawing."""
-    width: int = WIDTH
 
 
 @dataclass(frozen=True)
@@ -152,18 +149,8 @@ def written(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M") if seconds else ""
 
 
-def apart(runs: Sequence[RunSummary], trainings: Sequence[TrainingSummary]) -> Mapping[str, list[RunSummary]]:
-    """The evaluations in between of each training, by its name: on few problems, they stand on no board."""
-    found: dict[str, list[RunSummary]] = {each.name: [] for each in trainings}
-    for run in runs:
-        owner = owner_of(run.name, found)
-        if owner is not None and "/step-" in run.name:
-            found[owner].append(run)
-    return found
-
-
 def owner_of(name: str, trainings: Mapping[str, object]) -> str | None:
-    """The training in whose folder a run lies."""
+    """The training in whose folder a run lies; `None` for a run of its own."""
     front, _, _ = name.partition("/eval/")
     if name.startswith("eval/"):
         front = "."
