@@ -42,7 +42,7 @@ def commit() -> str | None:
 def _git(root: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments],  # noqa: S607 - the user's own git, wherever it is
+            ["git", "--no-optional-locks", "-C", str(root), *arguments],  # noqa: S607 - the user's own git, wherever it is
             capture_output=True,
             text=True,
             timeout=20,
