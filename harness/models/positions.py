@@ -85,6 +85,11 @@ def first_position(model: Any) -> int:
     return max(firsts, default=0)
 
 
+def numbers_positions(model: Any) -> bool:
+    """Whether a model has something for each position, learned or computed, rather than for distances."""
+    return any(_TABLE.search(name) for name, _ in inner_model(model).named_modules())
+
+
 def embedding_rows(model: Any) -> int | None:
     """How many tokens the model knows; None if it does not say."""
     try:

@@ -1,4 +1,4 @@
-"""Which rows share a batch, and what happens when a batch does not fit into memory.
+"""How many rows are computed at a time, in which order, and what happens when they do not fit into memory.
 
 Rows of similar prompt length go together whatever problem they belong to; samples of one prompt stay
 neighbours, so that it is computed once. The budget starts high and halves when memory runs out; it never
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from harness.models.hf.stopping import StopCriteria
 from harness.prompts import Prompt
@@ -44,19 +43,11 @@ class Budget:
 
     tokens: int
     rows: int | None = None
-    width: int | None = None
-    """Most tokens of prompt and answer, padding included, that a batch may have in a row; None for any
-    number. Some models (MPT) count the padding, too."""
 
     def take(self, rows: Sequence[Row]) -> int:
-        """How many of the first `rows`, longest prompt first, make the next batch; at least one."""
+        """How many of the first `rows`, longest prompt first, are computed at a time; at least one."""
         count = max(1, self.tokens // _row_tokens(rows))
-        count = min(count, len(rows), self.rows or count)
-        width = self.width
-        if width is None:
-            return count
-        within = takewhile(lambda row: len(rows[0].ids) + row.limit <= width, rows[:count])
-        return max(1, sum(1 for _ in within))
+        return min(count, len(rows), self.rows or count)
 
     def halve(self, rows: Sequence[Row]) -> None:
         """After a batch of `rows` did not fit."""
@@ -65,7 +56,7 @@ class Budget:
 
 def _row_tokens(rows: Sequence[Row]) -> int:
     """Of the largest row, padding included."""
-    return len(rows[0].ids) + max(row.limit for row in rows)
+    return max(len(row.ids) for row in rows) + max(row.limit for row in rows)
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:

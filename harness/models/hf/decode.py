@@ -1,6 +1,6 @@
-"""Decodes one batch, from its prompts to the end of each row: predict, choose a token, drop finished rows.
+"""Decodes rows, from their prompts to their ends: predict, choose a token, let waiting rows into free slots.
 
-A choice that rounding could change is made again from logits of the row alone (`Forward.unbatched_logits`,
+A choice that rounding could change is made again from logits of the row alone (`harness.models.hf.unbatched`,
 `harness.models.hf.token_sampling`), so that a sample does not depend on the other rows of its batch.
 """
 
@@ -16,9 +16,10 @@ from harness.errors import InputError
 from harness.models.base import Decoding
 from harness.models.hf.batching import Row
 from harness.models.hf.forward import Forward
-from harness.models.hf.kv_batch import start_batch
+from harness.models.hf.kv_kinds import start_batch
 from harness.models.hf.noise import step_seeds
 from harness.models.hf.token_sampling import TokenChooser, choose_exact
+from harness.models.hf.unbatched import Unbatched
 
 
 @dataclass(slots=True)
@@ -42,32 +43,53 @@ class Precision:
 
 
 class Session:
-    """The decoding of one batch; `advance` until `rows` is empty."""
+    """The decoding of rows, so many at a time; `advance` until `rows` is empty.
+
+    A row that ends leaves its slot to one that waits, if the model allows that (`Batch.open`).
+    """
 
     def __init__(
         self,
-        rows: Sequence[Row],
+        waiting: Sequence[Row],
+        slots: int,
         forward: Forward,
         decoding: Decoding,
         precision: Precision,
         *,
         log_probs: bool = False,
     ) -> None:
-        """`log_probs`: note each token's in its row."""
-        self.rows = list(rows)
-        """Not ended yet."""
+        """
+        Args:
+            waiting: Longest prompts first; the first `slots` of them begin.
+            slots: Most rows at a time.
+            forward: Of the model.
+            decoding: Settings.
+            precision: Of the model's predictions; is told what was seen.
+            log_probs: Note each token's in its row.
+        """
+        self.waiting = list(waiting)
+        """Not begun yet; what is left when `rows` is empty needs another session."""
         self._forward = forward
+        self._unbatched = Unbatched(forward)
         self._decoding = decoding
         self._chooser = TokenChooser(decoding)
         self._precision = precision
         self._log_probs = log_probs
-        self._batch = start_batch(forward, [row.ids for row in rows])
-        self._held: list[Row | None] = list(rows)
-        """The batch's rows; None where one has ended and is still computed."""
-        for row in rows:
-            row.tokens.clear()
-            row.log_probs.clear()
-        self._logits: Tensor | None = None
+        slots = min(slots, len(waiting))
+        self._batch = start_batch(forward, slots)
+        self._held: list[Row | None] = [None] * slots
+        """The slots' rows; None where one has ended and no other has begun."""
+        self._begun = False
+
+    @property
+    def rows(self) -> list[Row]:
+        """Begun, and not ended."""
+        return [row for row in self._held if row is not None]
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to do here."""
+        return not self.rows and not self._may_join()
 
     @property
     def cached(self) -> bool:
@@ -78,51 +100,72 @@ class Session:
     def advance(self) -> list[Row]:
         """Go on until at least one row ends; those that have."""
         ended: list[Row] = []
-        while self.rows and not ended:
-            ended = self._step()
+        while not ended and not self.done:
+            ended = self._join() if self._may_join() else self._continue()
         return ended
 
-    def _step(self) -> list[Row]:
-        logits = self._batch.first() if self._logits is None else self._next()
-        self._logits = logits
-        places = [place for place, row in enumerate(self._held) if row is not None]
-        if len(places) < len(self._held):
-            logits = logits[torch.tensor(places, device=logits.device)]
-        chosen = self._chosen(logits)
-        for row, token in zip(self.rows, chosen, strict=True):
-            row.tokens.append(token)
-        if self._log_probs:
-            for row, value in zip(self.rows, _log_probs(logits, chosen), strict=True):
-                row.log_probs.append(value)
-        ended = [row for row in self.rows if self._ends(row)]
-        self._drop(ended)
-        return ended
+    def _may_join(self) -> bool:
+        """An eighth of the slots at a time: a prompt alone is read at a worse rate."""
+        if not self.waiting or (self._begun and not self._batch.open):
+            return False
+        return self._held.count(None) * 8 >= len(self._held)
 
-    def _next(self) -> Tensor:
+    def _join(self) -> list[Row]:
+        free = [slot for slot, row in enumerate(self._held) if row is None]
+        rows, self.waiting = self.waiting[: len(free)], self.waiting[len(free) :]
+        slots, self._begun = free[: len(rows)], True
+        for slot, row in zip(slots, rows, strict=True):
+            self._held[slot] = row
+            row.tokens.clear()
+            row.log_probs.clear()
+        return self._append(slots, self._batch.join([row.ids for row in rows], slots))
+
+    def _continue(self) -> list[Row]:
         self._shrink()
         # The newest token alone: handing over whole rows at each step grows with the square of their length.
-        newest = [[0 if row is None else row.tokens[-1]] for row in self._held]
-        return self._batch.after(self._forward.tensor(newest))
+        logits = self._batch.after([0 if row is None else row.tokens[-1] for row in self._held])
+        slots = [slot for slot, row in enumerate(self._held) if row is not None]
+        if len(slots) < len(self._held):
+            logits = logits[torch.tensor(slots, device=logits.device)]
+        return self._append(slots, logits)
 
-    def _chosen(self, logits: Tensor) -> list[int]:
-        if not bool(torch.isfinite(logits.amax(dim=-1)).all()):
+    def _append(self, slots: Sequence[int], logits: Tensor) -> list[Row]:
+        """Choose the next token of the rows in `slots`; those of them that end with it."""
+        rows = [row for row in (self._held[slot] for slot in slots) if row is not None]
+        chosen = self._chosen(rows, logits)
+        for row, token in zip(rows, chosen, strict=True):
+            row.tokens.append(token)
+        if self._log_probs:
+            for row, value in zip(rows, _log_probs(logits, chosen), strict=True):
+                row.log_probs.append(value)
+        ended = {slot: row for slot, row in zip(slots, rows, strict=True) if self._ends(row)}
+        self._batch.leave(ended)
+        self._held = [None if slot in ended else row for slot, row in enumerate(self._held)]
+        return list(ended.values())
+
+    def _chosen(self, rows: Sequence[Row], logits: Tensor) -> list[int]:
+        seeds = step_seeds([row.key for row in rows], [len(row.tokens) for row in rows], logits.device)
+        choice = self._chooser.choose(logits, seeds, self._precision.tolerance)
+        finite = torch.isfinite(logits.amax(dim=-1))
+        # Together: each of them alone would wait for the device.
+        found = torch.stack([choice.tokens, choice.batch_invariant.long(), finite.long()])
+        tokens, batch_invariant, numbers = found.tolist()
+        if not all(numbers):
             raise InputError(
                 "the model's predictions are not numbers (overflow, or damaged weights); load it with"
                 " another dtype, such as float32"
             )
-        seeds = step_seeds(
-            [row.key for row in self.rows], [len(row.tokens) for row in self.rows], logits.device
-        )
-        choice = self._chooser.choose(logits, seeds, self._precision.tolerance)
-        tokens: list[int] = choice.tokens.tolist()
         self._precision.steps += len(tokens)
-        for place in (~choice.batch_invariant).nonzero()[:, 0].tolist() if self._precision.exact else []:
-            tokens[place] = self._choose_unbatched(self.rows[place], logits[place], seeds[place : place + 1])
-        return tokens
+        if self._precision.exact:
+            for place in (place for place, sure in enumerate(batch_invariant) if not sure):
+                own = seeds[place : place + 1]
+                tokens[place] = self._choose_unbatched(rows[place], logits[place], own)
+        chosen: list[int] = tokens
+        return chosen
 
     def _choose_unbatched(self, row: Row, logits: Tensor, seeds: Tensor) -> int:
         """The choice from the row's own text: what it would be in every batch."""
-        alone = self._forward.unbatched_logits(row.ids, row.tokens)
+        alone = self._unbatched.logits(row.ids, row.tokens)
         self._precision.again += 1
         difference = (alone[0].float() - logits.float()).abs().nan_to_num(
             0.0
@@ -133,16 +176,12 @@ class Session:
     def _ends(self, row: Row) -> bool:
         return row.endings.ended(row.tokens) or len(row.tokens) >= row.limit
 
-    def _drop(self, ended: Sequence[Row]) -> None:
-        gone = set(map(id, ended))
-        self.rows = [row for row in self.rows if id(row) not in gone]
-        self._held = [None if row is None or id(row) in gone else row for row in self._held]
-
     def _shrink(self) -> None:
-        """Take ended rows out of the batch when they are an eighth of it: taking out copies the cache."""
-        if (len(self._held) - len(self.rows)) * 8 < len(self._held) or len(self._held) == len(self.rows):
+        """Give up slots that stay free when they are an eighth: giving up copies the cache."""
+        free = self._held.count(None)
+        if not free or free * 8 < len(self._held) or (self.waiting and self._batch.open):
             return
-        self._batch.keep([place for place, row in enumerate(self._held) if row is not None])
+        self._batch.keep([slot for slot, row in enumerate(self._held) if row is not None])
         self._held = list(self.rows)
 
 

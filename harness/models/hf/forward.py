@@ -7,8 +7,7 @@ forward pass are the model's own generation settings, which are not wanted here,
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 from harness.errors import InputError
 from harness.models.hf.virtual_tokens import Virtual
 from harness.models.library_errors import cause, of_a_device, out_of_memory
-from harness.models.positions import first_position, inner_model
+from harness.models.positions import first_position, inner_model, is_seq2seq, numbers_positions
 
 
 class Forward:
@@ -34,6 +33,12 @@ class Forward:
         self._asked = inner if self._virtual.count else model
         accepted = inspect.signature(inner.forward).parameters
         self._positions = first_position(model) if "position_ids" in accepted else None
+        self.any_column = (
+            hasattr(inner.config, "relative_attention_num_buckets")
+            if is_seq2seq(inner)
+            else "position_ids" in accepted or not numbers_positions(inner)
+        )
+        """Whether a text may begin in any column: the model is told of positions, or has none of its own."""
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 
     @property
@@ -47,11 +52,21 @@ class Forward:
         """Whether what was computed of a text may be kept for its next token."""
         return not self._virtual.uncached
 
+    @property
+    def virtual_tokens(self) -> int:
+        """Put by an adapter in front of each text."""
+        return self._virtual.count
+
+    @property
+    def virtual_states(self) -> int:
+        """Of these, those that an encoder makes states of."""
+        return self._virtual.embedded
+
     def causal(self, ids: Tensor, mask: Tensor | None, cache: Any, *, use_cache: bool) -> Any:
-        """Outputs for `ids` `[B, T]`; `mask` `[B, past + T]`, None where nothing is padded."""
+        """Outputs for `ids` `[B, T]`; `mask` `[B, T]`, with a cache `[B, columns + T]`, None for no padding."""
         begins = cache is None
         given: dict[str, Any] = self._virtual.inputs(ids) if begins else {"input_ids": ids}
-        mask = self._virtual.mask(mask)
+        mask = self._virtual.mask(mask) if begins else mask
         if mask is not None:
             given["attention_mask"] = mask
             if self._positions is not None:
@@ -67,11 +82,22 @@ class Forward:
         given = self._virtual.encoder_inputs(ids)
         return self._ask(self._asked.get_encoder(), **given, attention_mask=self._virtual.encoder_mask(mask))
 
-    def decoder(self, encoded: Any, mask: Tensor | None, ids: Tensor, cache: Any, *, use_cache: bool) -> Any:
-        """The decoder's outputs for `ids` `[B, T]`."""
+    def decoder(
+        self,
+        encoded: Any,
+        mask: Tensor | None,
+        ids: Tensor,
+        cache: Any,
+        *,
+        decoder_mask: Tensor | None = None,
+        use_cache: bool,
+    ) -> Any:
+        """The decoder's outputs for `ids` `[B, T]`; `decoder_mask` as `causal` has its mask."""
         if cache is None:
             cache = self._virtual.decoder_cache(len(ids))
         given: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
+        if decoder_mask is not None:
+            given["decoder_attention_mask"] = decoder_mask
         return self._ask(
             self._asked,
             encoder_outputs=encoded,
@@ -96,36 +122,9 @@ class Forward:
             which = "the device failed" if of_a_device(error) else "the model failed"
             raise InputError(f"{which} while it was asked for a token: {cause(error)}") from error
 
-    def unbatched_logits(self, prompt: Sequence[int], tokens: Sequence[int]) -> Tensor:
-        """Logits `[1, V]` after `prompt` and `tokens`: no batch, no padding, no cache, one thread.
-
-        On one machine these are the same bits whatever else is being sampled and in how many processes.
-        """
-        with _one_thread(self.device):
-            if self.start is None:
-                ids = self.tensor([[*prompt, *tokens]])
-                return last_logits(self.causal(ids, None, None, use_cache=False))
-            encoded = self.encode(self.tensor([prompt]), None)
-            ids = self.tensor([[self.start, *tokens]])
-            return last_logits(self.decoder(encoded, None, ids, None, use_cache=False))
-
     def tensor(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """`[B, T]` on the model's device."""
         return torch.tensor(rows, dtype=torch.long, device=self.device)
-
-
-@contextmanager
-def _one_thread(device: torch.device) -> Iterator[None]:
-    """Sums are split over threads, and `accelerate launch` gives its processes another number of them."""
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def last_logits(outputs: Any) -> Tensor:

@@ -31,7 +31,7 @@ from harness.models.library_errors import out_of_memory
 from harness.models.positions import ContextWindow, embedding_rows, inner_model, is_seq2seq
 from harness.models.prompt_encoder import PromptEncoder
 
-SAMPLER_VERSION = "1"
+SAMPLER_VERSION = "2"
 """Raised whenever another token may be chosen for some logits and key: runs of two versions do not mix."""
 
 
@@ -85,7 +85,7 @@ class LocalSampler:
         self._settings = {"chat": chat, "truncation": truncation, "source_tokens": source_tokens}
         start = CPU_TOKENS if self._forward.device.type == "cpu" else GPU_TOKENS
         self._budget = Budget(
-            batch_tokens or start, batch_size, self._context.tokens if self._context.shared else None
+            batch_tokens or start, batch_size
         )
         self._endings_by_stop: dict[tuple[tuple[str, ...], bool], StopCriteria] = {}
         self._uncached: str | None = None
@@ -130,9 +130,7 @@ class LocalSampler:
         """
         waiting = in_order([row for request in requests for row in self._rows(request, decoding)])
         while waiting:
-            batch = waiting[: self._budget.take(waiting)]
-            left = yield from self._run(batch, decoding)
-            waiting = left + waiting[len(batch) :]
+            waiting = yield from self._run(waiting, decoding)
 
     def chat_choice(self) -> ChatChoice:
         """Whether the model is to be asked as a chat model where nobody says how.
@@ -182,31 +180,32 @@ class LocalSampler:
         close = Template(self._tokenizer).closing(self._ends | special_ids(self._tokenizer))
         return frozenset() if close is None else frozenset({close})
 
-    def _run(self, batch: Sequence[Row], decoding: Decoding) -> Generator[Completion, None, list[Row]]:
-        """Completions of a batch as they end; returns the rows that memory did not suffice for."""
-        session: Session | None = None
-        left = list(batch)
-        while left:
+    def _run(self, rows: list[Row], decoding: Decoding) -> Generator[Completion, None, list[Row]]:
+        """Completions as they end; returns rows that are to be begun, or begun anew: memory did not suffice.
+
+        Some models let no row join others that have begun; then the rest is returned as well.
+        """
+        slots = self._budget.take(rows)
+        session = Session(rows, slots, self._forward, decoding, self._precision, log_probs=self._trace)
+        while not session.done:
             try:
                 with _evaluating(self._model):
-                    session = session or Session(
-                        batch, self._forward, decoding, self._precision, log_probs=self._trace
-                    )
                     ended = session.advance()
                     self._say_uncached(session)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-                self._refuse_if_alone(batch)
+                self._refuse_if_alone(session.rows)
+                self._budget.halve(session.rows)
+                rows = in_order(session.rows + session.waiting)
+                del session
                 break
-            left = session.rows
             for row in ended:
                 yield self._completion(row)
-        if left:
-            del session
-            self._budget.halve(batch)
-            _free_memory()
-        return left
+        else:
+            return session.waiting
+        _free_memory()  # outside of the handler, whose traceback holds some
+        return rows
 
     def _say_uncached(self, session: Session) -> None:
         """Once: without a cache each token costs as much as the whole text before it."""

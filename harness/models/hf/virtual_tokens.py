@@ -41,6 +41,11 @@ class Virtual:
         self.uncached = self._kind in _UNCACHED or bool(getattr(config, "alora_invocation_tokens", None))
         """The adapter looks for something in the whole text at each step."""
 
+    @property
+    def embedded(self) -> int:
+        """Virtual tokens that are read as the text is; the others are in the cache."""
+        return 0 if self._kind in _CACHED else self.count
+
     def mask(self, mask: Tensor | None) -> Tensor | None:
         """`[B, count + T]` for the mask `[B, T]` of a text."""
         if mask is None or not self.count:

@@ -16,6 +16,7 @@ import transformers
 from harness.errors import InputError
 from harness.models import Decoding, Request
 from harness.models.hf.sampler import LocalSampler
+from harness.models.hf.unbatched import Unbatched
 from harness.models.positions import ContextWindow
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
@@ -162,7 +163,7 @@ def test_an_adapters_added_tokens_have_its_embeddings(with_words, settings):
     ids = tokenizer("<code>x</code>").input_ids
     with torch.no_grad():
         expected = adapted(torch.tensor([ids])).logits[:, -1]
-        assert torch.allclose(sampler._forward.unbatched_logits(ids, []), expected, atol=1e-4)
+        assert torch.allclose(Unbatched(sampler._forward).logits(ids, []), expected, atol=1e-4)
 
 
 def test_an_adapter_with_a_template_alone_gives_that_to_the_models_tokenizer(with_words):

@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from harness.errors import InputError
 from harness.models import Decoding, Request
-from harness.models.hf.kv_batch import start_batch
+from harness.models.hf.kv_kinds import start_batch
 from harness.models.hf.loading import load
 from harness.models.hf.sampler import LocalSampler
+from harness.models.hf.unbatched import Unbatched
 from harness.models.library_errors import asked, cause, explained
 from harness.models.positions import ContextWindow
 from harness.prompts import Prompt
@@ -138,14 +139,31 @@ def test_a_long_prompt_and_a_long_answer_stay_within_the_positions(made, name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_padding_moves_no_position(made, name):
+def test_neither_padding_nor_a_place_in_the_batch_moves_a_position(made, name):
     sampler = LocalSampler(*made(name))
     rows = [sampler._prompting.encode(put(text).prompt, 4).ids for text in ("x", "x = 1", "x = 1 + 2")]
     with torch.no_grad():
-        together = start_batch(sampler._forward, rows).first()
-        for row, logits in zip(rows, together, strict=True):
-            alone = sampler._forward.unbatched_logits(row, [])[0]
-            assert torch.allclose(logits, alone, atol=1e-5)
+        batch = start_batch(sampler._forward, 3)
+        _all_as_if_alone(sampler, batch.join(rows, range(3)), [(row, []) for row in rows])
+        if not batch.open:
+            return
+        # One goes on, the longest leaves, and another takes its slot three tokens later.
+        for token in (5, 6, 7):
+            batch.after([token] * 3)
+        batch.leave([2])
+        joined = batch.join([rows[0]], [2])
+        _all_as_if_alone(sampler, joined, [(rows[0], [])])
+        written = [(rows[0], [5, 6, 7, 8]), (rows[1], [5, 6, 7, 9]), (rows[0], [10])]
+        _all_as_if_alone(sampler, batch.after([8, 9, 10]), written)
+        batch.keep([2, 1])
+        written = [(rows[0], [10, 11]), (rows[1], [5, 6, 7, 9, 12])]
+        _all_as_if_alone(sampler, batch.after([11, 12]), written)
+
+
+def _all_as_if_alone(sampler, together, texts):
+    unbatched = Unbatched(sampler._forward)
+    for (prompt, tokens), logits in zip(texts, together, strict=True):
+        assert torch.allclose(logits, unbatched.logits(prompt, tokens)[0], atol=1e-5)
 
 
 @pytest.fixture
@@ -284,7 +302,7 @@ def test_a_cache_that_cannot_be_taken_apart_is_said_and_changes_no_sample(copy, 
     settings = Decoding(max_new_tokens=12, seed=1)
     expected = {each.task_id: each.text for each in fast.complete(wanted, settings)}
     assert "uncached" not in fast.describe()["measured"]
-    monkeypatch.setattr("harness.models.hf.kv_batch._divisible", lambda outputs: None)
+    monkeypatch.setattr("harness.models.hf.kv_kinds._divisible", lambda outputs: None)
     slow = LocalSampler.load(str(copy))
     with pytest.warns(UserWarning, match="cannot be kept row by row"):
         got = {each.task_id: each.text for each in slow.complete(wanted, settings)}

@@ -1,0 +1,95 @@
+"""Keys and values of rows that join and leave, written in place: the cache of a continuous batch.
+
+All rows end in the same column, the newest; a row that joins is placed so that it ends there, too. Between two
+tokens of a row lie as many columns as in its text, so models that count columns (relative positions, ALiBi,
+sliding windows) see what they would see without the other rows. Columns before a row's first are to be masked.
+
+Covers: attention layers of transformers' caches that keep keys and values by row. Does not cover: recurrent
+states, layers with more than keys and values, caches of remote code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+_SPARE = 64
+"""Columns that are made at least when there are too few; a quarter of those in use if that is more."""
+
+
+class KeyColumns(DynamicLayer):
+    """The keys and values of one attention layer, `[R, H, columns, D]`; R slots for rows.
+
+    The columns in use are `[begin, end)` of a larger buffer: the next one is written without moving the
+    others, and leading ones are given up without copying.
+    """
+
+    def __init__(self, slots: int, keys: Tensor, values: Tensor) -> None:
+        """No columns yet; `keys` and `values` `[_, H, _, D]` say of what kind they will be."""
+        super().__init__()
+        self.dtype, self.device = keys.dtype, keys.device
+        self.is_initialized = True
+        self.keys, self.values = (
+            each.new_zeros(slots, each.shape[1], 0, each.shape[3]) for each in (keys, values)
+        )
+        self._begin = self._end = 0
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Write the newest columns; all in use."""
+        new = key_states.shape[-2]
+        if self._end + new > self.keys.shape[-2]:
+            self._resize(self.get_seq_length(), front=0)
+        at = slice(self._end, self._end + new)
+        self.keys[:, :, at], self.values[:, :, at] = key_states, value_states
+        self._end += new
+        used = slice(self._begin, self._end)
+        return self.keys[:, :, used], self.values[:, :, used]
+
+    def get_seq_length(self) -> int:
+        """Columns in use."""
+        return self._end - self._begin
+
+    def drop(self, columns: int) -> None:
+        """Give up leading columns, in which no row has anything any more."""
+        self._begin += columns
+
+    def widen(self, columns: int) -> None:
+        """Have at least so many columns, the new ones in front."""
+        more = columns - self.get_seq_length()
+        if more <= 0:
+            return
+        if self._begin < more:
+            self._resize(columns, front=more)
+        self._begin = self._end - columns
+
+    def place(self, slots: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Put rows `[b, H, L, D]` into slots `[b]`, so that they end in the newest column."""
+        at = slice(self._end - keys.shape[-2], self._end)
+        self.keys[slots, :, at], self.values[slots, :, at] = keys, values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Go on with these slots."""
+        used = slice(self._begin, self._end)
+        self._end -= self._begin
+        self._begin = 0
+        self.keys, self.values = self.keys[indices, :, used], self.values[indices, :, used]
+
+    def _resize(self, columns: int, *, front: int) -> None:
+        """Buffers for `columns` in use and some to come; what there is goes behind `front` empty ones."""
+        used, length = slice(self._begin, self._end), self._end - self._begin
+        size = columns + max(_SPARE, columns // 4)
+        for name in ("keys", "values"):
+            old: Tensor = getattr(self, name)
+            # Not `empty`: what is masked is multiplied by 0, which makes no zero of a number by chance like NaN.
+            new = old.new_zeros(*old.shape[:2], size, old.shape[3])
+            new[:, :, front : front + length] = old[:, :, used]
+            setattr(self, name, new)
+        self._begin, self._end = 0, columns
+
+
+def by_row(layer: Any) -> bool:
+    """Whether a layer of a library's cache is keys and values by row and nothing else."""
+    return type(layer) in (DynamicLayer, DynamicSlidingWindowLayer)
