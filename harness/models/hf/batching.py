@@ -7,15 +7,19 @@ grows again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.models.hf.stopping import StopCriteria
 from harness.prompts import Prompt
 
-GPU_TOKENS, CPU_TOKENS = 65_536, 16_384
+GPU_TOKENS, CPU_TOKENS = 65_536, 32_768
 """Where the budget starts: prompt and new tokens of all rows. The cache of a model with a billion parameters
 takes about 100 kB a token, so 7 GB on the GPU."""
+_CACHE_SHARE = 0.25
+"""Of a machine's memory, for keys and values: where that runs out, the process is ended, and halves nothing."""
 
 
 @dataclass(eq=False, slots=True)
@@ -35,6 +39,21 @@ class Row:
     """New ones so far."""
     log_probs: list[float] = field(default_factory=list)
     """Of the new tokens, where they are wanted; see `harness.models.base.Trace`."""
+
+
+def start_tokens(model: Any, device: str) -> int:
+    """Where the budget of a model starts."""
+    if device != "cpu":
+        return GPU_TOKENS
+    config = model.config.get_text_config(decoder=True)
+    try:
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        size = 2 * config.num_hidden_layers * heads * head * model.dtype.itemsize
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, TypeError, ValueError):  # a config with other names, or another system
+        return CPU_TOKENS // 2
+    return max(1, min(CPU_TOKENS, int(_CACHE_SHARE * memory / size)))
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ class Forward:
         return self._virtual.embedded
 
     def causal(self, ids: Tensor, mask: Tensor | None, cache: Any, *, use_cache: bool) -> Any:
-        """Outputs for `ids` `[B, T]`; `mask` `[B, T]`, with a cache `[B, columns + T]`, None for no padding."""
+        """Outputs for `ids` `[B, T]`; `mask` is over the cache's columns, too, and None for no padding."""
         begins = cache is None
         given: dict[str, Any] = self._virtual.inputs(ids) if begins else {"input_ids": ids}
         mask = self._virtual.mask(mask) if begins else mask

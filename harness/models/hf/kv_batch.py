@@ -1,8 +1,8 @@
 """Rows that are continued together, one token a step, from one cache.
 
-Covers: a prompt read once for all its samples; rows that leave and others that take their slots. Models whose
-cache cannot be taken apart row by row (recurrent states, caches of remote code) are asked without one: slower,
-the same samples, and `cached` says so. Does not cover: what is asked of a kind of model
+Covers: a prompt read once for all its samples; rows that leave and others that take their slots. Models
+whose cache cannot be taken apart row by row (recurrent states, caches of remote code) are asked without one:
+slower, the same samples, and `cached` says so. Does not cover: what is asked of a kind of model
 (`harness.models.hf.kv_kinds`).
 """
 
@@ -45,7 +45,7 @@ class Read:
 
     def last(self) -> Read:
         """Of the last prompt alone, in memory of its own."""
-        columns, length = self.columns - self.padding[-1], len(self.prompts[-1])
+        columns = self.columns - self.padding[-1]
         return Read(
             self.prompts[-1:],
             self.logits[-1:].clone(),

@@ -1,8 +1,8 @@
 """Keys and values of rows that join and leave, written in place: the cache of a continuous batch.
 
-All rows end in the same column, the newest; a row that joins is placed so that it ends there, too. Between two
-tokens of a row lie as many columns as in its text, so models that count columns (relative positions, ALiBi,
-sliding windows) see what they would see without the other rows. Columns before a row's first are to be masked.
+All rows end in the same column, the newest; a row that joins is placed so that it ends there, too. Two tokens
+of a row are as many columns apart as in its text, so models that count columns (relative positions, ALiBi,
+sliding windows) see what they would without the other rows. Columns before a row's first are to be masked.
 
 Covers: attention layers of transformers' caches that keep keys and values by row. Does not cover: recurrent
 states, layers with more than keys and values, caches of remote code.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
@@ -83,7 +82,7 @@ class KeyColumns(DynamicLayer):
         size = columns + max(_SPARE, columns // 4)
         for name in ("keys", "values"):
             old: Tensor = getattr(self, name)
-            # Not `empty`: what is masked is multiplied by 0, which makes no zero of a number by chance like NaN.
+            # Not `empty`: what is masked is multiplied by 0, and NaN stays NaN.
             new = old.new_zeros(*old.shape[:2], size, old.shape[3])
             new[:, :, front : front + length] = old[:, :, used]
             setattr(self, name, new)

@@ -22,7 +22,7 @@ from harness.errors import InputError
 from harness.models.base import Completion, Decoding, Request, Trace
 from harness.models.chat_template import ChatChoice, Template, special_ids
 from harness.models.end_tokens import chat_choice, decoder_start, end_ids, generation_of
-from harness.models.hf.batching import CPU_TOKENS, GPU_TOKENS, Budget, Row, in_order
+from harness.models.hf.batching import Budget, Row, in_order, start_tokens
 from harness.models.hf.decode import Precision, Session
 from harness.models.hf.forward import Forward
 from harness.models.hf.noise import row_key
@@ -83,10 +83,8 @@ class LocalSampler:
         )
         self._trace = trace
         self._settings = {"chat": chat, "truncation": truncation, "source_tokens": source_tokens}
-        start = CPU_TOKENS if self._forward.device.type == "cpu" else GPU_TOKENS
-        self._budget = Budget(
-            batch_tokens or start, batch_size
-        )
+        start = start_tokens(inner_model(model), self._forward.device.type)
+        self._budget = Budget(batch_tokens or start, batch_size)
         self._endings_by_stop: dict[tuple[tuple[str, ...], bool], StopCriteria] = {}
         self._uncached: str | None = None
         self._precision = Precision(exact=model.dtype == torch.float32)

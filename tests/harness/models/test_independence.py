@@ -8,6 +8,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from harness.models.base import Decoding, Request
+from harness.models.hf.kv_batch import Batch
 from harness.models.hf.sampler import LocalSampler
 from harness.prompts import Prompt
 from harness.types import Piece, PromptFormat
@@ -36,6 +37,20 @@ def test_batch_size_does_not_change_samples(tiny_checkpoint, kind):
     assert len(set(whole.values())) > len(whole) // 2
     for size in (1, 8, 32):
         assert programs(LocalSampler.load(folder, batch_size=size), requests()) == whole
+
+
+@pytest.mark.parametrize("kind", ["t5", "gpt2", "llama"])
+def test_rows_join_others_as_these_end_and_are_the_same_samples(tiny_checkpoint, kind, monkeypatch):
+    sampler = LocalSampler.load(str(tiny_checkpoint(kind)))
+    whole = programs(sampler, requests())
+    joined = []
+    honest = Batch.join
+    monkeypatch.setattr(
+        Batch, "join", lambda batch, rows, slots: joined.append(batch) or honest(batch, rows, slots)
+    )
+    assert programs(LocalSampler(sampler._model, sampler._tokenizer, batch_size=4), requests()) == whole
+    assert len(joined) > 3
+    assert len(set(joined)) == 1, "one batch had all rows, in turn"
 
 
 @pytest.mark.parametrize("kind", ["t5", "gpt2"])

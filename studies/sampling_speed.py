@@ -1,0 +1,301 @@
+"""`make sampling-speed MODEL=FILE.gguf`: sampling beside other ways to sample the same model.
+
+    RLTF_DATA=DIR python studies/sampling_speed.py MODEL.gguf [--llama PYTHON] [--problems N] [--samples N]
+        [--new-tokens N] [--rounds N] [--out FILE]
+
+One float32 model, the same MBPP prompts as token ids, the same decoding, processors and run. In turn:
+
+- ours: `LocalSampler.complete`, as `rltf eval` and `rltf train` call it;
+- the plain loop: a prompt at a time, `generate(num_return_sequences=N)`;
+- `generate` at its best: 64 rows at a time, padded on the left, sorted by length;
+- llama.cpp, with `--llama PYTHON`, an interpreter that has `xllamacpp` (its server with continuous batching,
+  as a wheel): a GGUF in F32 is written from the same tensors, a key-value cache in F32, all prompts at once.
+
+Useful tokens are counted, the end token included: what `generate` computes behind a row's end is not. A
+matrix product of two square matrices gives the machine's rate. That samples do not depend on the batch is
+looked at here, too: all are made again with another number of rows. Never a test: nothing passes or fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+ROOT = Path(__file__).resolve().parents[1]
+REPORT = ROOT / "results" / "reports" / "sampling-speed.md"
+DECODING = {"temperature": 0.8, "top_p": 0.95}
+ROWS = 64
+"""Of `generate` at its best."""
+
+
+def main() -> None:
+    """Measure, print, write the report."""
+    args = _parser().parse_args()
+    if not os.environ.get("RLTF_DATA"):
+        sys.exit("sampling_speed.py reads MBPP from $RLTF_DATA; set it to the folder of the data")
+    ways, facts = _ways(args)
+    rounds = []
+    for number in range(args.rounds):
+        names = list(ways) if number % 2 == 0 else list(reversed(ways))
+        rounds.append({name: _timed(ways[name]) for name in names})
+        print(json.dumps(rounds[-1]), flush=True)
+    facts["matrix"] = matrix_rate()
+    facts["profile"] = profile(lambda: facts["ours"](part=max(1, args.problems // 4)))
+    _compare(facts, args.problems // 2)
+    args.out.write_text(report(rounds, facts, args), encoding="utf-8")
+    print(f"{args.out} written")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--llama", type=Path, help="an interpreter that has xllamacpp")
+    parser.add_argument("--problems", type=int, default=32)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--new-tokens", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=REPORT)
+    return parser
+
+
+def _compare(facts: dict[str, Any], problems: int) -> None:
+    """Make half of the samples again, fewer rows at a time."""
+    facts["rows"] = 24
+    facts["ours"](part=problems, batch_size=facts["rows"])
+    first, again = facts["samples"][0], facts["samples"][-1]
+    facts["all"] = len(again)
+    facts["same"] = len(set(first) & set(again))
+
+
+def _timed(way: Callable[[], Any]) -> dict[str, float]:
+    """A way's useful tokens and seconds; it may give both, where it has something to leave out."""
+    started = time.perf_counter()
+    found = way()
+    if isinstance(found, dict):
+        return found
+    return {"tokens": found, "seconds": round(time.perf_counter() - started, 2)}
+
+
+def _ways(args: argparse.Namespace) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
+    """What is timed, each giving its useful tokens; and facts for the page."""
+    from harness.models import Decoding, Request
+    from harness.models.hf.sampler import LocalSampler
+    from harness.prompts import find_format, make_prompt
+    from harness.registry import load_benchmark
+
+    sampler = LocalSampler.load(str(args.model), dtype="float32", device="cpu")
+    benchmark = load_benchmark("mbpp", split="test", ids=[f"11-{10 + args.problems}"])
+    chat = sampler.chat_choice().chat
+    form = find_format(benchmark, "chat" if chat else None)
+    samples = tuple(range(args.samples))
+    requests = [Request(make_prompt(form, problem), samples) for problem in benchmark.problems]
+    decoding = Decoding(**DECODING, max_new_tokens=args.new_tokens)
+    prompts = [list(sampler._prompting.encode(each.prompt, args.new_tokens).ids) for each in requests]
+    model, ends = sampler._model, sampler._ends
+
+    def ours(part: int | None = None, **options: Any) -> int:
+        again = LocalSampler(model, sampler._tokenizer, **options)
+        done = list(again.complete(requests[:part], decoding))
+        facts["samples"].append([(each.task_id, each.sample_id, each.text) for each in done])
+        facts.setdefault("measured", again.describe()["measured"])
+        return sum(each.tokens for each in done)
+
+    def plain() -> int:
+        return sum(generated(model, [prompt], ends, args.samples, args.new_tokens) for prompt in prompts)
+
+    def best() -> int:
+        rows = sorted((prompt for prompt in prompts for _ in samples), key=len, reverse=True)
+        parts = [rows[first : first + ROWS] for first in range(0, len(rows), ROWS)]
+        return sum(generated(model, part, ends, 1, args.new_tokens) for part in parts)
+
+    facts: dict[str, Any] = {
+        "samples": [],
+        "parameters": sum(each.numel() for each in model.parameters()),
+        "prompt": sum(map(len, prompts)) / len(prompts),
+        "ours": ours,
+    }
+    ways: dict[str, Callable[[], Any]] = {"ours": ours, "plain": plain, "best": best}
+    if args.llama:
+        ways["llama"] = lambda: llama(args, prompts)
+    return ways, facts
+
+
+def generated(
+    model: Any, prompts: Sequence[Sequence[int]], ends: frozenset[int], samples: int, new_tokens: int
+) -> int:
+    """Useful tokens of one call of `generate`."""
+    import torch
+
+    longest, pad = max(map(len, prompts)), min(ends)
+    ids = torch.tensor([[pad] * (longest - len(prompt)) + list(prompt) for prompt in prompts])
+    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    with torch.inference_mode():
+        found = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            do_sample=True,
+            top_k=0,
+            **DECODING,
+            num_return_sequences=samples,
+            max_new_tokens=new_tokens,
+            eos_token_id=sorted(ends),
+            pad_token_id=pad,
+        )[:, longest:]
+    return sum(useful(row, ends) for row in found.tolist())
+
+
+def useful(tokens: Sequence[int], ends: frozenset[int]) -> int:
+    """Up to the first end token, and it."""
+    return next((place + 1 for place, token in enumerate(tokens) if token in ends), len(tokens))
+
+
+def llama(args: argparse.Namespace, prompts: Sequence[Sequence[int]]) -> dict[str, float]:
+    """Useful tokens by llama.cpp, and its seconds without loading."""
+    with TemporaryDirectory() as folder:
+        asked = Path(folder, "asked.json")
+        model = Path(folder, "model-f32.gguf")
+        widened(args.model, model)
+        rows = [list(prompt) for prompt in prompts for _ in range(args.samples)]
+        asked.write_text(json.dumps({"rows": rows, "new": args.new_tokens, **DECODING}), encoding="utf-8")
+        script = Path(__file__).with_name("sampling_llama.py")
+        command = [str(args.llama), str(script), str(model), str(asked)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def widened(source: Path, target: Path) -> None:
+    """`source` with every tensor dequantised to F32, its other fields as they are."""
+    import gguf
+
+    reader = gguf.GGUFReader(source)
+    architecture = reader.fields["general.architecture"].contents()
+    writer = gguf.GGUFWriter(target, architecture)
+    for field in reader.fields.values():
+        if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
+            continue
+        kind = field.types[0]
+        of = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), kind, sub_type=of)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype("f4"))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def matrix_rate() -> float:
+    """GFLOP/s of float32 products of 2048 x 2048 on all processors: the median of five."""
+    import torch
+
+    one, other = torch.randn(2, 2048, 2048)
+    taken = []
+    for _ in range(6):
+        started = time.perf_counter()
+        one @ other
+        taken.append(time.perf_counter() - started)
+    return 2 * 2048**3 / median(taken[1:]) / 1e9
+
+
+NAMES = {
+    "ours": "ours, `LocalSampler.complete`",
+    "best": f"`generate`, {ROWS} rows, left padding, sorted by length",
+    "plain": "the plain loop, `generate(num_return_sequences=N)`, a prompt at a time",
+    "llama": "llama.cpp's server, F32, continuous batching, 64 slots",
+}
+
+
+def report(rounds: Sequence[dict[str, dict[str, float]]], facts: dict[str, Any], args: Any) -> str:
+    """The page that is committed."""
+    rates = {
+        name: median(each[name]["tokens"] / each[name]["seconds"] for each in rounds) for name in rounds[0]
+    }
+    work = 2 * facts["parameters"] / 1e9
+    rows = [
+        f"| {NAMES[name]} | {median(each[name]['tokens'] for each in rounds):,.0f} |"
+        f" {median(each[name]['seconds'] for each in rounds):.1f} | {rates[name]:.1f} |"
+        f" {rates['ours'] / rates[name]:.1f} | {100 * work * rates[name] / facts['matrix']:.0f} % |"
+        for name in NAMES
+        if name in rates
+    ]
+    measured = facts["measured"]
+    command = f"make sampling-speed MODEL={args.model.name}"
+    return "\n".join(
+        [
+            "# Sampling, beside other ways to sample the same model",
+            "",
+            f"{args.model.stem}, dequantised to float32, {facts['parameters'] / 1e6:.0f} million parameters;"
+            f" {args.problems} MBPP prompts of {facts['prompt']:.0f} tokens on average, {args.samples}"
+            f" samples each, up to {args.new_tokens} new tokens at T {DECODING['temperature']}, top-p"
+            f" {DECODING['top_p']}; {len(rounds)} round{'s' * (len(rounds) > 1)}, all ways in each.",
+            "",
+            "| way | useful tokens | seconds | tokens/s | ours is times as fast | of the matrix peak |",
+            "|---|---:|---:|---:|---:|---:|",
+            *rows,
+            "",
+            f"The peak is {facts['matrix']:.0f} GFLOP/s, that of a product of 2048 x 2048 matrices in float32"
+            f" on all processors; a token counts {work:.2f} GFLOP, two for each parameter, and neither"
+            " attention nor the prompts count. Each way draws its own noise, so that texts, and the numbers"
+            " of tokens, differ. Useful tokens end with a row's end token.",
+            "",
+            f"Of {measured['steps']:,} tokens {measured['made_again']:,} were made again from their own text"
+            f" (largest difference seen {measured['largest_difference']:.1e}, tolerance"
+            f" {measured['tolerance']:.1e} of the largest logit). With {facts['rows']} rows at a time"
+            f" {facts['same']:,} of {facts['all']:,} samples are the same, byte for byte.",
+            *facts["profile"],
+            "",
+            "## How this was measured",
+            "",
+            f"`{command}`; {_machine()}.",
+            "",
+        ]
+    )
+
+
+def _machine() -> str:
+    from harness.run_store import environment
+
+    known = environment.describe()
+    parts = [*known["hardware"].items(), *((name, known["versions"][name]) for name in _LIBRARIES)]
+    return f"commit {known['commit']}; " + ", ".join(f"{name} {value}" for name, value in parts)
+
+
+_LIBRARIES = ("python", "torch", "transformers", "rltf-harness")
+
+
+def profile(way: Callable[[], int]) -> list[str]:
+    """Where the time of our way goes, by torch's operations."""
+    import torch
+
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        way()
+    events = sorted(seen.key_averages(), key=lambda each: -each.self_cpu_time_total)
+    whole = sum(each.self_cpu_time_total for each in events)
+    shares = [(each.key, 100 * each.self_cpu_time_total / whole) for each in events]
+    return [
+        "",
+        "Where the time of torch's operations goes, the first quarter of the prompts:",
+        "",
+        "| operation | share |",
+        "|---|---:|",
+        *(f"| `{name}` | {share:.0f} % |" for name, share in shares if share >= 1.5),
+    ]
+
+
+if __name__ == "__main__":
+    main()
