@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: report-size real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed
+.PHONY: report-size real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -113,6 +113,9 @@ report-size: env  ## score and report 100,000 programs: time, memory, how the pa
 
 sampling-speed: env  ## time sampling of a real model, MODEL=FILE.gguf, beside generate; ARGS="--llama PYTHON" for llama.cpp
 	@$(BIN)/python studies/sampling_speed.py $(MODEL) $(ARGS)
+
+training-step: env  ## time a step of GRPO on a real model, MODEL=FILE.gguf, beside TRL's trainer; reads MBPP from RLTF_DATA
+	@$(BIN)/python studies/training_step.py $(MODEL) $(ARGS)
 
 service: env  ## measure the rate of GradingService with 64 callers beside the runner's own
 	@$(BIN)/python studies/service.py $(ARGS)

@@ -98,6 +98,8 @@ class RLTFTrainer(Trainer):
         self._stream = stream
         self.meter = meter
         self._source = source
+        self._entropy_of = -1
+        """The step whose entropy was taken last."""
         policy = self.accelerator.unwrap_model(model)
         self._causal = not policy.config.is_encoder_decoder
         set_seed(args.seed)  # for what the objective makes
@@ -121,7 +123,7 @@ class RLTFTrainer(Trainer):
         """A step's micro-batches, and what their losses are divided by."""
         for each in trained_parameters(self.objective.models):
             each.grad = None  # Trainer does this for the policy alone
-        batches = [next(epoch_iterator) for _ in range(num_batches)]
+        batches: list[Any] = self._stream.step(num_batches)  # the iterator is this stream's, one at a time
         self.objective.prepare_step(batches)
         return batches, self._normalizers(batches, mean=self._mean_over_processes)
 
@@ -176,7 +178,9 @@ class RLTFTrainer(Trainer):
             )  # so that their mean is the step's loss
         for name, note in (batch.rollouts.notes if batch.rollouts else {}).items():
             self.meter.mean(f"policy/{name}", note.detach())
-        if self._is_logged:
+        if self._is_logged and self._entropy_of != self.state.global_step:
+            # Of the step's first micro-batch: it costs a softmax over the vocabulary at each position.
+            self._entropy_of = self.state.global_step
             self.meter.mean("entropy", entropy(outputs.logits, inputs["labels"], causal=self._causal))
         loss = sum(terms.values())
         return (loss, outputs) if return_outputs else loss

@@ -6,7 +6,8 @@
 One float32 model, the same MBPP prompts as token ids, the same decoding, processors and run. In turn:
 
 - ours: `LocalSampler.complete`, as `rltf eval` and `rltf train` call it;
-- the plain loop: a prompt at a time, `generate(num_return_sequences=N)`;
+- the plain loop: a prompt at a time, `generate(num_return_sequences=N)`; with `--plain-every K` each K-th
+  prompt, since how many there are changes nothing in its rate;
 - `generate` at its best: 64 rows at a time, padded on the left, sorted by length;
 - llama.cpp, with `--llama PYTHON`, an interpreter that has `xllamacpp` (its server with continuous batching,
   as a wheel): a GGUF in F32 is written from the same tensors, a key-value cache in F32, all prompts at once.
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--problems", type=int, default=32)
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--new-tokens", type=int, default=256)
+    parser.add_argument("--plain-every", type=int, default=1, help="give the plain loop each so manieth")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--out", type=Path, default=REPORT)
     return parser
@@ -114,7 +116,8 @@ def _ways(args: argparse.Namespace) -> tuple[dict[str, Callable[[], Any]], dict[
         return sum(each.tokens for each in done)
 
     def plain() -> int:
-        return sum(generated(model, [prompt], ends, args.samples, args.new_tokens) for prompt in prompts)
+        some = prompts[:: args.plain_every]
+        return sum(generated(model, [prompt], ends, args.samples, args.new_tokens) for prompt in some)
 
     def best() -> int:
         rows = sorted((prompt for prompt in prompts for _ in samples), key=len, reverse=True)
@@ -173,7 +176,8 @@ def llama(args: argparse.Namespace, prompts: Sequence[Sequence[int]]) -> dict[st
         script = Path(__file__).with_name("sampling_llama.py")
         command = [str(args.llama), str(script), str(model), str(asked)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    [line] = [each for each in done.stdout.splitlines() if each.startswith(b"{")]
+    found: dict[str, float] = json.loads(line)
     return found
 
 
@@ -268,14 +272,13 @@ def report(rounds: Sequence[dict[str, dict[str, float]]], facts: dict[str, Any],
 
 
 def _machine() -> str:
+    import torch
+
     from harness.run_store import environment
 
     known = environment.describe()
-    parts = [*known["hardware"].items(), *((name, known["versions"][name]) for name in _LIBRARIES)]
-    return f"commit {known['commit']}; " + ", ".join(f"{name} {value}" for name, value in parts)
-
-
-_LIBRARIES = ("python", "torch", "transformers", "rltf-harness")
+    parts = [*known["hardware"].items(), *known["versions"].items(), ("torch", torch.__version__)]
+    return f"commit {known['commit']}; " + ", ".join(f"{name} {value}" for name, value in dict(parts).items())
 
 
 def profile(way: Callable[[], int]) -> list[str]:

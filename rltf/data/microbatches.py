@@ -10,9 +10,8 @@ No DataLoader: its workers and its look-ahead would draw from the buffer before 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
-
-from torch import Tensor
 
 from rltf.config import RLTFConfig
 from rltf.data.batch import Row, Tokens, collate, rollout_row
@@ -43,9 +42,9 @@ class Stream:
         self._drawn = 0
         """Micro-batches so far."""
 
-    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         while True:
-            yield self._next()
+            yield from self.step(1)
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
@@ -71,16 +70,31 @@ class Stream:
             for part in parts
         ]
 
-    def _next(self) -> dict[str, Tensor]:
+    def step(self, count: int) -> list[dict[str, Any]]:
+        """The next `count` micro-batches, those of an optimiser step.
+
+        Their rows are dealt anew, the longest first, each kind for itself: less is padding, and the sum of
+        their losses is the same but for rounding.
+        """
         with self._meter.seconds("batching"):
-            rl = self._rl_rows()
-            supervised = self._batch_size - rl
-            self._drawn += 1
-            if rl and self._only_solutions:
-                rl, supervised = 0, supervised or rl
-            # Supervised rows first: each kind is then a slice of the batch, and no copy of its logits.
-            rows = self._solutions.draw(supervised) + self._rollouts(rl)
-            return collate(rows, pad_id=self._tokens.pad_id, seq2seq=self._tokens.seq2seq)
+            drawn = [self._draw() for _ in range(count)]
+            if count > 1:
+                supervised = _dealt([rows for rows, _ in drawn])
+                drawn = list(zip(supervised, _dealt([rows for _, rows in drawn]), strict=True))
+            return [self._collated(rows) for rows in drawn]
+
+    def _draw(self) -> tuple[list[Row], list[Row]]:
+        """Supervised rows and RL rows of a micro-batch."""
+        rl = self._rl_rows()
+        supervised = self._batch_size - rl
+        self._drawn += 1
+        if rl and self._only_solutions:
+            rl, supervised = 0, supervised or rl
+        return self._solutions.draw(supervised), self._rollouts(rl)
+
+    def _collated(self, rows: tuple[list[Row], list[Row]]) -> dict[str, Any]:
+        # Supervised rows first: each kind is then a slice of the batch, and no copy of its logits.
+        return collate([*rows[0], *rows[1]], pad_id=self._tokens.pad_id, seq2seq=self._tokens.seq2seq)
 
     @property
     def _only_solutions(self) -> bool:
@@ -117,3 +131,9 @@ class Stream:
         }
         self._meter.means("drawn", statistics)
         return rows
+
+
+def _dealt(batches: Sequence[Sequence[Row]]) -> list[list[Row]]:
+    """The rows of all, the longest first, in as many batches of the same sizes."""
+    rows = iter(sorted(chain(*batches), key=lambda row: -len(row.prompt) - len(row.target)))
+    return [list(islice(rows, len(batch))) for batch in batches]

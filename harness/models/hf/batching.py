@@ -19,7 +19,7 @@ GPU_TOKENS, CPU_TOKENS = 65_536, 32_768
 """Where the budget starts: prompt and new tokens of all rows. The cache of a model with a billion parameters
 takes about 100 kB a token, so 7 GB on the GPU."""
 _CACHE_SHARE = 0.25
-"""Of a machine's memory, for keys and values: where that runs out, the process is ended, and halves nothing."""
+"""Of a machine's memory, for keys and values: where that runs out, the process is ended."""
 
 
 @dataclass(eq=False, slots=True)
