@@ -46,14 +46,15 @@ def main() -> None:
     if not os.environ.get("RLTF_DATA"):
         sys.exit("sampling_speed.py reads MBPP from $RLTF_DATA; set it to the folder of the data")
     ways, facts = _ways(args)
-    rounds = []
-    for number in range(args.rounds):
+    rounds = json.loads(args.kept.read_text()) if args.kept and args.kept.exists() else []
+    for number in range(len(rounds), args.rounds):
         names = list(ways) if number % 2 == 0 else list(reversed(ways))
-        rounds.append({name: _timed(ways[name]) for name in names})
+        rounds.append({name: _timed(ways[name]) for name in names} | {"matrix": {"rate": matrix_rate()}})
         print(json.dumps(rounds[-1]), flush=True)
-    facts["matrix"] = matrix_rate()
-    facts["profile"] = profile(lambda: facts["ours"](part=max(1, args.problems // 4)))
-    _compare(facts, args.problems // 2)
+        if args.kept:
+            args.kept.write_text(json.dumps(rounds))
+    facts["matrix"] = median(each["matrix"]["rate"] for each in rounds)
+    _look(facts, max(1, args.problems // 4), args.samples)
     args.out.write_text(report(rounds, facts, args), encoding="utf-8")
     print(f"{args.out} written")
 
@@ -69,17 +70,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--new-tokens", type=int, default=256)
     parser.add_argument("--plain-every", type=int, default=1, help="give the plain loop each so manieth")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--kept", type=Path, help="keeps the rounds, and goes on with them")
     parser.add_argument("--out", type=Path, default=REPORT)
     return parser
 
 
-def _compare(facts: dict[str, Any], problems: int) -> None:
-    """Make half of the samples again, fewer rows at a time."""
-    facts["rows"] = 24
+def _look(facts: dict[str, Any], problems: int, samples: int) -> None:
+    """Where the time goes, and whether samples are the same with a third of the rows at a time."""
+    facts["profile"] = profile(lambda: facts["ours"](part=problems))
+    facts["rows"] = max(1, problems * samples // 3)
     facts["ours"](part=problems, batch_size=facts["rows"])
-    first, again = facts["samples"][0], facts["samples"][-1]
-    facts["all"] = len(again)
-    facts["same"] = len(set(first) & set(again))
+    first, again = facts["samples"][-2:]
+    facts["all"], facts["same"] = len(again), len(set(first) & set(again))
 
 
 def _timed(way: Callable[[], Any]) -> dict[str, float]:
@@ -112,7 +114,7 @@ def _ways(args: argparse.Namespace) -> tuple[dict[str, Callable[[], Any]], dict[
         again = LocalSampler(model, sampler._tokenizer, **options)
         done = list(again.complete(requests[:part], decoding))
         facts["samples"].append([(each.task_id, each.sample_id, each.text) for each in done])
-        facts.setdefault("measured", again.describe()["measured"])
+        facts["measured"] = again.describe()["measured"]
         return sum(each.tokens for each in done)
 
     def plain() -> int:
@@ -257,10 +259,11 @@ def report(rounds: Sequence[dict[str, dict[str, float]]], facts: dict[str, Any],
             " attention nor the prompts count. Each way draws its own noise, so that texts, and the numbers"
             " of tokens, differ. Useful tokens end with a row's end token.",
             "",
-            f"Of {measured['steps']:,} tokens {measured['made_again']:,} were made again from their own text"
-            f" (largest difference seen {measured['largest_difference']:.1e}, tolerance"
+            f"Of {measured['steps']:,} tokens of the first quarter of the prompts {measured['made_again']:,} were"
+            f" made again from their own text (largest difference seen {measured['largest_difference']:.1e}, tolerance"
             f" {measured['tolerance']:.1e} of the largest logit). With {facts['rows']} rows at a time"
-            f" {facts['same']:,} of {facts['all']:,} samples are the same, byte for byte.",
+            f" and with {facts['all']} {facts['same']:,} of its {facts['all']:,} samples are the same, byte for"
+            " byte.",
             *facts["profile"],
             "",
             "## How this was measured",

@@ -190,6 +190,26 @@ def test_rows_make_the_same_update_however_they_are_cut_into_micro_batches(make,
         torch.testing.assert_close(each, updates[1][name], rtol=1e-3, atol=1e-4 * largest)
 
 
+def test_the_rows_of_a_step_are_dealt_by_length_and_none_is_lost(make):
+    def rows(found):
+        ids = [ids[mask.bool()].tolist() for each in found for ids, mask in _texts(each)]
+        return sorted(map(tuple, ids))
+
+    drawn, dealt = (make("gpt2", "method=sft").get_train_dataloader() for _ in range(2))
+    one_by_one = [next(iter(drawn)) for _ in range(4)]
+    together = dealt.step(4)
+    assert rows(together) == rows(one_by_one)
+    lengths = [[int(mask.sum()) for _, mask in _texts(each)] for each in together]
+    assert sum(lengths, []) == sorted(sum(lengths, []), reverse=True)
+    padded = [sum(each["input_ids"].numel() for each in found) for found in (together, one_by_one)]
+    assert padded[0] < padded[1]
+    assert drawn.state() == dealt.state()
+
+
+def _texts(batch):
+    return zip(batch["input_ids"], batch["attention_mask"], strict=True)
+
+
 def test_kinds_that_take_turns_weigh_as_many_micro_batches_as_they_have():
     def batch(supervised, rl, tokens):
         return {"supervised": supervised, "labels": [0] * (supervised + rl), "targets": tokens}

@@ -87,7 +87,9 @@ class LocalSampler:
         self._budget = Budget(batch_tokens or start, batch_size)
         self._endings_by_stop: dict[tuple[tuple[str, ...], bool], StopCriteria] = {}
         self._uncached: str | None = None
-        self._precision = Precision(exact=model.dtype == torch.float32)
+        # "high" and "medium" have products of float32 rounded as if they were of fewer bits (TF32, bfloat16).
+        whole = torch.get_float32_matmul_precision() == "highest"
+        self._precision = Precision(exact=model.dtype == torch.float32 and whole)
 
     @classmethod
     def load(
@@ -235,7 +237,7 @@ class LocalSampler:
 
 _INDEPENDENCE = {
     True: "a sample is the same in every batch, order and number of processes on this kind of hardware",
-    False: "rounding at this dtype differs with the batch, so another batch size may give other samples",
+    False: "rounding at this precision differs with the batch, so another batch size may give other samples",
 }
 
 

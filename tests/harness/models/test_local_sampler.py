@@ -200,3 +200,11 @@ def test_half_precision_is_said_not_to_be_independent_of_the_batch(tiny_checkpoi
     half = LocalSampler(model.to(torch.bfloat16), tokenizer)
     assert half.describe()["independent_of_batch"] is False
     assert len(texts(half, [put(QUESTION, samples=range(3))])) == 3
+
+
+def test_float32_whose_products_are_rounded_is_said_not_to_be_independent_either(
+    tiny_checkpoint, monkeypatch
+):
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "high")
+    sampler = LocalSampler(*loaded(tiny_checkpoint("llama")))
+    assert sampler.describe()["independent_of_batch"] is False
