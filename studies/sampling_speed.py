@@ -259,11 +259,11 @@ def report(rounds: Sequence[dict[str, dict[str, float]]], facts: dict[str, Any],
             " attention nor the prompts count. Each way draws its own noise, so that texts, and the numbers"
             " of tokens, differ. Useful tokens end with a row's end token.",
             "",
-            f"Of {measured['steps']:,} tokens of the first quarter of the prompts {measured['made_again']:,} were"
-            f" made again from their own text (largest difference seen {measured['largest_difference']:.1e}, tolerance"
-            f" {measured['tolerance']:.1e} of the largest logit). With {facts['rows']} rows at a time"
-            f" and with {facts['all']} {facts['same']:,} of its {facts['all']:,} samples are the same, byte for"
-            " byte.",
+            f"The first quarter of the prompts again: of {measured['steps']:,} tokens"
+            f" {measured['made_again']:,} were made again from their own text (largest difference seen"
+            f" {measured['largest_difference']:.1e}, tolerance {measured['tolerance']:.1e} of the largest"
+            f" logit). With {facts['rows']} rows at a time and with {facts['all']}, {facts['same']:,} of"
+            f" {facts['all']:,} samples are the same, byte for byte.",
             *facts["profile"],
             "",
             "## How this was measured",

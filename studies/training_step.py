@@ -63,6 +63,7 @@ def ours(args: argparse.Namespace, folder: str) -> list[dict[str, float]]:
     from rltf.options.parse import make_config
 
     programs = args.prompts * SAMPLES
+    # One step more: the last one has no programs sampled for another.
     settings = (
         *("method=grpo", "rl_share=1.0", f"samples_per_problem={SAMPLES}", "temperatures=1.0", "top_p=1.0"),
         *(f"max_new_tokens={args.new_tokens}", f"buffer_size={programs}", f"buffer_fill={programs}"),
@@ -74,7 +75,7 @@ def ours(args: argparse.Namespace, folder: str) -> list[dict[str, float]]:
         ),
     )
     loaded = load(str(args.model), dtype="float32", device="cpu")
-    fixed = {"max_steps": args.steps, "use_cpu": True, "disable_tqdm": True}
+    fixed = {"max_steps": args.steps + 1, "use_cpu": True, "disable_tqdm": True}
     config = make_config(None, settings, output_dir=folder, **fixed)
     benchmark = load_benchmark("mbpp", split="train")
     with Runner() as grader:
@@ -84,7 +85,7 @@ def ours(args: argparse.Namespace, folder: str) -> list[dict[str, float]]:
         trainer.train()
         trainer.close()
     rows = map(json.loads, Path(folder, "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-    return [_own(row, programs) for row in rows if "loss" in row][1:]
+    return [_own(row, programs) for row in rows if "sampled/tokens" in row and "loss" in row][1:]
 
 
 def _own(row: dict[str, float], programs: int) -> dict[str, float]:

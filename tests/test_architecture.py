@@ -32,6 +32,8 @@ MOST_LOOSE_FILES = 12
 HEAVY = {"accelerate", "datasets", "evaluate", "numpy", "pandas", "peft", "rich", "torch", "transformers"}
 _TENSORS = (
     "harness/models/hf/kv_batch.py",
+    "harness/models/hf/kv_kinds.py",
+    "harness/models/hf/unbatched.py",
     "harness/models/hf/token_sampling.py",
     "harness/models/hf/decode.py",
     "harness/models/hf/forward.py",
@@ -65,6 +67,7 @@ HEAVY_ON_PURPOSE = {
     **{module: {"torch"} for module in _TENSORS},
     **{module: {"transformers"} for module in _TRAINER},
     "harness/models/hf/adapters.py": {"torch", "transformers"},
+    "harness/models/hf/kv_columns.py": {"torch", "transformers"},
     "harness/models/hf/loading.py": {"torch", "transformers"},
     "harness/models/hf/prompt_reader.py": {"transformers"},
     "rltf/monitoring/finite.py": {"torch", "transformers"},

@@ -199,8 +199,8 @@ def test_the_rows_of_a_step_are_dealt_by_length_and_none_is_lost(make):
     one_by_one = [next(iter(drawn)) for _ in range(4)]
     together = dealt.step(4)
     assert rows(together) == rows(one_by_one)
-    lengths = [[int(mask.sum()) for _, mask in _texts(each)] for each in together]
-    assert sum(lengths, []) == sorted(sum(lengths, []), reverse=True)
+    lengths = [int(mask.sum()) for each in together for _, mask in _texts(each)]
+    assert lengths == sorted(lengths, reverse=True)
     padded = [sum(each["input_ids"].numel() for each in found) for found in (together, one_by_one)]
     assert padded[0] < padded[1]
     assert drawn.state() == dealt.state()
