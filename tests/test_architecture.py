@@ -46,7 +46,6 @@ _TENSORS = (
     "rltf/monitoring/metrics.py",
     "rltf/rollout/sampler_process.py",
     "rltf/data/loss_batch.py",
-    "rltf/data/microbatches.py",
     "rltf/critic/values.py",
     "rltf/critic/model.py",
     "rltf/critic/fitting.py",
