@@ -195,7 +195,8 @@ def test_the_rows_of_a_step_are_dealt_by_length_and_none_is_lost(make):
         ids = [ids[mask.bool()].tolist() for each in found for ids, mask in _texts(each)]
         return sorted(map(tuple, ids))
 
-    drawn, dealt = (make("gpt2", "method=sft").get_train_dataloader() for _ in range(2))
+    options = ("method=sft", "max_prompt_tokens=500", "max_new_tokens=64")
+    drawn, dealt = (make("gpt2", *options).get_train_dataloader() for _ in range(2))
     one_by_one = [next(iter(drawn)) for _ in range(4)]
     together = dealt.step(4)
     assert rows(together) == rows(one_by_one)

@@ -8,7 +8,7 @@ slower, the same samples, and `cached` says so. Does not cover: what is asked of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, takewhile
 from typing import Any
@@ -109,7 +109,7 @@ class Batch:
         self._now += 1
         return last_logits(self._next(self._forward.tensor([[token] for token in newest]), self._mask()))
 
-    def leave(self, slots: Sequence[int]) -> None:
+    def leave(self, slots: Iterable[int]) -> None:
         """The rows in these slots have ended."""
         for slot in slots:
             self._live[slot] = False
