@@ -52,11 +52,19 @@ def main() -> None:
     print(f"{args.out} written")
 
 
+def _loaded(path: Path) -> Any:
+    from harness.models.hf.loading import load
+
+    found = load(str(path), dtype="float32", device="cpu")
+    # A GGUF's weights are dequantised, and Trainer refuses them nonetheless.
+    found.model.is_quantized = False
+    return found
+
+
 def ours(args: argparse.Namespace, folder: str) -> list[dict[str, float]]:
     """Seconds of each step but the first."""
     import json
 
-    from harness.models.hf.loading import load
     from harness.registry import load_benchmark
     from harness.runner import Runner
     from rltf.build import make_trainer
@@ -74,7 +82,7 @@ def ours(args: argparse.Namespace, folder: str) -> list[dict[str, float]]:
             "keep_zero_advantage=true",
         ),
     )
-    loaded = load(str(args.model), dtype="float32", device="cpu")
+    loaded = _loaded(args.model)
     fixed = {"max_steps": args.steps + 1, "use_cpu": True, "disable_tqdm": True}
     config = make_config(None, settings, output_dir=folder, **fixed)
     benchmark = load_benchmark("mbpp", split="train")
@@ -105,9 +113,8 @@ def theirs(args: argparse.Namespace, folder: str) -> list[dict[str, float]]:
     from transformers import TrainerCallback
 
     from harness.integrations.trl import CodeReward, to_dataset
-    from harness.models.hf.loading import load
 
-    loaded = load(str(args.model), dtype="float32", device="cpu")
+    loaded = _loaded(args.model)
     programs = args.prompts * SAMPLES
     steps: list[dict[str, float]] = []
 
