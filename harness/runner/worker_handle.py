@@ -175,8 +175,9 @@ os.register_at_fork(after_in_child=_after_fork)
 class WorkerHandle:
     """A worker as the runner deals with it: what it has been given, and how much it should be given."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, processes: int = 1) -> None:
         self.worker = worker
+        self._processes = processes
         self.trial: Task | None = None
         """The one task that it was started for."""
         self.outstanding: dict[int, Task] = {}
@@ -197,8 +198,18 @@ class WorkerHandle:
 
         A source that gives few programs at a time makes small chunks, which count by their programs.
         """
-        few = len(self.outstanding) + len(self._open) < self._chunk_size
-        return self.trial is None and (len(self._chunks) < _CHUNKS_AHEAD or few)
+        few = len(self.outstanding) + len(self._open) < self._chunk_size * self._processes
+        return self.trial is None and (len(self._chunks) < _CHUNKS_AHEAD * self._processes or few)
+
+    @property
+    def filling(self) -> bool:
+        """Whether there is a chunk that has been begun and not been sent."""
+        return bool(self._open)
+
+    @property
+    def load(self) -> float:
+        """Tasks that it was sent and has not answered, for each of its processes."""
+        return len(self.outstanding) / self._processes
 
     def try_alone(self, task: Task, suite: TestSuite) -> None:
         """Give it its only task, until that is answered."""
@@ -256,7 +267,7 @@ class WorkerHandle:
             return
         del self._chunks[0]
         now = time.monotonic()
-        took, self._chunk_started = now - self._chunk_started, now
+        took, self._chunk_started = (now - self._chunk_started) * self._processes, now
         if took < _CHUNK_SECONDS / 2:
             self._chunk_size = min(_MAX_CHUNK, self._chunk_size * 2)
         elif took > _CHUNK_SECONDS * 2:
