@@ -1,7 +1,7 @@
 """The part on each node: an actor around a `GradingService`, whose runner has the node's processors.
 
-Lost processes are replaced there, and programs that cost processes are tried alone there, as on one machine: an
-answer is final. Errors go back as plain data too, since Ray would pickle an exception with all that it holds.
+Lost processes are replaced there, and programs that cost processes are tried alone there, as on one machine:
+an answer is final. Errors go back as plain data too: Ray would pickle an exception with all that it holds.
 Does not cover: which programs a node gets (`harness.runner.runner`), or when it is given up (`pool`).
 """
 
@@ -116,7 +116,8 @@ class NodeGrader:
         ]
 
     def _asked(self, task: Task) -> Future[Any]:
-        assert self._service is not None
+        if self._service is None:
+            raise RuntimeError("the node's runner is not open")
         self._problems.move_to_end(task.digest)
         problem = self._problems[task.digest]
         job = Job(task.task_id, task.sample_id, task.code, problem, task.limits, task.files or {})

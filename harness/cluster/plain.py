@@ -1,8 +1,8 @@
 """What crosses between driver and nodes, as bytes: programs, tests and outcomes, and nothing else.
 
-Pickle, because it is fast, read by a reader that knows the few classes that are meant: they hold text, numbers
-and bytes. Whatever else the bytes ask for is an error, and is not run. Ray itself would unpickle anything:
-that a node of the cluster is not hostile is an assumption, and that a program's output is not is none.
+Pickle, because it is fast, read by a reader that knows the few classes that are meant: they hold text,
+numbers and bytes. Whatever else the bytes ask for is an error, and nothing of it is run. Ray itself unpickles
+what it is sent, so all of a cluster trusts all of it: what holds here holds for what a program left behind.
 """
 
 from __future__ import annotations

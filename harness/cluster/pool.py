@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from harness.cluster.node import NodeGrader, rules
-from harness.cluster.nodes import RayNodes, actor_on, alive_nodes
+from harness.cluster.nodes import RayNodes, alive_nodes, placed
 from harness.cluster.plain import packed
 from harness.cluster.worker import NodeWorker
 from harness.errors import InfrastructureError, InputError, IsolationError
@@ -56,8 +56,10 @@ class NodePool:
         self._known: dict[str, NodeWorker] = {}
         """Nodes with an actor, ready or not."""
         self._losses: Counter[str] = Counter()
-        self._left_out: dict[str, str] = {}
-        """Nodes that are not asked again, and why."""
+        self._reason: dict[str, str] = {}
+        """Why a node was lost last, by id."""
+        self._left_out: dict[str, tuple[str, str]] = {}
+        """Nodes that are not asked again, by id: their name, and why."""
         self._history: list[dict[str, Any]] = []
         self._joined: queue.SimpleQueue[NodeWorker] = queue.SimpleQueue()
         self._look, self._ended = threading.Event(), False
@@ -82,11 +84,9 @@ class NodePool:
         self._ray = self._stack.enter_context(connected(self._nodes.address))
         opened = self._opened(self._new_nodes())
         if not opened:
-            why = "; ".join(self._left_out.values()) or "no node has processors"
-            raise InputError(f"--ray {self._nodes.address}: no node can grade: {why}")
-        layers = {
-            name: "on" for worker in opened for name, state in worker.info.layers.items() if state == "on"
-        }
+            raise InputError(f"--ray {self._nodes.address}: no node can grade: {self._reasons()}")
+        every = [item for worker in opened for item in worker.info.layers.items()]
+        layers = {name: state for name, state in every if state == "on"}
         for worker in opened:
             self._check_rules(worker)
             self._check_layers(worker, layers)
@@ -121,10 +121,9 @@ class NodePool:
         while not self._joined.empty():
             self._admit(self._joined.get())
         if not self.workers and time.monotonic() - self._empty_since > _NO_NODE_SECONDS:
-            why = "; ".join(self._left_out.values())
             raise InfrastructureError(
-                f"no node of the cluster has graded for {_NO_NODE_SECONDS:g} s{f' ({why})' if why else ''}; what was"
-                " graded is kept, the same command goes on"
+                f"the cluster has had no node that grades for {_NO_NODE_SECONDS:g} s ({self._reasons()}); what was"
+                " graded is kept, and the same command goes on from there"
             )
 
     def replace(self, handle: WorkerHandle, *, prove_all: bool = False) -> None:
@@ -149,18 +148,20 @@ class NodePool:
 
     # --- nodes -----------------------------------------------------------------------------------
 
+    def _reasons(self) -> str:
+        return "; ".join(sorted(set(self._reason.values()))) or "none has processors"
+
     def _new_nodes(self) -> list[NodeWorker]:
         """Start an actor on each node that has none and is not left out."""
         started = []
-        for node, name, processors in alive_nodes(self._ray):
+        for node in alive_nodes(self._ray):
+            count = self._nodes.workers or node.processors - self._nodes.spare
             with self._lock:
-                if node in self._known or name in self._left_out or self._ended:
+                if count < 1 or node.id in self._known or node.id in self._left_out or self._ended:
                     continue
-                count = self._nodes.workers or processors
-                actor = actor_on(self._ray, NodeGrader, node, min(count, processors)).remote(
-                    self._start, count
-                )
-                worker = self._known[node] = NodeWorker(self._ray, actor, node, name)
+                actor = placed(self._ray, NodeGrader, node, min(count, node.processors))
+                worker = NodeWorker(self._ray, actor.remote(self._start, count), node)
+                self._known[node.id] = worker
             started.append(worker)
         return started
 
@@ -182,25 +183,26 @@ class NodePool:
 
     def _drop(self, worker: NodeWorker, why: str) -> None:
         with self._lock:
-            self._known.pop(worker.node, None)
-            self._losses[worker.node] += 1
-            if self._losses[worker.node] >= _MOST_LOSSES:
-                self._left_out[worker.name] = why
+            self._known.pop(worker.node.id, None)
+            self._losses[worker.node.id] += 1
+            self._reason[worker.node.id] = why
+            if self._losses[worker.node.id] >= _MOST_LOSSES:
+                self._left_out[worker.node.id] = worker.node.name, why
         worker.close(at_once=True)
         for entry in self._history:
-            if entry["id"] == worker.node:
+            if entry["id"] == worker.node.id:
                 entry["lost"] = entry.get("lost", 0) + 1
 
     def _admit(self, worker: NodeWorker) -> None:
         info = worker.info
         self.first = self.first or info
         self.workers.append(WorkerHandle(worker, info.pool_size))
-        known = [entry for entry in self._history if entry["id"] == worker.node]
+        known = [entry for entry in self._history if entry["id"] == worker.node.id.id]
         if not known:
             self._history.append(
                 {
-                    "name": worker.name,
-                    "id": worker.node,
+                    "name": worker.node.name,
+                    "id": worker.node.id,
                     "workers": info.pool_size,
                     "isolation": dict(info.layers),
                     "cgroup": list(info.cgroup),
@@ -214,15 +216,15 @@ class NodePool:
             there = worker.rules.get(name, "not there")
             if there != here:
                 raise InfrastructureError(
-                    f"node {worker.name} grades by another version than this process: {name} is {there} there and"
-                    f" {here} here; make them the same, or take the node out of the cluster"
+                    f"node {worker.node.name} grades by another version than this process: {name} is {there} there"
+                    f" and {here} here; make them the same, or take the node out of the cluster"
                 )
 
     def _check_layers(self, worker: NodeWorker, layers: dict[str, str]) -> None:
         if fewer := lacking(layers, worker.info.layers):
             raise IsolationError(
-                f"node {worker.name} has less isolation than the others: without {'; '.join(fewer)}; take it out of"
-                " the cluster, or see `rltf doctor` there"
+                f"node {worker.node.name} has less isolation than the others: without {'; '.join(fewer)}; see"
+                " `rltf doctor` there, or take it out of the cluster"
             )
 
     # --- the watching thread ---------------------------------------------------------------------
@@ -237,8 +239,10 @@ class NodePool:
                 worker.look()
             try:
                 found = self._new_nodes()
-            except Exception:  # no word from the head for now: Ray notices if that lasts
-                continue
+            except (
+                self._ray.exceptions.RayError
+            ):  # no word from the head: Ray ends this process if that lasts
+                found = []
             for worker in found:
                 threading.Thread(target=self._join, args=(worker,), name="ray node", daemon=True).start()
 
@@ -254,7 +258,7 @@ class NodePool:
                 self._check_rules(each)
                 self._check_layers(each, dict(self.first.layers) if self.first else {})
             except (InfrastructureError, IsolationError) as error:
-                self._left_out[each.name] = str(error)
+                self._left_out[each.node.id] = each.node.name, str(error)
                 warnings.warn(f"{error}; it grades nothing", stacklevel=2)
                 self._drop(each, str(error))
                 continue

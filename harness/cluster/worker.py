@@ -14,29 +14,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.cluster.node import KEPT_SUITE_BYTES
+from harness.cluster.nodes import NODE_SECONDS, Node, in_a_line
 from harness.cluster.plain import packed, unpacked
 from harness.runner.backend import Chunk, WorkerInfo, WorkerLostError
 
-_OPEN_SECONDS = 180.0
-"""For the actor's process and those of its runner; on a busy machine half a minute."""
 _SILENT_SECONDS = 120.0
-"""After an unanswered beat. That a node or a process is gone Ray says sooner; this is for one that is stuck."""
+"""After an unanswered beat. Ray says sooner that a process is gone; this is for one that is stuck."""
 _CLOSE_SECONDS = 5.0
 
 
 class NodeWorker:
     """One node's actor. `poll` and `submit` belong to the runner's thread, `look` to the pool's."""
 
-    def __init__(self, ray: Any, actor: Any, node: str, name: str) -> None:
+    def __init__(self, ray: Any, actor: Any, node: Node) -> None:
         """
         Args:
             ray: The package, connected.
             actor: Handle of a `NodeGrader`.
-            node: Ray's id of the node.
-            name: Of the node, for people.
+            node: Where that is.
         """
-        self._ray, self._actor = ray, actor
-        self.node, self.name = node, name
+        self._ray, self._actor, self.node = ray, actor, node
         self.rules: Mapping[str, str] = {}
         """See `node.rules`."""
         self.facts: Mapping[str, Any] = {}
@@ -66,16 +63,11 @@ class NodeWorker:
             WorkerLostError: If it does not come up; says why.
         """
         try:
-            opened = unpacked(self._ray.get(self._opening, timeout=_OPEN_SECONDS))
-        except self._ray.exceptions.GetTimeoutError:
-            raise WorkerLostError(
-                f"node {self.name} gave no processors in {_OPEN_SECONDS:g} s: others have them; --workers asks"
-                " each node for fewer"
-            ) from None
+            opened = unpacked(self._ray.get(self._opening, timeout=NODE_SECONDS))
         except (self._ray.exceptions.RayError, pickle.UnpicklingError) as error:
-            raise WorkerLostError(f"node {self.name}: {in_a_line(error)}") from None
+            raise WorkerLostError(f"node {self.node.name}: {in_a_line(error)}") from None
         if isinstance(opened, str):
-            raise WorkerLostError(f"node {self.name}: {opened}")
+            raise WorkerLostError(f"node {self.node.name}: {opened}")
         self._info, self.rules, self.facts = opened
 
     def submit(self, chunk: Chunk) -> None:
@@ -142,7 +134,7 @@ class NodeWorker:
             WorkerLostError: If it is.
         """
         if self._lost is not None and not self._answered:
-            raise WorkerLostError(f"node {self.name}: {self._lost}")
+            raise WorkerLostError(f"node {self.node.name}: {self._lost}")
 
     def look(self) -> None:
         """Send a beat, or see what became of the last."""
@@ -170,10 +162,3 @@ class NodeWorker:
         with contextlib.suppress(Exception):
             self._ray.kill(self._actor)
         os.close(self._wake)
-
-
-def in_a_line(error: BaseException) -> str:
-    """What an error of Ray's says, without the traceback and the advice."""
-    lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
-    known = [line for line in lines if line.startswith(("ModuleNotFoundError", "ImportError"))]
-    return f"{type(error).__name__}: {(known or lines or [''])[0]}"

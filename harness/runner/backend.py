@@ -2,7 +2,7 @@
 
 A worker is anything that takes chunks of programs and returns outcomes: `worker_handle.LocalWorker` is a
 process of this machine, `harness.cluster.worker.NodeWorker` all processors of another.
-`Runner(workers=[factory, …])` takes others; where they come and go, `Runner(workers=Workers)` asks for a pool.
+`Runner(workers=[factory, …])` takes others; for workers that come and go there is `pool.PoolSource`.
 A runner trusts its workers: they hold the expected answers, and decide.
 Does not cover: how many programs a worker is given at a time (`worker_handle.WorkerHandle`), or when it is
 replaced (`pool`, `runner`).
@@ -83,8 +83,8 @@ class WorkerInfo:
     cgroup: tuple[str, ...] = ()
     """Which limits a control group holds for all programs of a server."""
     pool_size: int = 0
-    """Of one that stands for several processes: how many. It answers in any order, replaces those of them that
-    are lost, and tries a program that costs them alone, so its answers are final. 0 for a single process."""
+    """Of one that stands for several processes: how many. It answers in any order, replaces those that are
+    lost, and tries a program that costs them alone, so its answers are final. 0 for a single process."""
 
     @property
     def versions(self) -> tuple[Any, ...]:
