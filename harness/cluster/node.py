@@ -8,11 +8,12 @@ Does not cover: which programs a node gets (`harness.runner.runner`), or when it
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections import OrderedDict
+import threading
+import time
+from collections import OrderedDict, deque
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import harness
 from harness.cluster.plain import packed, unpacked
 from harness.run_store import environment
-from harness.runner.backend import Chunk, Task, Unprepared, WorkerStart, info_here
+from harness.runner.backend import Chunk, Unprepared, WorkerStart, info_here
 from harness.runner.cache_key import grading_versions
 from harness.runner.runner import Request, unusable
 from harness.service import GradingService
@@ -28,6 +29,10 @@ from harness.types import Job, Problem, TestSuite
 
 KEPT_SUITE_BYTES = 512 << 20
 """Of packed tests that a node keeps."""
+_GATHER_SECONDS = 0.03
+"""Answers that come within it travel together."""
+_RECENT = 512
+"""Programs after which earlier ones count half."""
 
 
 def rules(profiles: tuple[str, ...]) -> dict[str, str]:
@@ -65,6 +70,9 @@ class NodeGrader:
         self._service: GradingService | None = None
         self._problems: OrderedDict[str, Problem] = OrderedDict()
         self._kept_bytes = 0
+        self._answers: deque[tuple[int, Future[Any]]] = deque()
+        self._answered = asyncio.Event()
+        self._work = _Work(processes)
 
     async def open(self) -> bytes:
         """Start the runner: `(WorkerInfo, rules, facts)`, or text that says why there is none."""
@@ -84,13 +92,30 @@ class NodeGrader:
         return info, rules(profiles), {**environment.versions(), **environment.hardware()}
 
     async def grade(self, data: bytes) -> bytes:
-        """Grade the programs of a `Chunk`: a list of `(number, answer)`.
+        """Begin to grade the programs of a `Chunk`; `collect` has the answers.
 
-        A tuple of digests instead: tests that the chunk does not bring, and that are not, or no longer, here.
+        Returns the digests of tests that the chunk does not bring and that are not, or no longer, here: then
+        nothing of it is graded. Text: why nothing more is graded here.
+        """
+        try:
+            return packed(self._begun(unpacked(data)))
+        except Exception as error:
+            return packed(_said(error))
+
+    async def collect(self) -> bytes:
+        """Wait for answers: those that have come, `(number, answer)`, and the node's pace; see `Worker.pace`.
+
         Text: why nothing more is graded here.
         """
         try:
-            return packed(await self._graded(unpacked(data)))
+            await self._answered.wait()
+            await asyncio.sleep(_GATHER_SECONDS)
+            self._answered.clear()
+            answers = []
+            while self._answers:
+                number, future = self._answers.popleft()
+                answers.append((number, _final(future.result())))
+            return packed((answers, self._work.pace()))
         except Exception as error:
             return packed(_said(error))
 
@@ -102,26 +127,32 @@ class NodeGrader:
         if self._service is not None:
             await asyncio.to_thread(self._service.close)
 
-    async def _graded(self, chunk: Chunk) -> list[tuple[int, Any]] | tuple[str, ...]:
+    def _begun(self, chunk: Chunk) -> tuple[str, ...]:
+        service = self._service
+        if service is None:
+            raise RuntimeError("the node's runner is not open")
         for digest, suite in chunk.suites.items():
             self._keep(digest, suite)
         lacking = {task.digest for task in chunk.tasks} - self._problems.keys()
         if lacking:
             return tuple(sorted(lacking))
-        futures = [self._asked(task) for task in chunk.tasks]
+        loop = asyncio.get_running_loop()
+        for task in chunk.tasks:
+            self._problems.move_to_end(task.digest)
+            problem = self._problems[task.digest]
+            job = Job(task.task_id, task.sample_id, task.code, problem, task.limits, task.files or {})
+            self._work.add(1)
+            future = service.ask(Request(job, execute=task.execute))
+            future.add_done_callback(partial(self._take, loop, task.number))
         self._forget()
-        await _all_done(futures)
-        return [
-            (task.number, _final(future.result())) for task, future in zip(chunk.tasks, futures, strict=True)
-        ]
+        return ()
 
-    def _asked(self, task: Task) -> Future[Any]:
-        if self._service is None:
-            raise RuntimeError("the node's runner is not open")
-        self._problems.move_to_end(task.digest)
-        problem = self._problems[task.digest]
-        job = Job(task.task_id, task.sample_id, task.code, problem, task.limits, task.files or {})
-        return self._service.ask(Request(job, execute=task.execute))
+    def _take(self, loop: asyncio.AbstractEventLoop, number: int, future: Future[Any]) -> None:
+        """In the service's thread, thousands a second: the loop is woken once for many."""
+        self._work.add(-1)
+        self._answers.append((number, future))
+        if not self._answered.is_set():
+            loop.call_soon_threadsafe(self._answered.set)
 
     def _keep(self, digest: str, suite: TestSuite) -> None:
         suite = replace(suite)  # its digest is computed, not believed
@@ -149,15 +180,29 @@ def _final(answer: Any) -> Any:
     return answer if reason is None else Unprepared(reason.removeprefix(unusable(answer.task_id, "")))
 
 
-async def _all_done(futures: list[Future[Any]]) -> None:
-    """Wait for all, and wake once: programs answer in threads, thousands a second."""
-    loop = asyncio.get_running_loop()
-    done, left = asyncio.Event(), itertools.count(len(futures) - 1, -1)
+class _Work:
+    """How long programs take here, counted while there are some: by the clock of the node alone."""
 
-    def count(_: Future[Any]) -> None:
-        if next(left) == 0:  # one step of C code, so that no two threads get the same number
-            loop.call_soon_threadsafe(done.set)
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._busy, self._done = 0.0, 0
+        self._since = time.monotonic()
 
-    for future in futures:
-        future.add_done_callback(count)
-    await done.wait()
+    def add(self, programs: int) -> None:
+        """So many more, or fewer, are here."""
+        with self._lock:
+            now = time.monotonic()
+            self._busy += (now - self._since) * min(1.0, self._waiting / self._processes)
+            self._since = now
+            self._waiting += programs
+            self._done += programs < 0
+
+    def pace(self) -> float | None:
+        """Seconds for one program, of late."""
+        with self._lock:
+            found = self._busy / self._done if self._done else None
+            if self._done > _RECENT:
+                self._busy, self._done = self._busy / 2, self._done // 2
+            return found

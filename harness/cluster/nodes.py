@@ -65,12 +65,15 @@ def placed(ray: Any, what: Any, node: Node, processors: int) -> Any:
     return ray.remote(what).options(num_cpus=processors, scheduling_strategy=where, **retries)
 
 
-def on_every_node(nodes: RayNodes, function: Callable[[int], str]) -> list[tuple[Node, str | None, str]]:
+def on_every_node(
+    nodes: RayNodes, function: Callable[..., str], *arguments: Any
+) -> list[tuple[Node, str | None, str]]:
     """Call a function of this package once on each node, on all at the same time.
 
     Args:
         nodes: Which.
-        function: Takes the number of workers that the node is to have.
+        function: Takes the number of workers that the node is to have, and the arguments.
+        arguments: Plain ones.
 
     Returns:
         For each node what the function returned, or `None` and why it did not.
@@ -85,7 +88,7 @@ def on_every_node(nodes: RayNodes, function: Callable[[int], str]) -> list[tuple
         asked = []
         for node in found:
             count = nodes.workers or node.processors
-            asked.append(placed(ray, function, node, min(count, node.processors)).remote(count))
+            asked.append(placed(ray, function, node, min(count, node.processors)).remote(count, *arguments))
         end = time.monotonic() + NODE_SECONDS
         answers: list[tuple[Node, str | None, str]] = []
         for node, reference in zip(found, asked, strict=True):

@@ -122,8 +122,8 @@ class NodePool:
             self._admit(self._joined.get())
         if not self.workers and time.monotonic() - self._empty_since > _NO_NODE_SECONDS:
             raise InfrastructureError(
-                f"the cluster has had no node that grades for {_NO_NODE_SECONDS:g} s ({self._reasons()}); what was"
-                " graded is kept, and the same command goes on from there"
+                f"the cluster has had no node that grades for {_NO_NODE_SECONDS:g} s ({self._reasons()});"
+                " what was graded is kept, and the same command goes on from there"
             )
 
     def replace(self, handle: WorkerHandle, *, prove_all: bool = False) -> None:
@@ -216,8 +216,8 @@ class NodePool:
             there = worker.rules.get(name, "not there")
             if there != here:
                 raise InfrastructureError(
-                    f"node {worker.node.name} grades by another version than this process: {name} is {there} there"
-                    f" and {here} here; make them the same, or take the node out of the cluster"
+                    f"node {worker.node.name} grades by another version than this process: {name} is"
+                    f" {there} there and {here} here; make them the same, or take the node out of the cluster"
                 )
 
     def _check_layers(self, worker: NodeWorker, layers: dict[str, str]) -> None:

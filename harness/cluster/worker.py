@@ -40,7 +40,9 @@ class NodeWorker:
         """Versions and hardware, for the manifest."""
         self._info: WorkerInfo | None = None
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._answered: deque[tuple[Chunk, Any]] = deque()
+        self._answered: deque[tuple[Chunk | None, Any]] = deque()
+        """Calls that have returned: with the chunk that was sent, or without one from `collect`."""
+        self._pace: float | None = None
         self._sent: OrderedDict[str, int] = OrderedDict()
         self._sent_bytes = 0
         self._lost: str | None = None
@@ -69,6 +71,7 @@ class NodeWorker:
         if isinstance(opened, str):
             raise WorkerLostError(f"node {self.node.name}: {opened}")
         self._info, self.rules, self.facts = opened
+        self._expect(self._actor.collect.remote(), None)
 
     def submit(self, chunk: Chunk) -> None:
         """Send a chunk, with the tests that the node is not known to have."""
@@ -79,12 +82,14 @@ class NodeWorker:
 
     def _send(self, chunk: Chunk, suites: Mapping[str, Any]) -> None:
         reference = self._actor.grade.remote(packed(Chunk(chunk.tasks, dict(suites))))
-        reference.future().add_done_callback(lambda future: self._take(chunk, future))
+        self._expect(reference, chunk)
 
-    def _take(self, chunk: Chunk, future: Any) -> None:
-        """In a thread of Ray's."""
-        self._answered.append((chunk, future))
-        self._signal()
+    def _expect(self, reference: Any, chunk: Chunk | None) -> None:
+        def take(future: Any) -> None:  # in a thread of Ray's
+            self._answered.append((chunk, future))
+            self._signal()
+
+        reference.future().add_done_callback(take)
 
     def _signal(self) -> None:
         with contextlib.suppress(OSError):  # closed
@@ -113,19 +118,24 @@ class NodeWorker:
             try:
                 answer = unpacked(future.result())
             except (self._ray.exceptions.RayError, pickle.UnpicklingError) as error:
-                self._lost = self._lost or in_a_line(error)
-                continue
-            if isinstance(answer, tuple):
-                self._send(chunk, {digest: chunk.suites[digest] for digest in answer})
-            elif isinstance(answer, str):
+                answer = in_a_line(error)
+            if isinstance(answer, str):
                 self._lost = self._lost or answer
-            else:
-                answers += answer
+            elif chunk is None:
+                answers += answer[0]
+                self._pace = answer[1]
+                self._expect(self._actor.collect.remote(), None)
+            elif answer:
+                self._send(chunk, {digest: chunk.suites[digest] for digest in answer})
         if not answers:
             self.check_alive()
         elif self._lost is not None:
             self._signal()  # what was graded is taken first
         return answers
+
+    def pace(self) -> float | None:
+        """As the node said last."""
+        return self._pace
 
     def check_alive(self) -> None:
         """Whether it is known to be lost.

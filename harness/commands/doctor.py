@@ -13,7 +13,6 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from harness.commands.options import add_ray, positive_int
@@ -65,7 +64,7 @@ def _run_on_nodes(args: argparse.Namespace) -> int:
     from harness.cluster.nodes import on_every_node  # noqa: PLC0415 - the same
 
     examined = []
-    for node, found, why in on_every_node(RayNodes(args.ray, args.workers), partial(_as_json, args.seconds)):
+    for node, found, why in on_every_node(RayNodes(args.ray, args.workers), _as_json, args.seconds):
         examined.append({"node": node.name, **(json.loads(found) if found else {"error": why})})
     text = json.dumps(examined, indent=2) if args.json else "\n".join(map(_node_lines, examined))
     sys.stdout.write(text + "\n")
@@ -74,7 +73,7 @@ def _run_on_nodes(args: argparse.Namespace) -> int:
     return int(any(set(found.get("isolation", {"": "?"}).values()) != {"on"} for found in examined))
 
 
-def _as_json(seconds: float, workers: int) -> str:
+def _as_json(workers: int, seconds: float) -> str:
     """What `examine` finds, where this is called."""
     try:
         return json.dumps(examine(workers, seconds))
@@ -90,7 +89,7 @@ def _node_lines(found: dict[str, Any]) -> str:
     versions += [f"{name} {version}" for name, version in found["packages"].items()]
     lines = [
         f"rate          {found['programs_per_second']:,} programs/s, {found['workers']} workers",
-        f"isolation     {'MISSING: ' + '; '.join(missing) if missing else 'every layer is on, the canary holds'}",
+        f"isolation     {'MISSING: ' + '; '.join(missing) if missing else 'every layer is on'}",
         f"cgroup        {' and '.join(found['cgroup']) or 'none'}",
         f"versions      {', '.join(versions)}, Linux {found['versions']['kernel']}",
         f"hardware      {found['hardware']['processor']}, {found['hardware']['memory_mib']:,} MiB",

@@ -95,7 +95,7 @@ def add_ray(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="on every node of a Ray cluster instead of here: HOST:PORT of its head, or auto; see docs/ray.md",
+        help="on every node of a Ray cluster instead of here: HOST:PORT of its head, or auto (docs/ray.md)",
     )
 
 

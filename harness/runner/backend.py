@@ -134,6 +134,12 @@ class Worker(Protocol):
             WorkerLostError: If it is gone: the runner replaces it and gives what is outstanding to others.
         """
 
+    def pace(self) -> float | None:
+        """Of a pool: seconds in which all its processes together grade a program, as measured there.
+
+        `None` where that is not known yet, and for a single process.
+        """
+
     def check_alive(self) -> None:
         """Look whether it is well; called several times a second.
 
