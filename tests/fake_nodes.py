@@ -37,6 +37,7 @@ class FakeNode:
     def submit(self, chunk: Chunk) -> None:
         self.held += len(chunk.tasks)
         self.cluster.sent(self, chunk)
+        self.signal()  # the runner is not to wait by the real clock
 
     def poll(self) -> list[tuple[int, Any]]:
         os.eventfd_read(self.wake)
