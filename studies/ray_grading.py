@@ -1,9 +1,9 @@
-"""Grading on two raylets of one processor each beside the local runner with two workers: the rate, and the rest.
+"""Grading on two raylets of one processor each beside the local runner with two workers.
 
     python studies/ray_grading.py [--rounds 5] [--programs 20000] [--out PAGE]
 
-Both are up before the first round, and take turns. Processor time is counted by kind of process, so that what a
-cluster costs beyond grading has a name. Needs the extra `ray`.
+Both are up before the first round, and take turns. Processor time is counted by kind of process, so that
+what a cluster costs beyond grading has a name. Needs the extra `ray`.
 """
 
 from __future__ import annotations

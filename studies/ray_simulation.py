@@ -51,9 +51,8 @@ def measured(nodes: int, seconds: float, losses: int, programs: int) -> str:
             yield Job("simulation", n, f"print({n})", PROBLEM)
 
     with Runner(workers=cluster, profiles=("strict",)) as runner:
-        started, done = time.process_time(), 0
-        for outcome in runner.run(jobs()):
-            done += 1
+        started = time.process_time()
+        for done, outcome in enumerate(runner.run(jobs()), 1):
             answered[outcome.sample_id] += outcome.infrastructure_error is None
             most = max(most, taken - done)
         used = time.process_time() - started - own[0]
