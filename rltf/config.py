@@ -111,7 +111,10 @@ class RLTFConfig(TrainingArguments):
     do. With the latter three a refresh brings programs of the weights one refresh before; where
     `max_staleness` does not allow for that, training waits for `process` and `ray`."""
     ray: str | None = None
-    """With `sampler=ray`, the cluster's address, `HOST:PORT` or `auto`; `--ray` sets it."""
+    """A Ray cluster's address, `HOST:PORT` or `auto`; `--ray` sets it."""
+    grade_on: str | None = option(None, choices=("here", "ray"))
+    """Where programs are graded: `ray` is every node of the cluster, `graders` at a time on each. `None`: there
+    if `ray` is given and samplers are not, which would want the same processors."""
     samplers: int | None = option(None, at_least=1)
     """With `sampler=ray`, how many, for all processes of the launch together; `None` for one on each node, or
     for each GPU."""
@@ -325,7 +328,14 @@ class RLTFConfig(TrainingArguments):
         unused |= {"max_staleness"} if self.max_staleness is None else set()
         unused |= set() if self.freezes_narrow else {"frozen_dtype"}
         unused |= set() if self.held_back else {"held_back"}
-        unused |= {"unsolvable", "ray", "samplers", "sampler_cpus", "sampler_gpus"}  # decide no weight
+        unused |= {
+            "unsolvable",
+            "ray",
+            "grade_on",
+            "samplers",
+            "sampler_cpus",
+            "sampler_gpus",
+        }  # decide no weight
         return {name: plain[name] for name in sorted({*own, *_DECIDING} - unused)}
 
     def to_dict(self) -> dict[str, Any]:

@@ -28,6 +28,12 @@ class RayNodes:
     """Programs at a time on each node; `None` for the processors that Ray says it has, less `spare`."""
     spare: int = 0
     """Processors of each node that others of this run will need."""
+    shared_by: int = 1
+    """Runners that grade there at the same time, each with its share of `workers`."""
+
+    def workers_on(self, processors: int) -> int:
+        """Programs at a time on a node with so many processors; 0 for none."""
+        return (self.workers or processors - self.spare) // self.shared_by
 
     def open_pool(self, limits: Limits, profiles: Sequence[str]) -> NodePool:
         """The pool of a runner; nothing is connected yet."""

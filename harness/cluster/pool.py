@@ -149,13 +149,13 @@ class NodePool:
     # --- nodes -----------------------------------------------------------------------------------
 
     def _reasons(self) -> str:
-        return "; ".join(sorted(set(self._reason.values()))) or "none has processors"
+        return "; ".join(sorted(set(self._reason.values()))) or "none has processors to spare"
 
     def _new_nodes(self) -> list[NodeWorker]:
         """Start an actor on each node that has none and is not left out."""
         started = []
         for node in alive_nodes(self._ray):
-            count = self._nodes.workers or node.processors - self._nodes.spare
+            count = self._nodes.workers_on(node.processors)
             with self._lock:
                 if count < 1 or node.id in self._known or node.id in self._left_out or self._ended:
                     continue

@@ -106,7 +106,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report-to", nargs="+", metavar="NAME", help="tensorboard, wandb, …")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="programs graded at a time")
-    parser.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster for sampler=ray: HOST:PORT, or auto")
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="a Ray cluster to grade on, or for sampler=ray: HOST:PORT, or auto"
+    )
     add_cache(parser)
 
 
