@@ -113,8 +113,8 @@ class RLTFConfig(TrainingArguments):
     ray: str | None = None
     """A Ray cluster's address, `HOST:PORT` or `auto`; `--ray` sets it."""
     grade_on: str | None = option(None, choices=("here", "ray"))
-    """Where programs are graded: `ray` is every node of the cluster, `graders` at a time on each. `None`: there
-    if `ray` is given and samplers are not, which would want the same processors."""
+    """Where programs are graded: `ray` is every node of the cluster, `graders` at a time on each. `None`:
+    there if `ray` is given and samplers are not there, which would want the same processors."""
     samplers: int | None = option(None, at_least=1)
     """With `sampler=ray`, how many, for all processes of the launch together; `None` for one on each node, or
     for each GPU."""

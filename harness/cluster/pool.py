@@ -197,7 +197,7 @@ class NodePool:
         info = worker.info
         self.first = self.first or info
         self.workers.append(WorkerHandle(worker, info.pool_size))
-        known = [entry for entry in self._history if entry["id"] == worker.node.id.id]
+        known = [entry for entry in self._history if entry["id"] == worker.node.id]
         if not known:
             self._history.append(
                 {
