@@ -29,7 +29,9 @@ from harness.types import Limits
 _LOOK_SECONDS = 3.0
 """Between two looks for nodes that have joined, and two beats."""
 _MOST_LOSSES = 3
-"""Actors of one node that may be lost before the node is left out."""
+"""Actors of one node that may be lost in a row before the node is left out;"""
+_LASTING_SECONDS = 600.0
+"""one that was up for so long begins a new row."""
 _NO_NODE_SECONDS = 120.0
 """Without any node, before the run ends: clusters lose nodes and get others."""
 
@@ -184,7 +186,8 @@ class NodePool:
     def _drop(self, worker: NodeWorker, why: str) -> None:
         with self._lock:
             self._known.pop(worker.node.id, None)
-            self._losses[worker.node.id] += 1
+            lasted = time.monotonic() - worker.since > _LASTING_SECONDS
+            self._losses[worker.node.id] = 1 if lasted else self._losses[worker.node.id] + 1
             self._reason[worker.node.id] = why
             if self._losses[worker.node.id] >= _MOST_LOSSES:
                 self._left_out[worker.node.id] = worker.node.name, why

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
@@ -48,7 +49,9 @@ class NodeWorker:
         self._lost: str | None = None
         self._beat: Any = None
         self._beat_sent = 0.0
-        self._closed = False
+        self._closed, self._lock = False, threading.Lock()
+        self.since = time.monotonic()
+        """When it was started."""
         self._opening = actor.open.remote()
 
     @property
@@ -92,8 +95,9 @@ class NodeWorker:
         reference.future().add_done_callback(take)
 
     def _signal(self) -> None:
-        with contextlib.suppress(OSError):  # closed
-            os.eventfd_write(self._wake, 1)
+        with self._lock:  # the number of a closed descriptor may be another's by now
+            if not self._closed:
+                os.eventfd_write(self._wake, 1)
 
     def _remember(self, digest: str, size: int) -> None:
         if digest not in self._sent:
@@ -165,7 +169,8 @@ class NodeWorker:
         """End the actor, and with it all that it started; raises nothing."""
         if self._closed:
             return
-        self._closed = True
+        with self._lock:
+            self._closed = True
         with contextlib.suppress(Exception):
             if not at_once:
                 self._ray.get(self._actor.close.remote(), timeout=_CLOSE_SECONDS)
