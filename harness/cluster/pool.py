@@ -142,11 +142,13 @@ class NodePool:
 
     def describe(self) -> dict[str, Any]:
         """Every node that has graded, is grading, or was left out, for the manifest."""
-        graded = {entry["name"] for entry in self._history}
-        refused = [
-            {"name": name, "left_out": why} for name, why in self._left_out.items() if name not in graded
+        graded = {entry["id"] for entry in self._history}
+        left_out = [
+            {"name": name, "id": node, "left_out": why}
+            for node, (name, why) in self._left_out.items()
+            if node not in graded
         ]
-        return {"nodes": [*self._history, *refused]}
+        return {"nodes": [*map(dict, self._history), *left_out]}
 
     # --- nodes -----------------------------------------------------------------------------------
 
