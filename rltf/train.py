@@ -28,7 +28,7 @@ from harness.report.sampling_progress import SamplingProgress, SilentSampling
 from harness.runner import Runner
 from harness.runner.processors import available_processors, local_share
 from harness.types import Benchmark, Limits, Problem
-from rltf.build import check_rewarding, check_split, make_trainer, with_adapters
+from rltf.build import check_rewarding, check_sampler, check_split, make_trainer, with_adapters
 from rltf.config import RLTFConfig
 from rltf.evaluation.comparison_report import write_outcome
 from rltf.evaluation.evaluations import EvaluateEvery, Evaluations
@@ -78,6 +78,7 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
         InputError: If model, problems, options or folder are not what they should be; checkpoints are kept.
     """
     check_split(training.benchmark)
+    check_sampler(training.config)
     adopt_folder(training.out, _identity(training), training.config, resume=resume, command=training.command)
     with _runner(training) as runner:
         rewarding = _rewarding(training, runner)
