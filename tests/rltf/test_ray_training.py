@@ -123,10 +123,10 @@ def command_of(out, model, *settings):
     return [
         sys.executable, "-m", "rltf", "train", "--out", str(out), "--model", str(model),
         "--benchmark", "mini", "--steps", "5", "--method", "grpo", "--no-cache", "--workers", "1",
-        "--eval-size", "1", "--seed", "1", "--set", "train_problems=12", "buffer_size=24", "buffer_fill=12", "refresh_every=2", "top_p=1",
-        "samples_per_problem=4", "max_new_tokens=8", "max_prompt_tokens=48", "per_device_train_batch_size=4",
-        "logging_steps=1", "save_steps=2", "use_cpu=true", "cpu_seconds=0.5", "learning_rate=1e-3",
-        "warmup_steps=0", *settings,
+        "--eval-size", "1", "--seed", "1", "--set", "train_problems=12", "buffer_size=24", "buffer_fill=12",
+        "refresh_every=2", "top_p=1", "samples_per_problem=4", "max_new_tokens=8", "max_prompt_tokens=48",
+        "per_device_train_batch_size=4", "logging_steps=1", "save_steps=2", "use_cpu=true", "cpu_seconds=0.5",
+        "learning_rate=1e-3", "warmup_steps=0", *settings,
     ]  # fmt: skip
 
 
