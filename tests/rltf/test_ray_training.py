@@ -110,12 +110,12 @@ class Kill(TrainerCallback):
 
 
 def test_a_sampler_that_is_killed_changes_no_bit_and_no_program_is_too_old(train):
-    settings = ("refresh_every=2", "max_staleness=3", "max_steps=8")
+    settings = ("refresh_every=2", "max_staleness=3")
     with pytest.warns(UserWarning, match="sampler 0 is lost and started again"):
         with_ray, ages = train("ray", *settings, callbacks=lambda trainer: [Kill(trainer)])
     with_process, _ = train("process", *settings)
     assert 0 < max(ages) <= 3
-    assert max(row["buffer/oldest"] for row in rows_of(with_ray)) <= 3
+    assert max(row.get("buffer/oldest", 0) for row in rows_of(with_ray)) == 3
     assert_same_end(with_ray, with_process)
 
 
