@@ -1,8 +1,8 @@
 """Samplers on a Ray cluster, beside the learner: they take new weights, and lost ones are replaced.
 
 What one of them computes at a time is a batch as `LocalSampler` would make it of the same requests, so
-neither their number nor the loss of one decides a bit of what is sampled, on like
-hardware with as many threads.
+neither their number nor the loss of one decides a bit of what is sampled, on like hardware with as many
+threads.
 Weights go through Ray's object store, which holds one copy on each node while they are pulled.
 Covers: nodes with other versions. Does not cover: which batch goes where (`rltf.rollout.dispatch`), room on
 the cluster (`rltf.rollout.ray_resources`), NCCL.
@@ -123,6 +123,7 @@ class RaySamplers:
 
     def restart(self, sampler: int, *, ended: bool) -> Any:
         """See `Samplers.restart`."""
+        self._check_open()
         if not ended:
             self._ray.kill(self._actors[sampler])
         # Ray starts it once its place is there again, on another node if need be. Not by `max_restarts`: the
@@ -133,8 +134,7 @@ class RaySamplers:
     def first_done(self, handles: Sequence[Any], seconds: float) -> Any | None:
         """See `Samplers.first_done`."""
         while seconds > 0:
-            if self._closed:
-                raise InfrastructureError("the samplers have been closed")
+            self._check_open()
             done, _ = self._ray.wait(list(handles), num_returns=1, timeout=min(seconds, _POLL_SECONDS))
             if done:
                 return done[0]
@@ -156,6 +156,10 @@ class RaySamplers:
             raise RuntimeError(f"in a sampler:\n{error}") from None
         except errors.RayError as error:
             raise LostSamplerError(_first_line(error), ended=True) from None
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InfrastructureError("the samplers have been closed")
 
     # --- what they are made of -------------------------------------------------------------------
 

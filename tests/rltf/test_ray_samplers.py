@@ -33,7 +33,7 @@ from rltf.rollout.weight_buffer import Layout, pack, tensors_of, unpack  # noqa:
 
 BENCHMARK = load_mini(split="train", size=3)
 PROMPTS = [make_prompt(find_format(BENCHMARK), problem) for problem in BENCHMARK.problems]
-REQUESTS = [Request(prompt, (0, 1, 2)) for prompt in PROMPTS]
+REQUESTS = [*(Request(prompt, (0, 1, 2)) for prompt in PROMPTS), Request(PROMPTS[0], (7,))]
 DECODING = Decoding(max_new_tokens=6, seed=3)
 OPTIONS = {"source_tokens": 100, "batch_size": 2, "trace": True}
 
@@ -214,6 +214,8 @@ def test_closed_samplers_end_what_is_under_way_and_give_their_places_back(make):
     samplers.close()
     with pytest.raises(InfrastructureError, match="closed"):
         list(answer)
+    with pytest.raises(InfrastructureError, match="closed"):
+        samplers.restart(0, ended=True)  # for one that is lost because it was ended
     assert samplers._ray.removed == ["group"]
     assert all(actor.ended for actor in samplers._ray.actors)
 
