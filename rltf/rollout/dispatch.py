@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.errors import InfrastructureError
@@ -55,17 +56,55 @@ class Samplers(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a sampler computes."""
+
+    sampler: int
+    call: int
+    batch: int
+    """Its number in the call."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call of `Dispatch.results`."""
+
+    number: int
+    waiting: deque[int]
+    """Batches that no sampler has."""
+    done: dict[int, Any] = field(default_factory=dict)
+    losses: Counter[int] = field(default_factory=Counter)
+    """Of each batch."""
+
+    def lose(self, batch: int, why: LostSamplerError) -> None:
+        """Have it computed by another sampler, before all others.
+
+        Raises:
+            InfrastructureError: If that has been done too often.
+        """
+        self.losses[batch] += 1
+        if self.losses[batch] == _MOST_LOSSES:
+            raise InfrastructureError(
+                f"{_MOST_LOSSES} samplers were lost on the same programs: {why}; lower sample_batch_size if"
+                " memory is short, then start again with --resume"
+            )
+        self.waiting.appendleft(batch)
+
+
 class Dispatch:
     """Keeps `count` samplers busy; one for the life of the samplers."""
 
     def __init__(self, samplers: Samplers, count: int) -> None:
         self._samplers = samplers
         self._idle = deque(range(count))
-        self._computing: dict[Any, tuple[int, int | None]] = {}
-        """By handle: sampler, and number of the batch; None if nobody waits for it any more."""
+        self._computing: dict[Any, _Given] = {}
+        """By handle."""
         self._restarting: dict[Any, int] = {}
         self._losses: Counter[int] = Counter()
         """Of each sampler, since it last computed a batch."""
+        self._calls = 0
+        """Of `results`."""
 
     def results(self, batches: Sequence[Any]) -> Iterator[Any]:
         """The result of each batch, in their order; where it is left before its end, the rest is dropped.
@@ -73,45 +112,40 @@ class Dispatch:
         Raises:
             InfrastructureError: If no sampler is left, or a batch is lost again and again.
         """
-        waiting = deque(range(len(batches)))
-        lost: Counter[int] = Counter()
-        done: dict[int, Any] = {}
-        try:
-            for number in range(len(batches)):
-                while number not in done:
-                    while self._idle and waiting:
-                        sampler, given = self._idle.popleft(), waiting.popleft()
-                        self._computing[self._samplers.start(sampler, batches[given])] = sampler, given
-                    self._take(done, waiting, lost)
-                yield done.pop(number)
-        finally:
-            self._computing = {handle: (sampler, None) for handle, (sampler, _) in self._computing.items()}
+        self._calls += 1
+        call = _Call(self._calls, deque(range(len(batches))))
+        for number in range(len(batches)):
+            while number not in call.done:
+                while self._idle and call.waiting:
+                    given = _Given(self._idle.popleft(), call.number, call.waiting.popleft())
+                    self._computing[self._samplers.start(given.sampler, batches[given.batch])] = given
+                self._take(call)
+            yield call.done.pop(number)
 
-    def _take(self, done: dict[int, Any], waiting: deque[int], lost: Counter[int]) -> None:
+    def _take(self, call: _Call) -> None:
         """Wait for one sampler, and take note of what became of it."""
         handle = self._next()
         if handle in self._restarting:
             self._restarted(handle)
             return
-        sampler, number = self._computing.pop(handle)
+        given = self._computing.pop(handle)
+        wanted = given.call == call.number  # that of a call which was left is waited for by nobody
         try:
             result = self._samplers.result(handle)
         except LostSamplerError as error:
-            self._lose(sampler, error)
-            if number is not None:
-                lost[number] += 1
-                waiting.appendleft(number)
-                _check_losses(lost[number], error)
+            self._lose(given.sampler, error)
+            if wanted:
+                call.lose(given.batch, error)
             return
         except Exception:
-            self._idle.append(sampler)  # it lives; what is wrong is what it was given
-            if number is None:
-                return
-            raise
-        self._losses.pop(sampler, None)
-        self._idle.append(sampler)
-        if number is not None:
-            done[number] = result
+            self._idle.append(given.sampler)  # it lives; what is wrong is what it was given
+            if wanted:
+                raise
+            return
+        self._losses.pop(given.sampler, None)
+        self._idle.append(given.sampler)
+        if wanted:
+            call.done[given.batch] = result
 
     def _next(self) -> Any:
         """A handle whose result is there."""
@@ -144,12 +178,3 @@ class Dispatch:
         times = f"loss {self._losses[sampler]}"
         warnings.warn(f"sampler {sampler} is lost and started again ({times}): {why}", stacklevel=2)
         self._restarting[self._samplers.restart(sampler, ended=why.ended)] = sampler
-
-
-def _check_losses(times: int, why: LostSamplerError) -> None:
-    """Of one batch."""
-    if times == _MOST_LOSSES:
-        raise InfrastructureError(
-            f"{times} samplers were lost on the same programs: {why}; lower sample_batch_size if memory is"
-            " short, then start again with --resume"
-        )

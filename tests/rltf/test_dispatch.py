@@ -128,8 +128,10 @@ def test_what_was_left_is_never_taken_for_the_next():
     dispatch = Dispatch(samplers, 2)
     first = dispatch.results(["a", "b", "c", "d"])
     next(first)
-    first.close()
-    assert list(dispatch.results(["x", "y"])) == results("xy")
+    second = dispatch.results(["x", "y"])
+    assert next(second) == "result of x"
+    first.close()  # only now, as the garbage collector may
+    assert list(second) == results("y")
 
 
 def test_an_error_of_the_users_ends_the_question_and_not_the_samplers():
