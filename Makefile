@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema ray-grading ray-simulation integrations fuzz honest-answers clean
+.PHONY: report-size real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema ray-grading ray-simulation integrations fuzz honest-answers clean beside
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -72,6 +72,12 @@ docs: env  ## write docs/cli.md from the commands' --help, and the table of memo
 bench: env  ## measure speed, beside the peers' way, in one run
 	@$(BIN)/python studies/bench.py $(ARGS)
 
+beside: env  ## time a whole evaluation and a training beside another checkout, ARGS="--beside CHECKOUT"; reads MBPP from RLTF_DATA
+	@$(BIN)/python studies/checkouts.py $(ARGS)
+
+cold-start: env  ## measure the CPU seconds of small commands; reads APPS from RLTF_DATA
+	@$(BIN)/python studies/cold_start.py $(ARGS)
+
 eval-peers: env  ## time rltf eval beside the plain loop of the peers; reads MBPP from RLTF_DATA
 	@$(BIN)/python studies/eval_peers.py $(ARGS)
 
@@ -101,6 +107,9 @@ kills: env  ## end or stop processes at random moments, run again, and compare
 
 real-model: env  ## evaluate a real model, MODEL=FILE.gguf, with no option but the benchmark; reads MBPP from RLTF_DATA
 	@$(BIN)/python studies/real_model.py $(MODEL) $(ARGS)
+
+report-size: env  ## score and report 100,000 programs: time, memory, how the page opens; needs playwright
+	@$(BIN)/python studies/report_size.py $(ARGS)
 
 service: env  ## measure the rate of GradingService with 64 callers beside the runner's own
 	@$(BIN)/python studies/service.py $(ARGS)

@@ -1,7 +1,8 @@
 """Where benchmark data comes from, and how its files are read.
 
 Covers: the search order (argument, `$RLTF_DATA`, hub), JSON and JSON-lines files with errors that name
-file and line, the hash of a data set, and a benchmark's ERRATA.toml.
+file and line, the hash of a data set, what was found out about a file in an earlier run, and a benchmark's
+ERRATA.toml.
 Does not cover: what the rows mean (`benchmarks.*`), nor downloads other than through `datasets`.
 """
 
@@ -12,13 +13,15 @@ import json
 import os
 import tomllib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from hashlib import file_digest, sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DatasetError
+from harness.errors import DatasetError, InputError
+from harness.files import user_cache, write_json
 
 ENVIRONMENT_VARIABLE = "RLTF_DATA"
 """Names a folder with one sub-folder per benchmark (or a benchmark's own folder)."""
@@ -57,18 +60,29 @@ def locate(
     )
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_jsonl(path: Path, only: Set[int] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each object of a JSON-lines file (gzip if named `.gz`) and its place, `file:line`; skips blank lines.
+
+    Args:
+        path: The file.
+        only: Which objects, counted from 0; no other is parsed, and nothing behind the last is read.
 
     Raises:
         DatasetError: If the file can't be read or a line is no JSON object; names file and line.
     """
-    number = 0
+    number, found, left = 0, -1, -1 if only is None else len(only)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield f"{path}:{number}", parse_object(line, f"{path}:{number}")
+                if left == 0:
+                    return
+                if not line.strip():
+                    continue
+                found += 1
+                if only is not None and found not in only:
+                    continue
+                left -= 1
+                yield f"{path}:{number}", parse_object(line, f"{path}:{number}")
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(
             f"{path}: unreadable after line {number} ({error}); the file is damaged or cut, get it again"
@@ -181,6 +195,49 @@ class DataHash:
         for row_id in sorted(self._rows):
             total.update(b"%d:" % row_id + self._rows[row_id])
         return total.hexdigest()
+
+
+class Findings:
+    """What was found out by reading a whole file, kept in the user's cache for the next run.
+
+    By the file's content, which is hashed each time: what is kept can't be another file's, or of this file
+    before it changed. Reading a compressed file takes fifty times as long as hashing it.
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        """
+        Args:
+            path: The file.
+            kind: What is kept, with the version of what finds it out.
+
+        Raises:
+            DatasetError: If the file can't be read.
+        """
+        self._path = path
+        self._content = self._hash()
+        self._kept = user_cache() / "data" / f"{kind}-{self._content}.json"
+
+    def get(self) -> Any:
+        """What was kept, a JSON value; `None` if nothing was, or it can't be read."""
+        try:
+            return json.loads(self._kept.read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, value: Any) -> None:
+        """Keep a JSON value, unless the file has changed since it was hashed."""
+        if self._hash() != self._content:
+            return
+        with suppress(OSError, InputError):  # a cache that can't be written costs time and nothing else
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self._kept, value)
+
+    def _hash(self) -> str:
+        try:
+            with self._path.open("rb") as stream:
+                return file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise DatasetError(f"{self._path}: unreadable ({error}); get the file again") from error
 
 
 def read_errata(package: str, prefix: str) -> dict[str, str]:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
 from harness.suites import jsonl
 from harness.targets import TargetError, load_target
-from harness.types import Benchmark, Problem
+from harness.types import Benchmark, Listed
 
 ENTRY_POINT_GROUP = "rltf_harness.benchmarks"
 
@@ -58,18 +59,21 @@ def load_benchmark(
         InputError: If name, split, ids or difficulty is unknown; names what exists.
         DatasetError: If the data is not found or malformed.
     """
-    options = {} if split is None else {"split": split}
-    benchmark = _find(name)(data_dir=data_dir, **options)
+    options: dict[str, Any] = {} if split is None else {"split": split}
+    loader = _find(name)
+    selects = ids is not None or difficulty is not None
+    pick = partial(_picked, ids=ids, difficulty=difficulty)
+    if selects and "pick" in signature(loader).parameters:
+        options["pick"], selects = pick, False
+    benchmark = loader(data_dir=data_dir, **options)
     if not isinstance(benchmark, Benchmark):
         raise InputError(
             f"benchmark {name!r}: its loader returned {type(benchmark).__name__}, not a Benchmark"
         )
-    problems = benchmark.problems
-    if ids is not None:
-        problems = _by_ids(benchmark.name, problems, ids)
-    if difficulty is not None:
-        problems = _by_difficulty(benchmark.name, problems, difficulty)
-    return benchmark if problems is benchmark.problems else replace(benchmark, problems=problems)
+    if not selects:
+        return benchmark
+    kept = pick(benchmark.name, benchmark.problems)
+    return replace(benchmark, problems=[each for each in benchmark.problems if each.task_id in kept])
 
 
 def benchmark_names() -> list[str]:
@@ -116,6 +120,9 @@ def _find(name: str) -> Callable[..., Any]:
         return partial(jsonl.load, name.removeprefix(jsonl.PREFIX))
     if ":" in name:
         return _resolve(name, name)
+    ours = _ours().get(name)
+    if ours is not None:  # without a look at every package that is installed
+        return _resolve(name, ours)
     targets = _targets()
     if name not in targets:
         raise InputError(
@@ -161,59 +168,68 @@ def _check_owner(name: str) -> None:
     )
 
 
-def _by_ids(benchmark: str, problems: Sequence[Problem], ids: str | Sequence[str]) -> list[Problem]:
-    """The problems that `ids` name, in the benchmark's order; `load_benchmark` has the forms.
+def _picked(
+    benchmark: str,
+    listed: Sequence[Listed],
+    *,
+    ids: str | Sequence[str] | None,
+    difficulty: str | Sequence[str] | None,
+) -> frozenset[str]:
+    """A `harness.types.Pick`: the task ids that a user asked for; `load_benchmark` has the forms.
 
     Raises:
-        InputError: If one of them names no problem; names the first few.
+        InputError: If something that was asked for does not exist.
     """
+    if ids is not None:
+        listed = _by_ids(benchmark, listed, ids)
+    if difficulty is not None:
+        listed = _by_difficulty(benchmark, listed, difficulty)
+    return frozenset(each.task_id for each in listed)
+
+
+def _by_ids(benchmark: str, listed: Sequence[Listed], ids: str | Sequence[str]) -> list[Listed]:
+    """Those that `ids` name, in the benchmark's order; raises `InputError` if one of them names none."""
     wanted = _split_commas(ids)
     if not wanted:
         raise InputError("no task ids given; leave the ids out to take all problems")
-    known = _names(problems)
+    known = _names(listed)
     keep: set[str] = set()
     unknown = []
     for text in wanted:
         # Some data spells its ids in capitals, which ours have not.
-        found = known.get(text) or known.get(text.lower()) or _in_range(text, problems)
+        found = known.get(text) or known.get(text.lower()) or _in_range(text, listed)
         keep.update(found)
         if not found:
             unknown.append(text)
     if unknown:
         raise InputError(
             f"{benchmark} has no {_few(unknown)} in this split; "
-            f"its {len(problems)} ids run from {problems[0].task_id} to {problems[-1].task_id}"
+            f"its {len(listed)} ids run from {listed[0].task_id} to {listed[-1].task_id}"
         )
-    return [problem for problem in problems if problem.task_id in keep]
+    return [each for each in listed if each.task_id in keep]
 
 
-def _by_difficulty(
-    benchmark: str, problems: Sequence[Problem], difficulty: str | Sequence[str]
-) -> list[Problem]:
-    """The problems of these difficulties, in the benchmark's order.
-
-    Raises:
-        InputError: If none of the problems has one of them; names the ones that exist.
-    """
+def _by_difficulty(benchmark: str, listed: Sequence[Listed], difficulty: str | Sequence[str]) -> list[Listed]:
+    """Those of these difficulties; raises `InputError` if none has one of them, and names those there are."""
     wanted = _split_commas(difficulty)
-    available = sorted({problem.difficulty for problem in problems if problem.difficulty is not None})
+    available = sorted({each.difficulty for each in listed if each.difficulty is not None})
     unknown = [each for each in wanted if each not in available]
     if unknown or not wanted:
         exist = f"available: {', '.join(available)}" if available else "its problems have none"
         raise InputError(f"{benchmark} has no difficulty {_few(unknown or [''])} here; {exist}")
-    return [problem for problem in problems if problem.difficulty in wanted]
+    return [each for each in listed if each.difficulty in wanted]
 
 
-def _names(problems: Sequence[Problem]) -> dict[str, list[str]]:
+def _names(listed: Sequence[Listed]) -> dict[str, list[str]]:
     """Full and short name to task ids; the short name is what follows the last slash."""
     names: dict[str, list[str]] = {}
-    for problem in problems:
+    for problem in listed:
         for name in {problem.task_id, problem.task_id.rpartition("/")[2]}:
             names.setdefault(name, []).append(problem.task_id)
     return names
 
 
-def _in_range(text: str, problems: Sequence[Problem]) -> list[str]:
+def _in_range(text: str, listed: Sequence[Listed]) -> list[str]:
     """Task ids in a range, which may reach past the ends, since splits by id start anywhere.
 
     A single number is a range too, so `0065`, as APPS' own folders are called, finds 65.
@@ -225,7 +241,7 @@ def _in_range(text: str, problems: Sequence[Problem]) -> list[str]:
     if first > last:
         raise InputError(f"range {text!r} runs backwards; write {last}-{first}")
     found = []
-    for problem in problems:
+    for problem in listed:
         prefix, slash, number = problem.task_id.rpartition("/")
         fits = match["prefix"] in (None, prefix + slash)
         if fits and number.isdecimal() and first <= int(number) <= last:

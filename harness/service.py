@@ -14,7 +14,6 @@ Does not cover: grading itself (`harness.runner`), or a bound on what is queued.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import os
@@ -272,6 +271,8 @@ class GradingService:
 
     async def grade(self, job: Job) -> Outcome:
         """The outcome of a program; cancelling this cancels its future."""
+        import asyncio  # noqa: PLC0415 - in callers of this it is there already; to others it is a large part of a start
+
         return await asyncio.wrap_future(self.submit(job))
 
     def grade_all(self, jobs: Iterable[Job]) -> list[Outcome]:

@@ -9,6 +9,8 @@ are.
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import Any
 from unicodedata import category
 
@@ -23,7 +25,13 @@ def printable(text: str, keep: str = "") -> str:
     """`text` with every control and format character as an escape; those in `keep` stay."""
     if text.isprintable():
         return text
-    return "".join(c if c in keep or not _hidden(c) else _escape(c) for c in text)
+    return _questionable(keep).sub(lambda found: _escape(found[0]) if _hidden(found[0]) else found[0], text)
+
+
+@cache
+def _questionable(keep: str) -> re.Pattern[str]:
+    """A character that needs a look: most of a program's text does not, and a page is 16 million of them."""
+    return re.compile(f"[^ -~{re.escape(keep)}]")
 
 
 def one_line(text: str) -> str:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 
 class Status(StrEnum):
@@ -259,6 +259,23 @@ class Problem:
     def solutions(self) -> Sequence[str]:
         """Reference programs, possibly none."""
         return self.load_solutions()
+
+
+class Listed(Protocol):
+    """What a problem can be chosen by: a `Problem`, or less of it."""
+
+    @property
+    def task_id(self) -> str:
+        """As of `Problem`."""
+
+    @property
+    def difficulty(self) -> str | None:
+        """As of `Problem`."""
+
+
+Pick = Callable[[str, Sequence[Listed]], Set[str]]
+"""Task ids that are wanted of all that a benchmark has, in its order. The first argument is the benchmark's
+name, for the `InputError` that is raised where something wanted is not there."""
 
 
 @dataclass(frozen=True, slots=True)

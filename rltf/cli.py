@@ -19,17 +19,17 @@ from typing import Any, NoReturn
 from harness.errors import HarnessError, InputError
 from harness.text import one_line
 
-COMMANDS = (
-    "harness.commands.eval",
-    "harness.commands.score",
-    "rltf.commands.train",
-    "rltf.commands.critic",
-    "harness.commands.prompt",
-    "harness.commands.report",
-    "harness.commands.doctor",
-    "harness.commands.serve",
-    "harness.commands.grader_test",
-)
+COMMANDS = {
+    "eval": "harness.commands.eval",
+    "score": "harness.commands.score",
+    "train": "rltf.commands.train",
+    "critic": "rltf.commands.critic",
+    "prompt": "harness.commands.prompt",
+    "report": "harness.commands.report",
+    "doctor": "harness.commands.doctor",
+    "serve": "harness.commands.serve",
+    "grader-test": "harness.commands.grader_test",
+}
 """Modules with `register(commands)`; it sets the parser's `run(args, command) -> exit status`."""
 
 BAD_INPUT = 2
@@ -38,15 +38,15 @@ PIPE_CLOSED = 141
 """As a shell reports a death by SIGPIPE: whoever read our output has stopped reading."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of `rltf` with all its sub-commands."""
+def build_parser(*names: str) -> argparse.ArgumentParser:
+    """The parser of `rltf` with the sub-commands of these names; without any, with all."""
     parser = _Parser(
         prog="rltf", description="Say how good a code model is, and make it better, on one sandboxed runner."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(name).register(commands)
+    for name in names or COMMANDS:
+        import_module(COMMANDS[name]).register(commands)
     return parser
 
 
@@ -63,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: list[str]) -> int:
     try:
-        args = build_parser().parse_args(command)
+        # A command does not wait for the modules of the others: those of training are the larger part.
+        named = [name for name in command[:1] if name in COMMANDS]
+        args = build_parser(*named).parse_args(command)
         status: int = args.run(args, command)
         sys.stdout.flush()
     except HarnessError as error:

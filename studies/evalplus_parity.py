@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 
 from evalplus_mutants import mutant
 from evalplus_parity_report import cause, page
+from rates import cpu_seconds
 
 from benchmarks.evalplus import LIMITS, PROFILES
 from harness import Job, Outcome, Problem, Runner, load_benchmark
@@ -69,7 +69,9 @@ class Times:
     wall: list[float] = field(default_factory=list)
     """Seconds from the first program to the last verdict, for each round."""
     cpu: list[float] = field(default_factory=list)
-    """Seconds of all its processes, start included."""
+    """Seconds of all its processes, of EvalPlus from their start."""
+    programs: list[float] = field(default_factory=list)
+    """CPU seconds of the programs alone; not known of EvalPlus."""
 
 
 @dataclass
@@ -154,14 +156,14 @@ def _judge(
     programs: Sequence[Program], problems: Sequence[Problem], workers: int, times: Times, parity: Parity
 ) -> None:
     by_task = {problem.task_id: problem for problem in problems}
-    before = _cpu()
     jobs = [Job(each.task_id, n, each.code, by_task[each.task_id]) for n, each in enumerate(programs)]
     with Runner(workers, LIMITS, profiles=PROFILES) as runner:
-        started = time.perf_counter()
+        before, started = cpu_seconds(), time.perf_counter()
         outcomes: dict[Any, Outcome] = {outcome.sample_id: outcome for outcome in runner.run(jobs)}
         times.wall.append(time.perf_counter() - started)
+        times.cpu.append(cpu_seconds() - before)
         parity.runner = runner.describe()
-    times.cpu.append(_cpu() - before)
+    times.programs.append(sum(outcome.cpu_seconds or 0.0 for outcome in outcomes.values()))
     for number, program in enumerate(programs):
         outcome = outcomes[number]
         if outcome.infrastructure_error:
@@ -169,11 +171,6 @@ def _judge(
         names = ("evalplus-base", "evalplus")
         program.statuses = (str(outcome.verdicts[names[0]]), str(outcome.verdicts[names[1]]))
         program.ours = (outcome.passed(names[0]), outcome.passed(names[1]))
-
-
-def _cpu() -> float:
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 class Peer:
@@ -205,7 +202,7 @@ class Peer:
 
     def _run(self, path: Path, limit: float, times: Times) -> None:
         code = _EVALUATE.format(path=str(path), workers=self._workers, rest=f"min_time_limit={limit}")
-        before, started, ended = _cpu(), 0.0, 0.0
+        before, started, ended = cpu_seconds(), 0.0, 0.0
         with subprocess.Popen(
             [self._python, "-c", code], env=self._environment, stdout=subprocess.PIPE, text=True,
             stderr=subprocess.DEVNULL,
@@ -219,7 +216,7 @@ class Peer:
         if process.returncode or not ended:
             raise RuntimeError(f"EvalPlus ended with exit status {process.returncode}: {code}")
         times.wall.append(ended - started)
-        times.cpu.append(_cpu() - before)
+        times.cpu.append(cpu_seconds() - before)
 
 
 def _their_id(task_id: str) -> str:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from machine import peak_host_mib
+from machine import peak_mib
 from outputs import Outputs
 from parity_causes import (
     GLOBAL_LIMIT,
@@ -142,7 +142,7 @@ def compare(rows: Sequence[Mapping[str, Any]], benchmark: Benchmark, workers: in
         programs=_confirm(programs, benchmark, workers),
         profiles=_profiles(programs, benchmark),
         passes=passes,
-        peak_mib=peak_host_mib(),
+        peak_mib=peak_mib(),
         rates=measure(workers),
         data=f"{DATA.name} ({len(rows)} programs), apps test hash {benchmark.dataset_hash[:16]}",
     )

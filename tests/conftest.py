@@ -5,11 +5,16 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Before torch is imported: tiny models gain nothing from threads, and with two of them on two busy processors
 # the same tests take twice as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No test asserts a time: on a busy machine an example takes a hundred times as long.
+hypothesis.settings.register_profile("no clock", deadline=None)
+hypothesis.settings.load_profile("no clock")
 
 
 @pytest.hookimpl(wrapper=True)

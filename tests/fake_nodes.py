@@ -136,6 +136,9 @@ class FakePool:
     def processes(self) -> int:
         return sum(handle.worker.info.pool_size for handle in self.workers)
 
+    def limit(self, most: int) -> None:
+        pass
+
     def start(self) -> None:
         for n in range(self.cluster.nodes):
             self.join(f"node {n}")

@@ -35,7 +35,6 @@ _TENSORS = (
     "harness/models/hf/token_sampling.py",
     "harness/models/hf/decode.py",
     "harness/models/hf/forward.py",
-    "harness/models/library_errors.py",
     "harness/models/hf/sampler.py",
     "harness/models/hf/noise.py",
     "harness/models/positions.py",
@@ -247,6 +246,7 @@ def test_importing_the_packages_loads_nothing_heavy_and_does_nothing(tmp_path):
         "import sys, threading\n"
         "import harness, harness.types, harness.registry, rltf.cli\n"
         "import benchmarks.apps, benchmarks.mbpp, benchmarks.mini\n"
+        "import harness.models.prompt_choice, harness.models.api.sampler\n"
         "rltf.cli.build_parser()\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)), threading.active_count())"
     )

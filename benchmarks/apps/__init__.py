@@ -1,6 +1,7 @@
 """APPS (Hendrycks et al. 2021, arXiv:2105.09938): 10,000 problems, stdin and call-based.
 
-Covers: reading rows from files, the original folders or the hub; tests; solutions; errata.
+Covers: reading rows from files, the original folders or the hub, all or the picked ones; tests; solutions;
+errata.
 Does not cover: extraction of programs from answers. What is run how stands in README.md beside this file.
 """
 
@@ -8,17 +9,17 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from benchmarks.apps.index import index_of
 from benchmarks.apps.prompts import PROMPTS
-from benchmarks.apps.rows import read_rows
+from benchmarks.apps.rows import Row, Source, checked, find_source
 from benchmarks.apps.suite import make_suite
-from harness.datasource import DataHash, read_errata, require
+from harness.datasource import DataHash, read_errata
 from harness.errors import DatasetError, InputError
-from harness.types import Benchmark, Problem, TestSuite
+from harness.types import Benchmark, Pick, Problem, TestSuite
 
 VERSION = "2"
 """Raised whenever prompt, extraction or comparison changes scores; README.md logs why."""
@@ -30,9 +31,6 @@ SPLITS = ("train", "test")
 
 DIFFICULTIES = ("introductory", "interview", "competition")
 """From easy to hard."""
-
-_REQUIRED = ("question", "solutions", "input_output", "difficulty")
-_OPTIONAL = ("url", "starter_code")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,54 +48,60 @@ class _Packed:
         return tuple(json.loads(zlib.decompress(self.solutions_json))) if self.solutions_json else ()
 
 
-def load(*, split: str = "test", data_dir: str | Path | None = None) -> Benchmark:
+def load(*, split: str = "test", data_dir: str | Path | None = None, pick: Pick | None = None) -> Benchmark:
     """APPS, problems in id order.
 
-    Every row is checked and its tests packed here, so a malformed one is found before anything is graded.
+    Every row that is wanted is checked and its tests packed here, so a malformed one is found before
+    anything is graded.
 
     Args:
         split: `train` or `test`, 5,000 problems each.
         data_dir: folder with `apps/` in it, or that folder itself; else `$RLTF_DATA`, else the hub.
+        pick: which problems; all by default. The hash is of all rows whatever is picked.
 
     Raises:
-        InputError: If there is no such split.
+        InputError: If there is no such split, or nothing of what is wanted.
         DatasetError: If the data is not found or malformed.
     """
     if split not in SPLITS:
         raise InputError(f"apps has no split {split!r}; available: {', '.join(SPLITS)}")
-    source, rows = read_rows(split, data_dir)
+    source = find_source(split, data_dir)
+    if pick is not None and source.file is not None:
+        index = index_of(source.file, split)
+        picked = index.read(pick("apps", index.entries))
+        return _benchmark(split, source, _problems(split, picked), index.data_hash)
     data_hash = DataHash()
-    problems: dict[int, Problem] = {}
-    for place, row in rows:
-        number = require(row, "problem_id", int, place)
-        if number in data_hash:
-            raise DatasetError(f"{place}: problem_id {number} occurs twice; get the file again")
-        fields = _fields(row, place)
-        problems[number] = _problem(f"apps/{split}/{number}", fields, place)
-        data_hash.add(number, fields.values())
+    problems = _problems(split, checked(source.rows, data_hash))
     if not problems:
-        raise DatasetError(f"{source}: no rows; get the data again")
+        raise DatasetError(f"{source.name}: no rows; get the data again")
+    if pick is not None:
+        kept = pick("apps", problems)
+        problems = [problem for problem in problems if problem.task_id in kept]
+    return _benchmark(split, source, problems, data_hash.hexdigest())
+
+
+def _problems(split: str, rows: Iterable[Row]) -> list[Problem]:
+    """In id order."""
+    problems = {row.number: _problem(split, row) for row in rows}
+    return [problems[number] for number in sorted(problems)]
+
+
+def _benchmark(split: str, source: Source, problems: list[Problem], dataset_hash: str) -> Benchmark:
     return Benchmark(
         name="apps",
         split=split,
         version=VERSION,
-        problems=[problems[number] for number in sorted(problems)],
-        dataset_hash=data_hash.hexdigest(),
-        source=source,
+        problems=problems,
+        dataset_hash=dataset_hash,
+        source=source.name,
         errata=read_errata(__name__, f"apps/{split}/"),
         prompts=PROMPTS,
         difficulties=DIFFICULTIES,
     )
 
 
-def _fields(row: dict[str, Any], place: str) -> dict[str, str]:
-    """The row's text columns in a fixed order; absent ones are empty text (the hub writes some as null)."""
-    nullable = (str, type(None))
-    fields = {key: require(row, key, nullable, place) or "" for key in _REQUIRED}
-    return fields | {key: require({key: None, **row}, key, nullable, place) or "" for key in _OPTIONAL}
-
-
-def _problem(task_id: str, fields: dict[str, str], place: str) -> Problem:
+def _problem(split: str, row: Row) -> Problem:
+    task_id, fields, place = f"apps/{split}/{row.number}", row.fields, row.place
     suite = make_suite(fields["input_output"], place, exact_text=task_id in SPELLINGS)
     packed = _Packed(suite, _pack_solutions(fields["solutions"], place))
     return Problem(

@@ -33,8 +33,7 @@ def outputs(spec: Spec) -> tuple[Any, ...]:
     """Results on the probes of the source kind."""
     if not spec.steps:
         return probes(spec.source)
-    last = spec.steps[-1]
-    return tuple(last.apply(value) for value in outputs(Spec(spec.source, spec.steps[:-1])))
+    return tuple(spec.steps[-1].map(outputs(Spec(spec.source, spec.steps[:-1]))))
 
 
 @lru_cache(maxsize=4096)
@@ -121,7 +120,7 @@ def draw(rng: Random, length: int) -> Spec:
         steps: list[Step] = []
         kind, mild = source, True
         for left in range(length - 1, -1, -1):
-            fitting = [op for op in BY_SOURCE[kind] if _fits(op, left) and (mild or not op.small)]
+            fitting = _fitting(kind, left, mild)
             if not fitting:
                 break
             op = rng.choice(fitting)
@@ -130,6 +129,12 @@ def draw(rng: Random, length: int) -> Spec:
             kind, mild = op.target, mild and op.mild
         else:
             return Spec(source, tuple(steps))
+
+
+@cache
+def _fitting(kind: Kind, left: int, mild: bool) -> list[Op]:
+    """What may follow a value of this kind, with so many operations left behind it."""
+    return [op for op in BY_SOURCE[kind] if _fits(op, left) and (mild or not op.small)]
 
 
 def _fits(op: Op, left: int) -> bool:

@@ -8,7 +8,7 @@ reads a program's text, so grading a reference program compares two implementati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -74,7 +74,14 @@ class Step:
 
     def apply(self, value: Any) -> Any:
         """The operation's result on `value`."""
-        return self.op.run(value) if self.constant is None else self.op.run(value, self.constant)
+        return self.map([value])[0]
+
+    def map(self, values: Iterable[Any]) -> list[Any]:
+        """Its result on each value."""
+        run = self.op.run
+        if self.constant is None:
+            return [run(value) for value in values]
+        return [run(value, self.constant) for value in values]
 
 
 @dataclass(frozen=True, slots=True)

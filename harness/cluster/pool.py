@@ -75,6 +75,9 @@ class NodePool:
 
     # --- life ------------------------------------------------------------------------------------
 
+    def limit(self, most: int) -> None:
+        """Nodes start all the same: others may be lost."""
+
     def start(self) -> None:
         """Connect, and open the runner of every node.
 

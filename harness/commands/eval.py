@@ -180,6 +180,7 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     from harness.evaluate.evaluation import Plan, evaluate  # noqa: PLC0415 - nothing heavy before a command runs
     from harness.models.distributed import current_processes  # noqa: PLC0415 - the same
     from harness.report.sampling_progress import sampling_progress_on  # noqa: PLC0415 - the same
+    from harness.run_store.run_folder import has_samples  # noqa: PLC0415 - the same
 
     processes = current_processes()  # before a model is loaded: it says on which GPU
     benchmark = selected(args)
@@ -196,6 +197,8 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
         command=shlex.join(["rltf", *command]),
     )
     progress = sampling_progress_on(sys.stderr)
+    if not has_samples(folder, sampling.n):
+        sampling.load()  # what is wrong with the weights is said before a folder is made
     try:
         metrics = evaluate(plan, folder, runner_start(args, benchmark), progress, processes=processes)
     except KeyboardInterrupt:
@@ -241,13 +244,13 @@ def _given(args: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
 def _local(args: argparse.Namespace, chosen: Settings) -> Sampler:
     _refuse(_given(args, _SERVER), "is for a server: pass --base-url too, or leave it out")
     try:
-        from harness.models.hf.sampler import LocalSampler  # noqa: PLC0415 - imports torch
+        from harness.models.hf.deferred import DeferredSampler  # noqa: PLC0415 - imports torch
     except ImportError as error:
         raise InputError(
             f"sampling from a checkpoint needs torch and transformers ({error});"
             " pip install 'rltf-harness[models]', or name a server with --base-url"
         ) from None
-    return LocalSampler.load(
+    return DeferredSampler(
         args.model,
         **_given(args, _LOCAL),
         chat=args.chat,

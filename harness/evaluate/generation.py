@@ -95,6 +95,10 @@ class GenerationPlan:
             return {}
         return {name: known[name] for name in NOT_COMPARED if name in known}
 
+    def load(self) -> None:
+        """Have the model ready, where it is one that is loaded; its errors come here."""
+        getattr(self.sampler, "load", lambda: None)()
+
     def write_existing(self, path: Path, benchmark: Benchmark) -> Existing | None:
         """`None`: no sample exists before the model is asked."""
 

@@ -18,6 +18,7 @@ from harness.evaluate.grader import Grader
 from harness.report.progress import Progress
 from harness.run_store.journal import OutcomeFile, RowFile
 from harness.run_store.records import Key
+from harness.runner import Runner
 from harness.service import GradingService
 from harness.types import Benchmark, Job
 
@@ -100,7 +101,10 @@ class BesideSampling:
 
     def _work(self) -> None:
         try:
-            with self._start_runner() as runner, GradingService(runner=runner) as service:
+            starting = self._start_runner()
+            if isinstance(starting, Runner):
+                starting.expect(len(self._left))
+            with starting as runner, GradingService(runner=runner) as service:
                 self._noted(runner)
                 self._service = service
                 self._ready.set()

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.suites import read
+from harness.suites.encodings import check_size
 from harness.types import AssertTest, CallTest, Problem, StdinTest, Test, TestKind, TestSuite
 
 
@@ -69,6 +70,10 @@ def _native(value: Mapping[str, Any]) -> TestSuite:
     kind = TestKind(value["kind"])
     tests: list[Test] = [_native_test(kind, row) for row in value["tests"]]
     setup, name = str(value.get("setup") or ""), value.get("entry_point")
+    check_size(
+        count=len(tests),
+        python=len(setup) + sum(len(test.source) for test in tests if isinstance(test, AssertTest)),
+    )
     if name is not None and not isinstance(name, str):
         raise TypeError(f"entry_point must be text, got {name!r:.60}")
     return TestSuite.pack(kind, tests, entry_point=name, setup=setup)

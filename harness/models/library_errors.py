@@ -7,11 +7,10 @@ Does not cover: what a model computes (`harness.models.hf.forward`).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from harness.errors import HarnessError, InputError
 
@@ -79,15 +78,23 @@ def cause(error: BaseException) -> str:
 
 def of_a_device(error: BaseException) -> bool:
     """Whether a GPU, or the way to it, failed."""
-    kind = getattr(torch, "AcceleratorError", None)
-    if kind is not None and isinstance(error, kind):
+    if isinstance(error, _of_torch("AcceleratorError")):
         return True
     return isinstance(error, RuntimeError | AssertionError) and any(sign in str(error) for sign in _DEVICE)
 
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or in the host."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, (MemoryError, *_of_torch("OutOfMemoryError"))):
         return True
     signs = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
+def _of_torch(name: str) -> tuple[type[BaseException], ...]:
+    """A class of errors of torch's; none where torch was not imported, and so raised nothing.
+
+    It need not be installed: models behind a server are asked without.
+    """
+    kind = getattr(sys.modules.get("torch"), name, None)
+    return () if kind is None else (kind,)

@@ -19,25 +19,12 @@ from harness.errors import InputError
 from harness.programs.completions_in_files import Answers, described
 from harness.programs.files import fingerprint_of, pieces_of
 from harness.programs.formats import RawProgram, WrongShape, programs_in
+from harness.programs.sample import Sample
 from harness.programs.task_ids import TaskIndex, UnknownTask, WrongSplit
 from harness.types import Benchmark
 
 MAX_PROGRAM = 1024 * 1024
 """Bytes of UTF-8. APPS's longest reference solution has under 0.1 MiB; longer is a broken generation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One program for one problem."""
-
-    task_id: str
-    sample_id: int | str
-    """Unique among the problem's samples; numbered from 0 in file order where the file gives none."""
-    code: str
-
-    @property
-    def key(self) -> tuple[str, int | str]:
-        return self.task_id, self.sample_id
 
 
 class Programs(Protocol):

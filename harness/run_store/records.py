@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.files import replace_file, writing
-from harness.programs.source import Sample
+from harness.programs.sample import Sample
 from harness.run_store.outcome_rows import check_outcome_row
 from harness.types import ErrorInfo, Outcome, Status, TestOutcome
 

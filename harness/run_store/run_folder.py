@@ -10,6 +10,7 @@ stores the samples' SHA-256 once they are complete.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -146,6 +147,18 @@ def open_or_resume(
                 run.manifest |= {"generation": source.describe(), "samples_sha256": None}
                 run.write_manifest()
             yield run
+
+
+def has_samples(path: Path, n: int) -> bool:
+    """Whether a run in `path` seems to have all samples of a model, `n` of each problem.
+
+    A look at the manifest, before there is an identity to compare or a lock: what it says is no promise.
+    """
+    try:
+        manifest = json.loads((path / "manifest.json").read_bytes())
+        return manifest["samples_sha256"] is not None and manifest["generation"]["n"] >= n
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _outcomes(path: Path) -> OutcomeFile:

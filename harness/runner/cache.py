@@ -82,7 +82,10 @@ class VerdictCache:
                 if row is None:
                     return None
                 data = row[0]
-            return outcome_from_row(json.loads(zlib.decompress(data)))
+            outcome = outcome_from_row(json.loads(zlib.decompress(data)))
+            if not _is_kept(outcome):
+                raise ValueError("no verdict: it was not graded")
+            return outcome
 
     def put(self, key: bytes, outcome: Outcome) -> None:
         """Keep an outcome; does nothing for an infrastructure error, or a program that was lost.
@@ -90,7 +93,7 @@ class VerdictCache:
         Raises:
             InputError: If the file is damaged.
         """
-        if outcome.infrastructure_error is not None or outcome.lost:
+        if not _is_kept(outcome):
             return
         self._unwritten[key] = zlib.compress(encoded(outcome_row(outcome)), level=1)
         if len(self._unwritten) >= _COMMIT_EVERY:
@@ -109,3 +112,8 @@ class VerdictCache:
             self.flush()
         finally:
             self._db.close()
+
+
+def _is_kept(outcome: Outcome) -> bool:
+    """Whether the program itself decided this, so that another run would find the same."""
+    return outcome.infrastructure_error is None and not outcome.lost

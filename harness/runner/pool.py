@@ -34,6 +34,9 @@ class Pool(Protocol):
     def processes(self) -> int:
         """Programs graded at a time."""
 
+    def limit(self, most: int) -> None:
+        """Be told, before `start`, that there will be no more programs than so many."""
+
     def start(self) -> None:
         """Start the workers; returns when they are ready."""
 
@@ -80,6 +83,10 @@ class FixedPool:
     def processes(self) -> int:
         """Programs graded at a time."""
         return len(self._factories)
+
+    def limit(self, most: int) -> None:
+        """Start no more than so many, where none was started yet."""
+        self._factories = self._factories[:most]
 
     def start(self) -> None:
         """Start all at once, and wait for all.

@@ -119,6 +119,10 @@ class Runner:
 
     # --- life ------------------------------------------------------------------------------------
 
+    def expect(self, programs: int) -> None:
+        """Be told, before the block begins, how many programs there will be: no more workers are started."""
+        self._pool.limit(max(1, programs))
+
     def __enter__(self) -> Self:
         """Start the workers, each of which holds the canary.
 

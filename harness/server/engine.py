@@ -6,8 +6,9 @@ ask again; it never is a verdict. A full queue is 503. Does not cover: what requ
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -26,6 +27,7 @@ from harness.types import Job, Limits, Outcome, Problem
 _PER_WORKER = 16
 """Programs that the service has for each worker: enough that none waits for the queue's next."""
 _Answer = TypeVar("_Answer", Outcome, Execution)
+_Made = TypeVar("_Made")
 
 
 class Engine:
@@ -45,6 +47,7 @@ class Engine:
         for benchmark in settings.benchmarks:
             self.problems |= benchmark.by_id()
         self.profile = settings.profiles[0]
+        self._preparing = ThreadPoolExecutor(1, "prepare")
         meters.watch("rltf_waiting_programs", "In the queue", lambda: self.queue.waiting)
         meters.watch("rltf_running_programs", "With the grader workers", lambda: self.queue.running)
 
@@ -65,6 +68,14 @@ class Engine:
             # It is run in the process that programs are copied from, those of other clients among them.
             raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
         return problem
+
+    async def prepare(self, make: Callable[[], _Made]) -> _Made:
+        """What `make` makes of a request: its tests as problems, its answers as programs.
+
+        In a thread, since long tests take seconds, in which all other requests would wait; in one only, since
+        they may take two GiB meanwhile.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._preparing, make)
 
     async def grade(self, client: str, jobs: Sequence[Job]) -> list[Outcome]:
         """Outcomes in order.

@@ -36,7 +36,7 @@ def routes(engine: Engine) -> APIRouter:
     @router.post("/test_program_stdio")
     async def test_program(body: TestProgram, request: Request) -> Json:
         """Which tests a program passes."""
-        problem = engine.problem(body.tests)
+        problem = await engine.prepare(lambda: engine.problem(body.tests))
         limits = capped(engine.settings.limits, cpu_seconds=body.max_execution_time)
         job = Job(problem.task_id, 0, body.program, problem, limits)
         (outcome,) = await engine.grade(client_of(request), [job])

@@ -63,10 +63,15 @@ def routes(engine: Engine) -> APIRouter:
 async def _rewards(
     engine: Engine, request: Request, answers: Sequence[str], labels: Sequence[object]
 ) -> list[float]:
+    jobs = await engine.prepare(lambda: _jobs(engine, answers, labels))
+    outcomes = await engine.grade(client_of(request), jobs)
+    return [float(outcome.passed(engine.profile)) for outcome in outcomes]
+
+
+def _jobs(engine: Engine, answers: Sequence[str], labels: Sequence[object]) -> list[Job]:
     jobs = []
     for number, (answer, label) in enumerate(zip(answers, labels, strict=True)):
         problem = engine.problem(label)
         code = extract(answer, "chat", wanted=Wanted.of(problem)).code
         jobs.append(Job(problem.task_id, number, code, problem, engine.settings.limits))
-    outcomes = await engine.grade(client_of(request), jobs)
-    return [float(outcome.passed(engine.profile)) for outcome in outcomes]
+    return jobs

@@ -9,7 +9,7 @@ within 1e-5; its datasets are this server's benchmarks, or tests that travel alo
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from harness.errors import InputError
-from harness.extraction import Wanted, extract
+from harness.extraction import Extraction, Wanted, extract
 from harness.runner.execution import Ending, TestExecution, check_files
 from harness.server.answers import Json
 from harness.server.bodies import from_base64
@@ -84,11 +84,7 @@ def routes(engine: Engine) -> APIRouter:
     @router.post("/submit")
     async def submit(body: Submit, request: Request) -> Json:
         """Grade a model's answer: its program is taken out first."""
-        if body.config.provided_data is not None:
-            problem = _provided(engine, body.config.provided_data)
-        else:
-            problem = _named(engine, body.dataset, body.id)
-        return Json(await evaluated(engine, request, body, problem))
+        return Json(await evaluated(engine, request, body, lambda: _problem(engine, body)))
 
     return router
 
@@ -108,17 +104,12 @@ def only_python(language: str | None) -> None:
         raise Refusal(400, "language: only python is run here")
 
 
-async def evaluated(engine: Engine, request: Request, body: Submit, problem: Problem) -> dict[str, Any]:
-    """Grade a completion; SandboxFusion's and ScaleBox's `EvalResult`."""
+async def evaluated(
+    engine: Engine, request: Request, body: Submit, find: Callable[[], Problem]
+) -> dict[str, Any]:
+    """Grade a completion on the problem that `find` gives; SandboxFusion's and ScaleBox's `EvalResult`."""
     only_python(body.config.language)
-    read = extract(body.completion, "chat", wanted=Wanted.of(problem))
-    limits = capped(
-        engine.settings.limits,
-        cpu_seconds=body.config.run_timeout,
-        memory_mib=body.config.mem_limit,
-        stop_at_first_failure=body.config.extra.get("run_all_cases") is False,
-    )
-    job = Job(problem.task_id, 0, read.code, problem, limits)
+    read, job = await engine.prepare(lambda: _program(engine, body, find()))
     (outcome,) = await engine.grade(client_of(request), [job])
     return {
         "id": body.id,
@@ -132,8 +123,24 @@ async def evaluated(engine: Engine, request: Request, body: Submit, problem: Pro
     }
 
 
+def _program(engine: Engine, body: Submit, problem: Problem) -> tuple[Extraction, Job]:
+    read = extract(body.completion, "chat", wanted=Wanted.of(problem))
+    limits = capped(
+        engine.settings.limits,
+        cpu_seconds=body.config.run_timeout,
+        memory_mib=body.config.mem_limit,
+        stop_at_first_failure=body.config.extra.get("run_all_cases") is False,
+    )
+    return read, Job(problem.task_id, 0, read.code, problem, limits)
+
+
 def _verdict(profile: str, outcome: Outcome) -> str:
     return outcome.verdicts[profile].value
+
+
+def _problem(engine: Engine, body: Submit) -> Problem:
+    data = body.config.provided_data
+    return _named(engine, body.dataset, body.id) if data is None else _provided(engine, data)
 
 
 def _provided(engine: Engine, data: Mapping[str, Any]) -> Problem:

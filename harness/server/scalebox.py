@@ -24,7 +24,7 @@ def routes(engine: Engine) -> APIRouter:
         data = body.config.provided_data or {}
         if "test_cases" not in data:
             raise Refusal(400, "config.provided_data.test_cases: the tests are missing")
-        problem = engine.problem({"test_cases": data["test_cases"]})
-        return Json(await evaluated(engine, request, body, problem))
+        tests = {"test_cases": data["test_cases"]}
+        return Json(await evaluated(engine, request, body, lambda: engine.problem(tests)))
 
     return router

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.datasource import parse_long_int
 from harness.errors import InputError
+from harness.suites.encodings import check_size
 from harness.types import CallTest, StdinTest, TestKind, TestSuite
 
 
@@ -27,7 +28,7 @@ def make_suite(inputs: Any, outputs: Any, fn_name: Any = None, *, json_input: bo
             argument a line.
 
     Raises:
-        InputError: If they are no pairs, or of the wrong type.
+        InputError: If they are no pairs, too many, or of the wrong type.
     """
     if not isinstance(inputs, list | tuple) or not isinstance(outputs, list | tuple):
         raise InputError(
@@ -37,6 +38,7 @@ def make_suite(inputs: Any, outputs: Any, fn_name: Any = None, *, json_input: bo
         raise InputError(f"{len(inputs)} inputs but {len(outputs)} outputs; get the data again")
     if not inputs:
         raise InputError("no tests: the inputs are an empty list; leave the problem out")
+    check_size(count=len(inputs))
     pairs = list(zip(inputs, outputs, strict=True))
     if not fn_name:
         return TestSuite.pack(TestKind.STDIN, [_stdin(*pair, number) for number, pair in enumerate(pairs)])

@@ -23,8 +23,11 @@ MOST_PACKED = 128 << 20
 """Bytes of one problem's tests as they come. The longest rows of LiveCodeBench have some 50 MB."""
 MOST_UNPACKED = 512 << 20
 """Bytes of them once base64 and zlib are undone."""
-MOST_LITERAL = 8 << 20
-"""Characters of a Python literal, whose syntax tree takes a hundred times its size."""
+MOST_PYTHON = 4 << 20
+"""Characters of Python in one problem's tests, a literal or statements: the syntax tree takes up to five
+hundred times their size, and a second or two for each MiB. The longest row of MBPP+ has 0.2 MiB."""
+MOST_TESTS = 100_000
+"""Of one problem, each of which a program is told and a verdict has a row of."""
 
 _TEXT_OPCODES = frozenset(
     (
@@ -33,6 +36,25 @@ _TEXT_OPCODES = frozenset(
     )
 )  # fmt: skip
 """All that a pickle of one text has in it."""
+
+
+def check_size(*, count: int = 0, python: int = 0) -> None:
+    """Refuse tests that would take too long, or too much memory, to make ready.
+
+    Args:
+        count: How many there are.
+        python: Characters of Python in them.
+
+    Raises:
+        InputError: If it is more than is read.
+    """
+    if count > MOST_TESTS:
+        raise InputError(f"{count} tests of one problem: at most {MOST_TESTS} are read; leave some out")
+    if python > MOST_PYTHON:
+        raise InputError(
+            f"tests with {python / (1 << 20):.1f} MiB of Python: at most {MOST_PYTHON >> 20} are read; give"
+            " inputs and outputs as JSON, or leave some out"
+        )
 
 
 def unpack(text: str | bytes) -> Any:
@@ -62,7 +84,7 @@ def _data(text: str) -> Any:
         return json.loads(text, parse_int=parse_long_int)
     except (ValueError, RecursionError):
         pass
-    if start == '"' or len(text) > MOST_LITERAL:
+    if start == '"' or len(text) > MOST_PYTHON:
         return text
     try:
         return ast.literal_eval(text.strip())

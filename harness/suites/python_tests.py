@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import InputError
+from harness.suites.encodings import check_size
 from harness.types import AssertTest, TestKind, TestSuite, ValueTest
 
 _RUN = "_rltf_run"
@@ -79,8 +80,9 @@ def asserts_suite(sources: Sequence[str], *, setup: str = "") -> TestSuite:
     """Asserts, one a test; a text of several statements is one test that runs whole.
 
     Raises:
-        InputError: For a text that is no Python, or asserts nothing.
+        InputError: For a text that is no Python, or asserts nothing; for too many or too long ones.
     """
+    check_size(count=len(sources), python=len(setup) + sum(map(len, sources)))
     tests: list[AssertTest | ValueTest] = []
     functions: list[str] = []
     for number, source in enumerate(sources):
@@ -181,6 +183,7 @@ def _without_pytest(text: str) -> str:
 
 
 def _parse(text: str) -> ast.Module | None:
+    check_size(python=len(text))
     try:
         return ast.parse(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.compare.closeness import is_near
 from harness.errors import InputError
+from harness.suites.encodings import check_size
 from harness.types import Checker, Test, TestKind, TestSuite, ValueTest
 
 CHECKER = Checker("harness.suites.reference_rows:check", "1")
@@ -40,6 +41,7 @@ def reference_suite(row: Mapping[str, Any]) -> TestSuite:
     base, plus = row["base_input"], row.get("plus_input") or []
     if not isinstance(base, list) or not isinstance(plus, list):
         raise InputError("base_input and plus_input must be lists of argument lists")
+    check_size(count=len(base) + len(plus))
     tests = []
     for number, arguments in enumerate([*base, *plus]):
         if not isinstance(arguments, list | tuple):

@@ -24,7 +24,7 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.suites.cases import make_suite
-from harness.suites.encodings import unpack
+from harness.suites.encodings import MOST_PYTHON, unpack
 from harness.suites.python_tests import asserts_suite, check_suite, is_python_tests, module_suite
 from harness.suites.reference_rows import reference_suite
 from harness.types import TestSuite
@@ -81,11 +81,11 @@ def _read_text(value: str | bytes, hints: _Hints, depth: int) -> TestSuite:
     data = unpack(value)
     if not isinstance(data, str):
         return _read(data, hints, depth - 1)
-    if is_python_tests(data):
+    if len(data) <= MOST_PYTHON and is_python_tests(data):
         return module_suite(data, hints.fn_name)
     raise InputError(
-        f"tests that are neither JSON, base64 of zlib nor Python with asserts: {data[:60]!r}; see"
-        " harness.suites for the shapes that are read"
+        f"tests that are neither JSON, base64 of zlib nor Python with asserts of at most {MOST_PYTHON >> 20}"
+        f" MiB: {data[:60]!r}; see harness.suites for the shapes that are read"
     )
 
 

@@ -105,8 +105,6 @@ RELEASED = RewardConfig(
 """The released code, but for the critic: there every token's reward is multiplied by the probability that
 CodeRL's critic gives the program's true class at that token, which `critic=frozen` does here."""
 
-PRESETS = {"paper": PAPER, "released": RELEASED}
-
 
 @dataclass(frozen=True, slots=True)
 class Reward:

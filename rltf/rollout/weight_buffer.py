@@ -35,7 +35,8 @@ class Place:
     @property
     def size(self) -> int:
         """Bytes."""
-        return math.prod(self.shape) * getattr(torch, self.dtype).itemsize
+        each: int = getattr(torch, self.dtype).itemsize
+        return math.prod(self.shape) * each
 
 
 @dataclass(frozen=True, slots=True)

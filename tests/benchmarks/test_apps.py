@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from cases import cases
 
 from benchmarks.apps import load
 from benchmarks.apps.suite import PREAMBLE, make_suite
+from harness import datasource
 from harness.errors import DatasetError, InputError
+from harness.registry import load_benchmark
 from harness.types import CallTest, Problem, StdinTest, TestKind, TestSuite
 
 
@@ -450,6 +453,100 @@ def test_errata_name_problems_of_the_split_only(tmp_path):
     assert all(task_id.startswith("apps/test/") and cause for task_id, cause in test.items())
     train = load(split="train", data_dir=tmp_path).errata
     assert all(task_id.startswith("apps/train/") for task_id in train)
+
+
+# A few problems of many
+
+
+@pytest.fixture
+def parsed(monkeypatch, tmp_path):
+    """The lines that were parsed since it was last cleared; with a cache of its own."""
+    lines = []
+
+    def parse_object(text, place):
+        lines.append(int(place.rpartition(":")[2]))
+        return json.loads(text)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(datasource, "parse_object", parse_object)
+    return lines
+
+
+def some(folder: Path, *ids: str, **options):
+    return load_benchmark("apps", data_dir=folder, ids=ids or None, **options)
+
+
+def test_one_problem_of_many_is_the_only_row_that_is_parsed_once_the_file_is_known(tmp_path, parsed):
+    write(tmp_path, *(row(n) for n in reversed(range(20))))
+    whole = load_benchmark("apps", data_dir=tmp_path)
+    some(tmp_path, "3")  # reads all of the file: the hash is of all rows
+    parsed.clear()
+    found = some(tmp_path, "3")
+    assert parsed == [17]
+    assert [problem.task_id for problem in found.problems] == ["apps/test/3"]
+    assert found.dataset_hash == whole.dataset_hash
+    assert found.problems[0].suite.digest == whole.problems[3].suite.digest
+
+
+def test_a_file_that_changes_is_read_anew_whatever_its_name_size_and_time(tmp_path, parsed):
+    path = write(tmp_path, row(0), row(1)) / "apps" / "test.jsonl"
+    lines = [json.dumps(row(number)) + "\n" for number in (0, 1)]
+    path.with_suffix(".jsonl.gz").unlink()
+    path.write_text("".join(lines))
+    before = path.stat()
+    first = some(tmp_path, "1").dataset_hash
+    path.write_text("".join(lines).replace("question 0", "question 9"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert some(tmp_path, "1").dataset_hash == load(data_dir=tmp_path).dataset_hash != first
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"rows": [[1]], "data_hash": "a"}', b'{"rows": []}'])
+def test_what_was_kept_of_a_file_may_be_damaged_or_lost(tmp_path, parsed, damage):
+    write(tmp_path, row(0), row(1))
+    first = some(tmp_path, "1")
+    (kept,) = (tmp_path / "cache" / "rltf" / "data").iterdir()
+    kept.write_bytes(damage)
+    assert some(tmp_path, "1").dataset_hash == first.dataset_hash
+    assert json.loads(kept.read_bytes())["rows"]
+
+
+def test_a_cache_that_cannot_be_written_changes_nothing(tmp_path, parsed):
+    write(tmp_path, row(0), row(1))
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    assert len(some(tmp_path, "1")) == 1
+
+
+def test_what_is_asked_for_is_told_from_what_is_there(tmp_path, parsed):
+    write(tmp_path, row(9, difficulty="competition"), row(10), row(11))
+    assert [each.task_id for each in some(tmp_path, difficulty="interview").problems] == [
+        "apps/test/10",
+        "apps/test/11",
+    ]
+    with pytest.raises(InputError, match=r"its 3 ids run from apps/test/9 to apps/test/11"):
+        some(tmp_path, "12")
+    with pytest.raises(InputError, match="available: competition, interview"):
+        some(tmp_path, difficulty="easy")
+
+
+def test_a_row_is_refused_where_it_is_asked_for(tmp_path, parsed):
+    write(tmp_path, row(0), row(1, input_output="{"))
+    assert len(some(tmp_path, "0")) == 1
+    with pytest.raises(DatasetError, match=r":2: input_output is broken JSON"):
+        some(tmp_path, "1")
+    write(tmp_path, row(0), row(0))
+    with pytest.raises(DatasetError, match=r":2: problem_id 0 occurs twice"):
+        some(tmp_path, "0")
+
+
+def test_of_the_original_folders_a_few_problems_are_the_same(tmp_path, parsed):
+    for number in (0, 1):
+        folder = tmp_path / "apps" / "test" / f"{number:04}"
+        folder.mkdir(parents=True)
+        (folder / "question.txt").write_text(f"question {number}")
+        (folder / "metadata.json").write_text('{"difficulty": "interview"}')
+    assert some(tmp_path, "1").dataset_hash == load(data_dir=tmp_path).dataset_hash
+    assert len(some(tmp_path, "1")) == 1
 
 
 def test_importing_is_cheap():

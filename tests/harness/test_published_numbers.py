@@ -96,6 +96,11 @@ def test_another_measure_has_no_difference_and_says_why(make_run, options, reaso
     assert cell.reasons == (reason,)
 
 
+def test_a_prompt_whose_name_begins_alike_is_another_one(make_run, monkeypatch):
+    monkeypatch.setattr(against, "generation", lambda _: {"prompt": "zero-shot-tests-framed@1"})
+    assert _cell(make_run("run", _programs())).reasons == ("other prompt: zero-shot-tests-framed@1",)
+
+
 def test_a_part_of_the_problems_is_another_measure(make_run):
     cell = _cell(make_run("run", _programs(problems=100)))
     assert cell.reasons == ("subset: 100 of 500 problems",)

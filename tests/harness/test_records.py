@@ -14,7 +14,7 @@ import pytest
 from harness.errors import InfrastructureError, InputError
 from harness.evaluate.sources import ExistingPrograms
 from harness.files import replace_file
-from harness.programs.source import Sample
+from harness.programs.sample import Sample
 from harness.run_store.journal import OutcomeFile, RowFile
 from harness.run_store.records import (
     outcome_from_row,

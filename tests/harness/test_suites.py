@@ -13,7 +13,8 @@ from cases import cases
 
 from harness import Job, Problem, Runner, load_benchmark
 from harness.errors import DatasetError, InputError
-from harness.suites import encodings, read
+from harness.integrations.ground_truth import read_tests
+from harness.suites import encodings, read, shapes
 from harness.types import StdinTest, TestKind
 
 
@@ -277,6 +278,36 @@ def test_a_text_that_is_too_long_is_not_looked_at(monkeypatch):
     monkeypatch.setattr(encodings, "MOST_PACKED", 100)
     with pytest.raises(InputError, match="in one text"):
         read("[" * 101)
+
+
+@cases(
+    "value",
+    [
+        ["assert f(1) == 1"] * 4,
+        {"inputs": ["1"] * 4, "outputs": ["1"] * 4},
+        {"base_input": [[1]] * 3, "plus_input": [[1]], "canonical_solution": "", "entry_point": "f"},
+        "assert f(12345) == 12345\n" * 3,
+        ["assert f(12345) == 12345"] * 3,
+        {"test_list": ["assert f(1)"], "test_setup_code": "x = 1\n" * 12},
+        {"test": "def check(candidate):\n" + "    assert candidate(1) == 1\n" * 3, "entry_point": "f"},
+        {"kind": "asserts", "tests": ["assert f(1)"], "setup": "x = 1\n" * 12},
+        {"kind": "stdin", "tests": [{"input": "", "output": ""}] * 4},
+    ],
+)
+def test_tests_that_take_minutes_or_all_memory_to_make_ready_are_refused(value, monkeypatch):
+    read_tests(value)
+    with monkeypatch.context() as patch:
+        patch.setattr(encodings, "MOST_TESTS", 3)
+        patch.setattr(encodings, "MOST_PYTHON", 60)
+        with pytest.raises(InputError, match=r"^4 tests of one|MiB of Python"):
+            read_tests(value)
+
+
+def test_a_long_text_is_not_parsed_to_see_whether_it_is_python(monkeypatch):
+    monkeypatch.setattr(shapes, "MOST_PYTHON", 60)
+    monkeypatch.setattr(shapes, "is_python_tests", None)
+    with pytest.raises(InputError, match="nor Python with asserts of at most"):
+        read("no data " * 20)
 
 
 def test_nesting_that_no_parser_survives_is_refused():

@@ -1,5 +1,6 @@
 """The `rltf` command: light to start, one line for a mistake, a quiet end when nobody reads."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from rltf import cli
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"pandas", "torch", "numpy", "rich", "datasets", "evaluate", "transformers", "multiprocess"}
+HEAVY |= {"asyncio", "jinja2", "sqlite3"}
 
 
 def _python(code: str) -> subprocess.CompletedProcess[str]:
@@ -31,6 +33,20 @@ def test_help_and_mistakes_import_nothing_heavy(arguments):
         f"sys.stderr.write(repr({HEAVY!r} & set(sys.modules)))"
     )
     assert done.stderr.splitlines()[-1].endswith("set()"), done.stderr
+
+
+def test_a_command_imports_the_modules_of_no_other():
+    done = _python("import sys\nfrom rltf.cli import main\nmain(['report'])\nprint(sorted(sys.modules))")
+    assert "'harness.commands.report'" in done.stdout
+    for other in ("harness.commands.eval", "rltf.commands.train", "harness.runner", "asyncio"):
+        assert f"'{other}'" not in done.stdout
+
+
+def test_every_command_goes_by_the_name_that_it_is_found_by():
+    for name, module in cli.COMMANDS.items():
+        assert importlib.import_module(module).__name__ == module
+        (commands,) = (each for each in cli.build_parser(name)._actions if each.choices)
+        assert next(iter(commands.choices)) == name
 
 
 def test_help_lists_every_command_with_what_it_does(capsys):

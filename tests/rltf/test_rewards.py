@@ -8,7 +8,6 @@ from cases import cases
 from rltf.rewards.feedback import Category, Feedback, Scope
 from rltf.rewards.rltf import (
     PAPER,
-    PRESETS,
     RELEASED,
     Reward,
     RewardConfig,
@@ -183,7 +182,7 @@ def test_the_best_program_is_by_category_and_then_by_tests_passed():
 
 
 def test_the_presets_differ_in_what_the_paper_and_the_code_differ_in():
-    assert (PRESETS["paper"], PRESETS["released"]) == (RewardConfig(), RELEASED)
+    assert RewardConfig() == PAPER
     differences = {
         field.name: (getattr(PAPER, field.name), getattr(RELEASED, field.name))
         for field in dataclasses.fields(RewardConfig)

@@ -47,6 +47,7 @@ ODD = {
     "an endless time": lambda row: packed({**row, "cpu_seconds": float("inf")}),
     "a time that is a word": lambda row: packed({**row, "cpu_seconds": "1"}),
     "a negative memory": lambda row: packed({**row, "peak_memory_mib": -1}),
+    "a failure of the grader": lambda row: packed({**row, "infrastructure_error": "no memory"}),
     "deep arrays": lambda row: zlib.compress(b"[" * 200_000),
     "null": lambda row: zlib.compress(b"null"),
     "an array": lambda row: packed([row]),

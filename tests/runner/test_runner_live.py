@@ -6,6 +6,7 @@ import time
 import pytest
 
 from harness.runner import Runner
+from harness.runner.worker_handle import LocalWorker
 from harness.types import AssertTest, Job, Limits, Problem, TestKind, TestSuite
 
 SUITE = TestSuite.pack(TestKind.ASSERTS, [AssertTest("assert f() == 1")])
@@ -48,3 +49,18 @@ def test_a_run_that_waits_for_a_slow_program_can_be_ended_from_another_thread():
         thread.join(30)
         assert not thread.is_alive()
         assert found == []
+
+
+def test_no_more_workers_are_started_than_there_are_programs():
+    started = []
+
+    def factory(start):
+        started.append(start)
+        return LocalWorker(start)
+
+    runner = Runner(workers=[factory] * 3, limits=Limits(cpu_seconds=1.0))
+    runner.expect(1)
+    with runner:
+        (outcome,) = runner.run([_job(0)])
+    assert outcome.passed("strict")
+    assert (len(started), runner.describe()["workers"]) == (1, 1)

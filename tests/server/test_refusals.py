@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,7 +12,8 @@ pytest.importorskip("prometheus_client")
 pytest.importorskip("fastapi")
 from starlette.testclient import TestClient
 
-from harness.server import guard
+from harness.integrations.ground_truth import problem_of
+from harness.server import engine, guard
 from harness.server.guard import Guard
 from harness.server.meters import Meters
 from harness.server.settings import Settings
@@ -44,6 +47,24 @@ def test_tests_that_do_not_compile_are_a_bad_request_and_no_lost_program(client)
     body = {"programs": ["def f(x): return x"], "tests": {"kind": "asserts", "tests": ["assert f(1) =="]}}
     answer = client.post("/v1/grade", json=body)
     assert (answer.status_code, "can't be used: SyntaxError" in answer.json()["detail"]) == (400, True)
+
+
+def test_others_are_answered_while_the_tests_of_one_are_made_ready(client, monkeypatch):
+    begun, go_on, waited = threading.Event(), threading.Event(), []
+
+    def slow(*arguments, **options):
+        begun.set()
+        waited.append(go_on.wait(20))
+        return problem_of(*arguments, **options)
+
+    monkeypatch.setattr(engine, "problem_of", slow)
+    body = {"programs": ["def f(x): return x"], "tests": ["assert f(1) == 1"]}
+    with ThreadPoolExecutor(1) as others:
+        answer = others.submit(client.post, "/v1/grade", json=body)
+        assert begun.wait(20)
+        assert client.get("/v1/ping").status_code == 200
+        go_on.set()
+    assert (waited, answer.result().status_code) == ([True], 200)
 
 
 def test_every_status_of_a_refusal_is_on_the_native_calls_page(client):

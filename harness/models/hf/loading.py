@@ -13,10 +13,12 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import try_to_load_from_cache
+from transformers.utils.hub import extract_commit_hash
 
 from harness.errors import InputError
 from harness.models.hf.adapters import with_adapter
-from harness.models.hf.checkpoint_files import Source, digest, source_of
+from harness.models.hf.checkpoint_files import ADAPTER_CONFIG, Source, digest, source_of
 from harness.models.hf.prompt_reader import library_options, load_config, load_tokenizer, tokenizer_of
 from harness.models.library_errors import asked
 
@@ -45,6 +47,7 @@ def load(
     adapter: str | None = None,
     trust_remote_code: bool = False,
     gguf_file: str | None = None,
+    description: dict[str, Any] | None = None,
 ) -> Loaded:
     """The model `name` on `device` (`auto`: a GPU if there is one), in eval mode.
 
@@ -56,10 +59,92 @@ def load(
         adapter: a PEFT adapter over the model, hub id or folder.
         trust_remote_code: run code that the model brings along.
         gguf_file: the file in the folder or repository that holds the model.
+        description: that of its `outline`, where there is one: finding it out reads all files.
 
     Raises:
         InputError: If it is not there, cannot be read, or does not write text.
     """
+    asking = _asking(
+        name,
+        revision=revision,
+        dtype=dtype,
+        device=device,
+        adapter=adapter,
+        trust_remote_code=trust_remote_code,
+        gguf_file=gguf_file,
+    )
+    tokenizer = tokenizer_of(asking.source, asking.options)
+
+    def base() -> Any:
+        return _model(asking)
+
+    adapter = asking.source.adapter
+    model = base() if adapter is None else with_adapter(base, adapter)
+    model = asked(name, model.to, asking.device).eval()
+    return Loaded(model, tokenizer, description or _described(name, asking, revision))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a model will be once it is loaded."""
+
+    kind: type
+    dtype: torch.dtype
+    device: torch.device
+    description: dict[str, Any]
+    """As of `Loaded`."""
+
+
+def outline(name: str, *, revision: str | None = None, **options: Any) -> Outline | None:
+    """What `load` would load, from the config alone; `None` where that does not tell.
+
+    It does not with an adapter, whose weights decide what becomes of the model's class, nor where a
+    checkpoint's own dtype is asked for and its config names none. Arguments as for `load`.
+
+    Raises:
+        InputError: As `load`, as far as weights have no part in it.
+    """
+    asking = _asking(name, revision=revision, **options)
+    dtype = asking.config.dtype if asking.dtype == "auto" else getattr(torch, asking.dtype)
+    if asking.source.adapter is not None or dtype is None:
+        return None
+    with torch.device("meta"):  # the layers, without a number in them
+        model = asked(
+            name,
+            asking.family.from_config,
+            asking.config,
+            trust_remote_code=asking.options["trust_remote_code"],
+        )
+    return Outline(type(model), dtype, asking.device, _described(name, asking, revision))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What is asked of the library."""
+
+    source: Source
+    config: Any
+    dtype: str
+    device: torch.device
+    options: dict[str, Any]
+
+    @property
+    def family(self) -> Any:
+        """Of the library's classes."""
+        seq2seq = getattr(self.config, "is_encoder_decoder", False)
+        return transformers.AutoModelForSeq2SeqLM if seq2seq else transformers.AutoModelForCausalLM
+
+
+def _asking(
+    name: str,
+    *,
+    revision: str | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    adapter: str | None = None,
+    trust_remote_code: bool = False,
+    gguf_file: str | None = None,
+) -> _Asking:
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}; available: {', '.join(DTYPES)}")
     where = _device(device)
@@ -67,15 +152,7 @@ def load(
         dtype = "float32"
     source = source_of(name, adapter=adapter, gguf_file=gguf_file)
     options = library_options(source, revision, trust_remote_code)
-    config = load_config(source, options)
-    tokenizer = tokenizer_of(source, options)
-
-    def base() -> Any:
-        return _model(source.model, config, dtype, options)
-
-    model = base() if source.adapter is None else with_adapter(base, source.adapter)
-    model = asked(name, model.to, where).eval()
-    return Loaded(model, tokenizer, _described(name, source, revision, config))
+    return _Asking(source, load_config(source, options), dtype, where, options)
 
 
 def _device(name: str) -> torch.device:
@@ -91,18 +168,17 @@ def _found_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _model(name: str, config: Any, dtype: str, options: dict[str, Any]) -> Any:
-    seq2seq = getattr(config, "is_encoder_decoder", False)
-    family = transformers.AutoModelForSeq2SeqLM if seq2seq else transformers.AutoModelForCausalLM
+def _model(asking: _Asking) -> Any:
+    name = asking.source.model
     model, info = asked(
         name,
-        family.from_pretrained,
+        asking.family.from_pretrained,
         name,
-        config=config,
-        dtype=dtype,
+        config=asking.config,
+        dtype=asking.dtype,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # refused below, in words that say which
-        **options,
+        **asking.options,
     )
     _refuse_incomplete(name, type(model).__name__, info)
     return model
@@ -131,23 +207,27 @@ def _shape(sizes: Any) -> str:
     return " x ".join(map(str, sizes))
 
 
-def _described(name: str, source: Source, revision: str | None, config: Any) -> dict[str, Any]:
+def _described(name: str, asking: _Asking, revision: str | None) -> dict[str, Any]:
+    source = asking.source
     if source.adapter == name:  # an adapter's folder as MODEL: its base is what it names
-        base = _description(source.model, None, config, source.gguf_file)
+        base = _description(source.model, None, source.gguf_file)
     else:
-        base = _description(source.model, revision, config, source.gguf_file)
+        base = _description(source.model, revision, source.gguf_file)
     if source.gguf_file is not None:
         base["gguf_file"] = source.gguf_file
     if source.adapter is not None:
-        base["adapter"] = _description(source.adapter, None, None)
+        base["adapter"] = _description(source.adapter, None, config=ADAPTER_CONFIG)
     return base
 
 
 def _description(
-    name: str, revision: str | None, config: Any, gguf_file: str | None = None
+    name: str, revision: str | None, gguf_file: str | None = None, *, config: str = "config.json"
 ) -> dict[str, Any]:
     """By content for a folder, by commit for the hub."""
     folder = Path(name)
     if folder.is_dir():
         return {"name": name, "revision": None, "sha256": digest(folder, gguf_file)}
-    return {"name": name, "revision": revision, "commit": getattr(config, "_commit_hash", None)}
+    # transformers tells by no attribute any more which commit it has read; where the file lies does.
+    file = try_to_load_from_cache(name, gguf_file or config, revision=revision)
+    commit = extract_commit_hash(file, None) if isinstance(file, str) else None
+    return {"name": name, "revision": revision, "commit": commit}

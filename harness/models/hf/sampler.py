@@ -163,15 +163,13 @@ class LocalSampler:
         """As `Sampler.describe`; `measured` changes while sampling goes on, the rest does not."""
         precision = self._precision
         return {
-            "kind": "local",
-            "version": SAMPLER_VERSION,
-            "model": self._description,
-            "architecture": type(self._model).__name__,
-            "dtype": str(self._model.dtype).removeprefix("torch."),
-            "device": self._forward.device.type,
-            "settings": self._settings,
-            "independent_of_batch": precision.exact,
-            "independence": _INDEPENDENCE[precision.exact],
+            **settled(
+                self._description,
+                type(self._model),
+                self._model.dtype,
+                self._forward.device,
+                **self._settings,
+            ),
             "measured": {
                 "steps": precision.steps,
                 "made_again": precision.again,
@@ -259,6 +257,32 @@ _INDEPENDENCE = {
     True: "a sample is the same in every batch, order and number of processes on this kind of hardware",
     False: "rounding at this dtype differs with the batch, so another batch size may give other samples",
 }
+
+
+def settled(
+    about: Mapping[str, Any], kind: type, dtype: torch.dtype, device: torch.device, **settings: Any
+) -> dict[str, Any]:
+    """What `LocalSampler.describe` says before anything is sampled, and what no sampling changes.
+
+    Args:
+        about: Which model it is.
+        kind: Its class.
+        dtype: Of its weights.
+        device: Where it is.
+        settings: How it is asked: `chat`, `truncation`, `source_tokens`.
+    """
+    exact = dtype == torch.float32
+    return {
+        "kind": "local",
+        "version": SAMPLER_VERSION,
+        "model": about,
+        "architecture": kind.__name__,
+        "dtype": str(dtype).removeprefix("torch."),
+        "device": device.type,
+        "settings": settings,
+        "independent_of_batch": exact,
+        "independence": _INDEPENDENCE[exact],
+    }
 
 
 @contextmanager

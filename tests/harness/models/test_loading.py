@@ -34,6 +34,17 @@ def test_a_description_names_the_content_and_not_only_the_folder(tiny_checkpoint
     assert load(str(tiny_checkpoint("gpt2", seed=1))).description["sha256"] != one["sha256"]
 
 
+def test_a_description_names_the_hubs_commit(tiny_checkpoint, tmp_path, monkeypatch):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    kept = tmp_path / "models--some--model"
+    shutil.copytree(tiny_checkpoint("gpt2"), kept / "snapshots" / commit)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text(commit)
+    for name, value in {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": True}.items():
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    assert load("some/model").description == {"name": "some/model", "revision": None, "commit": commit}
+
+
 def test_a_cpu_gets_float32_and_what_is_asked_for(tiny_checkpoint, tmp_path):
     half = load(str(tiny_checkpoint("llama")), dtype="bfloat16", device="cpu").model
     assert half.dtype is torch.bfloat16
