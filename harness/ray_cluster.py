@@ -129,6 +129,8 @@ def _in_a_line(error: BaseException) -> str:
         )
     if "uthentication" in text or "nauthenticated" in text:
         return "the cluster wants a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH as on its nodes"
+    if "Failed to connect to Ray" in text:
+        return "what answers takes no connection: has this process the cluster's token (RAY_AUTH_TOKEN_PATH)?"
     if "Could not find any running Ray instance" in text:
         return "this machine is a node of no Ray cluster; give the head's HOST:PORT, or run `ray start` first"
     first = text.strip().splitlines()[0] if text.strip() else type(error).__name__

@@ -120,7 +120,7 @@ def test_a_driver_without_the_token_gets_one_line(cluster, programs, tmp_path):
     driver = start(cluster, programs, tmp_path)
     said = driver.communicate(timeout=WAIT_SECONDS)[1]
     assert driver.returncode == 2
-    assert "the cluster wants a token" in said.splitlines()[-1]
+    assert "the cluster's token" in said.splitlines()[-1]
 
 
 def test_doctor_shows_each_node(cluster):
