@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: report-size real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step
+.PHONY: report-size real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step ray-grading ray-simulation
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -119,6 +119,12 @@ training-step: env  ## time a step of GRPO on a real model, MODEL=FILE.gguf, bes
 
 service: env  ## measure the rate of GradingService with 64 callers beside the runner's own
 	@$(BIN)/python studies/service.py $(ARGS)
+
+ray-grading: env  ## measure grading on two raylets beside the local runner, in alternating rounds
+	@$(BIN)/pip install -q --constraint constraints.txt 'ray>=2.52' && $(BIN)/python studies/ray_grading.py $(ARGS)
+
+ray-simulation: env  ## measure what one driver can hand out to 256 nodes that are simulated
+	@$(BIN)/python studies/ray_simulation.py $(ARGS)
 
 serve-load: env  ## load rltf serve with 100,000 requests, a tenth hostile, while workers are killed
 	@$(BIN)/python studies/serve_load.py $(ARGS)

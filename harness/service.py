@@ -37,6 +37,7 @@ from harness.runner import Runner, VerdictCache
 from harness.runner.backend import WorkerFactory
 from harness.runner.execution import Execution, check_files
 from harness.runner.layer_check import lacking
+from harness.runner.pool import PoolSource
 from harness.runner.runner import Request
 from harness.types import Job, Limits, Outcome, Problem, StdinTest, TestKind, TestSuite
 
@@ -66,7 +67,7 @@ class GradingService:
 
     def __init__(
         self,
-        workers: int | Sequence[WorkerFactory] | None = None,
+        workers: int | Sequence[WorkerFactory] | PoolSource | None = None,
         limits: Limits | None = None,
         profiles: Sequence[str] = ("strict",),
         cache: VerdictCache | str | Path | None = None,
@@ -82,7 +83,7 @@ class GradingService:
                 above are not looked at then, but by copies in other processes.
         """
         if isinstance(runner, Runner):
-            workers, limits, profiles = runner.workers, runner.limits, runner.profiles
+            workers, limits, profiles = runner.given_workers, runner.limits, runner.profiles
         self._options: dict[str, Any] = {
             "workers": workers, "limits": limits, "profiles": tuple(profiles), "cache": cache,
         }  # fmt: skip
@@ -227,8 +228,7 @@ class GradingService:
             InputError: For files of the job that can't be there.
             RuntimeError: If the service is closed.
         """
-        future: Future[Outcome] = Future()
-        self._put(Request(job), future)
+        future: Future[Outcome] = self.ask(Request(job))
         return future
 
     def execute(
@@ -259,8 +259,14 @@ class GradingService:
         data = {
             name: text.encode() if isinstance(text, str) else text for name, text in (files or {}).items()
         }
-        future: Future[Execution] = Future()
-        self._put(Request(Job("execute", 0, code, problem, limits, data), execute=True), future)
+        job = Job("execute", 0, code, problem, limits, data)
+        future: Future[Execution] = self.ask(Request(job, execute=True))
+        return future
+
+    def ask(self, request: Request) -> Future[Any]:
+        """Grade or execute: what `submit` and `execute` are made of."""
+        future: Future[Any] = Future()
+        self._put(request, future)
         return future
 
     async def grade(self, job: Job) -> Outcome:

@@ -6,7 +6,7 @@ Does not cover: loading models and problems, evaluation (`rltf.train`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from transformers import TrainerCallback, set_seed
@@ -24,10 +24,11 @@ from rltf.data.solutions import Solutions
 from rltf.monitoring.metrics import Meter
 from rltf.objectives.base import Objective
 from rltf.rollout.draws import Sampling
+from rltf.rollout.ray_resources import Need, check_room, reserved
 from rltf.rollout.replay_buffer import OnlineBuffer
 from rltf.rollout.rollout import Rollouts
 from rltf.rollout.sampler_process import SamplerProcess
-from rltf.rollout.schedule import Beside, Inline, Overlapped, Source
+from rltf.rollout.schedule import Awaited, Beside, Inline, Overlapped, PublishedSampler, Source
 from rltf.run.memory import check_memory
 from rltf.trainer import RLTFTrainer
 
@@ -128,6 +129,16 @@ def check_split(benchmark: Benchmark) -> None:
         raise InputError(f"{benchmark.name} has no problems in split {benchmark.split}; choose other ones")
 
 
+def check_sampler(config: RLTFConfig) -> None:
+    """Refuse samplers that there is no place for, as far as can be said before a model is loaded.
+
+    Raises:
+        InputError: As `rltf.rollout.ray_resources.check_room`.
+    """
+    if config.online and config.sampler == "ray":
+        check_room(config.ray or "auto", sampler_need(config), config.samplers)
+
+
 def check_rewarding(problems: Sequence[Problem], config: RLTFConfig) -> Sequence[Problem]:
     """This process's share of the problems to sample programs for.
 
@@ -189,8 +200,26 @@ def _source(
         "batch_size": config.sample_batch_size,
         "trace": True,
     }
-    if config.sampler == "process":
-        process = SamplerProcess(model, tokenizer, device=config.sampler_device, **options)
-        return Beside(rollouts, process, grader)
+    if config.sampler in ("process", "ray"):
+        elsewhere = _sampler_elsewhere(model, tokenizer, config, options)
+        return (Awaited if config.waits_for_samples else Beside)(rollouts, elsewhere, grader)
     kind = Overlapped if config.sampler == "overlapped" else Inline
     return kind(rollouts, LocalSampler(model, tokenizer, **options), grader)
+
+
+def _sampler_elsewhere(
+    model: Any, tokenizer: Any, config: RLTFConfig, options: Mapping[str, Any]
+) -> PublishedSampler:
+    if config.sampler == "process":
+        return SamplerProcess(model, tokenizer, device=config.sampler_device, **options)
+    from rltf.rollout.ray_samplers import RaySamplers  # noqa: PLC0415 - for one sampler alone
+
+    share = (config.process_index, config.world_size)
+    places = reserved(config.ray or "auto", sampler_need(config), config.samplers, share=share)
+    return RaySamplers(places, model, tokenizer, **options)
+
+
+def sampler_need(config: RLTFConfig) -> Need:
+    """What each sampler reserves with `sampler=ray`."""
+    gpus = float(config.device.type == "cuda") if config.sampler_gpus is None else config.sampler_gpus
+    return Need(config.sampler_cpus, gpus)

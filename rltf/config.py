@@ -105,10 +105,23 @@ class RLTFConfig(TrainingArguments):
     """Programs generated at once."""
     sampler_device: str | None = None
     """With `sampler=process`, where it samples (`cuda:1`); `None` for where the model is trained."""
-    sampler: str = option("inline", choices=("inline", "overlapped", "process"))
+    sampler: str = option("inline", choices=("inline", "overlapped", "process", "ray"))
     """`inline`: training waits while programs are sampled and graded. `overlapped`: it waits for sampling
-    alone. `process`: for neither, a process beside it samples. With the latter two a refresh brings programs
-    of the weights one refresh before."""
+    alone. `process`: for neither, a process beside it samples. `ray`: for neither, samplers on a Ray cluster
+    do. With the latter three a refresh brings programs of the weights one refresh before; where
+    `max_staleness` does not allow for that, training waits for `process` and `ray`."""
+    ray: str | None = None
+    """A Ray cluster's address, `HOST:PORT` or `auto`; `--ray` sets it."""
+    grade_on: str | None = option(None, choices=("here", "ray"))
+    """Where programs are graded: `ray` is every node of the cluster, `graders` at a time on each. `None`:
+    there if `ray` is given and samplers are not there, which would want the same processors."""
+    samplers: int | None = option(None, at_least=1)
+    """With `sampler=ray`, how many, for all processes of the launch together; `None` for one on each node, or
+    for each GPU."""
+    sampler_cpus: float = option(1.0, above=0)
+    """Processors that each of them reserves, and its threads."""
+    sampler_gpus: float | None = option(None, at_least=0)
+    """GPUs that each of them reserves; `None` for 1 if the model is trained on one, otherwise 0."""
 
     # --- buffer ----------------------------------------------------------------------------------
     buffer_size: int = option(6400, at_least=1)
@@ -209,6 +222,7 @@ class RLTFConfig(TrainingArguments):
             raise InputError(
                 f"warmup_log is the rise to a constant rate, not that of {self.lr_scheduler_type}"
             )
+        self._check_sampler()
         if self.online and self.max_staleness is not None:
             self._check_staleness(self.max_staleness)
         self.make_objective()  # refuses options that its method cannot work with
@@ -217,17 +231,30 @@ class RLTFConfig(TrainingArguments):
         if self.online and self.mixing == "together" and 0 < self.rl_share < 1:
             self._check_share()
 
+    def _check_sampler(self) -> None:
+        """Options of `sampler=ray` are of it alone."""
+        if self.sampler == "ray":
+            if self.sampler_device is not None:
+                raise InputError("sampler_device is for sampler=process; with sampler=ray pass sampler_gpus")
+            return
+        for name in ("samplers", "sampler_gpus"):
+            if getattr(self, name) is not None:
+                raise InputError(f"{name} is for sampler=ray, and sampler is {self.sampler}; leave it out")
+
     def _check_staleness(self, allowed: int) -> None:
         """Programs must last until the next refresh."""
-        refreshes = 1 if self.sampler == "inline" else 2  # what comes beside training is one refresh old
-        # Where none come, the programs of the start are learned from to the end.
-        oldest = self.max_steps - 1 if self.refresh_every is None else refreshes * self.refresh_every - 1
+        oldest = self._oldest(1 if self.sampler != "overlapped" else 2)
         if allowed < oldest:
             raise InputError(
                 f"max_staleness={allowed} leaves nothing to learn from: programs get {oldest} steps old"
                 f" before others come (refresh_every={self.refresh_every}, sampler={self.sampler}); raise it"
                 f" to {oldest}, or lower refresh_every"
             )
+
+    def _oldest(self, refreshes: int) -> int:
+        """Steps after which programs are replaced that come `refreshes` after their weights were taken."""
+        # Where none come, the programs of the start are learned from to the end.
+        return self.max_steps - 1 if self.refresh_every is None else refreshes * self.refresh_every - 1
 
     def _check_share(self) -> None:
         rows = self.per_device_train_batch_size
@@ -241,6 +268,16 @@ class RLTFConfig(TrainingArguments):
     def online(self) -> bool:
         """Whether programs are sampled and learned from."""
         return ROLLOUTS in find_objective(self.method).needs_always
+
+    @property
+    def waits_for_samples(self) -> bool:
+        """Whether training waits while programs are sampled, since later they would be too old.
+
+        What is sampled beside training comes one refresh after its weights were taken.
+        """
+        if self.sampler in ("process", "ray"):
+            return self.max_staleness is not None and self.max_staleness < self._oldest(2)
+        return True
 
     def make_objective(self) -> Objective:
         """The objective of this run; it has no models yet."""
@@ -291,7 +328,14 @@ class RLTFConfig(TrainingArguments):
         unused |= {"max_staleness"} if self.max_staleness is None else set()
         unused |= set() if self.freezes_narrow else {"frozen_dtype"}
         unused |= set() if self.held_back else {"held_back"}
-        unused.add("unsolvable")  # decides no weight
+        unused |= {
+            "unsolvable",
+            "ray",
+            "grade_on",
+            "samplers",
+            "sampler_cpus",
+            "sampler_gpus",
+        }  # decide no weight
         return {name: plain[name] for name in sorted({*own, *_DECIDING} - unused)}
 
     def to_dict(self) -> dict[str, Any]:

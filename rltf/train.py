@@ -8,6 +8,7 @@ Does not cover: the arguments (`rltf.commands.train`), a step of training (`rltf
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ from typing import Any
 
 from transformers import PrinterCallback, ProgressCallback
 
+from harness.cluster import RayNodes
 from harness.errors import InputError
 from harness.extraction import versioned
 from harness.models.hf.loading import Loaded, load
@@ -28,7 +30,7 @@ from harness.report.sampling_progress import SamplingProgress, SilentSampling
 from harness.runner import Runner
 from harness.runner.processors import available_processors, local_share
 from harness.types import Benchmark, Limits, Problem
-from rltf.build import check_rewarding, check_split, make_trainer, with_adapters
+from rltf.build import check_rewarding, check_sampler, check_split, make_trainer, with_adapters
 from rltf.config import RLTFConfig
 from rltf.evaluation.comparison_report import write_outcome
 from rltf.evaluation.evaluations import EvaluateEvery, Evaluations
@@ -78,6 +80,7 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
         InputError: If model, problems, options or folder are not what they should be; checkpoints are kept.
     """
     check_split(training.benchmark)
+    check_sampler(training.config)
     adopt_folder(training.out, _identity(training), training.config, resume=resume, command=training.command)
     with _runner(training) as runner:
         rewarding = _rewarding(training, runner)
@@ -124,10 +127,18 @@ def _runner(training: Training) -> Runner:
     limits = Limits(cpu_seconds=seconds, load_cpu_seconds=seconds, costly_tests_after_failure=costly)
     # A cache is one process's; the others of a launch do without.
     cache = training.cache if training.config.process_index == 0 else None
-    # The other processes of the launch on this machine grade too, at the same time.
-    workers = local_share(training.config.graders or available_processors())
+    workers = _workers(training.config)
     judged = [name for each in (training.benchmark, *training.evaluate_on) for name in each.profiles]
     return Runner(workers, limits, tuple(dict.fromkeys([*judged, training.config.profile])), cache)
+
+
+def _workers(config: RLTFConfig) -> int | RayNodes:
+    """The other processes of the launch grade too, at the same time."""
+    where = config.grade_on or ("here" if config.ray is None or config.sampler == "ray" else "ray")
+    if where == "here":
+        return local_share(config.graders or available_processors())
+    spare = math.ceil(config.sampler_cpus) if config.sampler == "ray" else 0
+    return RayNodes(config.ray or "auto", config.graders, spare=spare, shared_by=config.world_size)
 
 
 def _rewarding(training: Training, runner: Runner) -> Sequence[Problem]:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from harness.commands.options import add_ray, positive_int
+from harness.errors import HarnessError
 from harness.types import AssertTest, Job, Problem, TestKind, TestSuite
 
 _MEANING = {
@@ -39,8 +41,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog="Exit status: 0 every layer holds; 1 some layer is missing; 2 nothing can be graded here.",
     )
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="grader workers (default: the processors available)"
+        "--workers", type=positive_int, metavar="N", help="grader workers (default: the processors available)"
     )
+    add_ray(parser)
     parser.add_argument(
         "--seconds", type=float, default=1.0, metavar="S", help="how long to grade for the rate (default: 1)"
     )
@@ -54,15 +57,55 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def run(args: argparse.Namespace, _command: list[str]) -> int:
-    """Examine this machine and say what was found."""
+    """Examine this machine, or every node of a cluster, and say what was found."""
     if args.report:
         from harness.commands.bug_report import bug_report  # noqa: PLC0415 - reads packages
 
         sys.stdout.write(bug_report(partial(examine, args.workers, args.seconds)))
         return 0
+    if args.ray is not None:
+        return _run_on_nodes(args)
     found = examine(args.workers, args.seconds)
     sys.stdout.write(json.dumps(found, indent=2) + "\n" if args.json else _page(found))
     return 0 if all(state == "on" for state in found["isolation"].values()) else 1
+
+
+def _run_on_nodes(args: argparse.Namespace) -> int:
+    from harness.cluster import RayNodes  # noqa: PLC0415 - with `--ray` only
+    from harness.cluster.nodes import on_every_node  # noqa: PLC0415 - the same
+
+    examined = []
+    for node, found, why in on_every_node(RayNodes(args.ray, args.workers), _as_json, args.seconds):
+        examined.append({"node": node.name, **(json.loads(found) if found else {"error": why})})
+    text = json.dumps(examined, indent=2) if args.json else "\n".join(map(_node_lines, examined))
+    sys.stdout.write(text + "\n")
+    if all("error" in found for found in examined):
+        return 2
+    return int(any(set(found.get("isolation", {"": "?"}).values()) != {"on"} for found in examined))
+
+
+def _as_json(workers: int, seconds: float) -> str:
+    """What `examine` finds, where this is called."""
+    try:
+        return json.dumps(examine(workers, seconds))
+    except HarnessError as error:
+        return json.dumps({"error": str(error)})
+
+
+def _node_lines(found: dict[str, Any]) -> str:
+    if "error" in found:
+        return f"{found['node']}\n  CAN'T GRADE   {found['error']}"
+    missing = [f"{name} ({why})" for name, why in found["isolation"].items() if why != "on"]
+    versions = [f"Python {found['versions']['python']}", f"rltf-harness {found['versions']['rltf-harness']}"]
+    versions += [f"{name} {version}" for name, version in found["packages"].items()]
+    lines = [
+        f"rate          {found['programs_per_second']:,} programs/s, {found['workers']} workers",
+        f"isolation     {'MISSING: ' + '; '.join(missing) if missing else 'every layer is on'}",
+        f"cgroup        {' and '.join(found['cgroup']) or 'none'}",
+        f"versions      {', '.join(versions)}, Linux {found['versions']['kernel']}",
+        f"hardware      {found['hardware']['processor']}, {found['hardware']['memory_mib']:,} MiB",
+    ]
+    return "\n".join([found["node"], *(f"  {line}" for line in lines)])
 
 
 def examine(workers: int | None, seconds: float) -> dict[str, Any]:

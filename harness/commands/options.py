@@ -53,8 +53,12 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="run folder (default: results/runs/<by the inputs>)"
     )
     parser.add_argument(
-        "--workers", type=positive_int, metavar="N", help="programs at a time (default: processors)"
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="programs at a time, with --ray on each node (default: processors)",
     )
+    add_ray(parser)
     parser.add_argument(
         "--limit-cpu",
         type=positive_float,
@@ -111,6 +115,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def print_json(content: object) -> None:
     """Write a command's result to stdout as JSON; what is shown otherwise goes to stderr or nowhere."""
     sys.stdout.write(json.dumps(content, indent=1) + "\n")
+
+
+def add_ray(parser: argparse.ArgumentParser) -> None:
+    """Where programs are graded, or a machine is examined."""
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="on every node of a Ray cluster instead of here: HOST:PORT of its head, or auto (docs/ray.md)",
+    )
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:
@@ -172,11 +185,12 @@ def runner_start(
     """What starts the runner that was asked for."""
     from functools import partial  # noqa: PLC0415 - nothing heavy before a command runs
 
+    from harness.cluster import RayNodes  # noqa: PLC0415 - the same
     from harness.runner import Runner  # noqa: PLC0415 - the same
 
     return partial(
         Runner,
-        workers=args.workers,
+        workers=args.workers if args.ray is None else RayNodes(args.ray, args.workers),
         limits=limits_of(args, benchmark),
         profiles=benchmark.profiles,
         cache=cache_of(args),

@@ -161,7 +161,7 @@ def _sample_and_grade(
         run.outcomes,
         plan.benchmark,
         wanted=ungraded,
-        started=lambda runner: _note_session(plan, run, runner),
+        noted=_SessionNote(plan, run),
         progress=progress,
     )
 
@@ -195,15 +195,27 @@ def _help_sampling(plan: Plan, folder: Path, processes: Processes) -> None:
     processes.barrier()
 
 
-def _note_session(plan: Plan, run: RunFolder, runner: Grader) -> None:
-    """Add to the manifest who grades from here on: a run may go on after a kill, even on another machine."""
-    session: Session = {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": plan.command,
-        "runner": dict(runner.describe()),
-        "versions": environment.versions(*plan.source.packages),
-        "commit": environment.commit(),
-        "hardware": environment.hardware(),
-    }
-    run.manifest["sessions"] = [*run.manifest["sessions"], session]
-    run.write_manifest()
+class _SessionNote:
+    """Says in the manifest who grades: a run may go on after a kill, even on another machine."""
+
+    def __init__(self, plan: Plan, run: RunFolder) -> None:
+        self._plan, self._run = plan, run
+        self._session: Session | None = None
+
+    def __call__(self, runner: Grader) -> None:
+        """Add the session when it begins; renew what it says of the runner later."""
+        described = dict(runner.describe())
+        if self._session is None:
+            self._session = {
+                "started": datetime.now(UTC).isoformat(timespec="seconds"),
+                "command": self._plan.command,
+                "runner": described,
+                "versions": environment.versions(*self._plan.source.packages),
+                "commit": environment.commit(),
+                "hardware": environment.hardware(),
+            }
+            self._run.manifest["sessions"] = [*self._run.manifest["sessions"], self._session]
+        elif self._session["runner"] == described:
+            return
+        self._session["runner"] = described
+        self._run.write_manifest()

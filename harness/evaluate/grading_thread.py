@@ -38,7 +38,7 @@ class BesideSampling:
         benchmark: Benchmark,
         *,
         wanted: Set[Key],
-        started: Callable[[Grader], None],
+        noted: Callable[[Grader], None],
         progress: Progress,
     ) -> None:
         """
@@ -48,13 +48,14 @@ class BesideSampling:
             outcomes: Where verdicts go.
             benchmark: Of the samples.
             wanted: Samples that need a verdict; each is graded once.
-            started: Told of the runner when it is ready, before the block runs.
+            noted: Told of the runner when it is ready, before the block runs, and again when all is graded:
+                nodes may have come and gone.
             progress: Told of every outcome.
         """
         self._start_runner, self._rows, self._outcomes = start_runner, rows, outcomes
         self._problems = benchmark.by_id()
         self._left = set(wanted)
-        self._started, self._progress = started, progress
+        self._noted, self._progress = noted, progress
         self._thread = threading.Thread(target=self._work, name="grading", daemon=True)
         self._service: GradingService | None = None
         self._error: BaseException | None = None
@@ -104,12 +105,13 @@ class BesideSampling:
             if isinstance(starting, Runner):
                 starting.expect(len(self._left))
             with starting as runner, GradingService(runner=runner) as service:
-                self._started(runner)
+                self._noted(runner)
                 self._service = service
                 self._ready.set()
                 for outcome in service.run(self._jobs()):
                     self._outcomes.append(outcome)
                     self._progress.update(outcome)
+                self._noted(runner)
         except BaseException as error:  # raised in the thread that waits for this one
             self._error = error
         finally:

@@ -1,8 +1,9 @@
 """What grades programs for a runner: the `Worker` protocol, and the messages to a worker and back.
 
 A worker is anything that takes chunks of programs and returns outcomes: `worker_handle.LocalWorker` is a
-process of this machine. `Runner(workers=[factory, …])` takes others. A runner trusts its workers: they
-hold the expected answers, and decide.
+process of this machine, `harness.cluster.worker.NodeWorker` all processors of another.
+`Runner(workers=[factory, …])` takes others; for workers that come and go there is `pool.PoolSource`.
+A runner trusts its workers: they hold the expected answers, and decide.
 Does not cover: how many programs a worker is given at a time (`worker_handle.WorkerHandle`), or when it is
 replaced (`pool`, `runner`).
 """
@@ -81,6 +82,9 @@ class WorkerInfo:
     """What makes a fork cheap there, which changes no verdict; in bytes."""
     cgroup: tuple[str, ...] = ()
     """Which limits a control group holds for all programs of a server."""
+    pool_size: int = 0
+    """Of one that stands for several processes: how many. It answers in any order, replaces those that are
+    lost, and tries a program that costs them alone, so its answers are final. 0 for a single process."""
 
     @property
     def versions(self) -> tuple[Any, ...]:
@@ -128,6 +132,12 @@ class Worker(Protocol):
         Raises:
             IsolationError: If programs are no longer confined there.
             WorkerLostError: If it is gone: the runner replaces it and gives what is outstanding to others.
+        """
+
+    def pace(self) -> float | None:
+        """Of a pool: seconds in which all its processes together grade a program, as measured there.
+
+        `None` where that is not known yet, and for a single process.
         """
 
     def check_alive(self) -> None:

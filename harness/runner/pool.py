@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any, Protocol
 
 from harness.errors import InfrastructureError, IsolationError
 from harness.runner.backend import WorkerFactory, WorkerInfo, WorkerLostError, WorkerStart
@@ -21,8 +22,49 @@ _MAX_REFUSALS = 3
 """Workers in a row with fewer layers than the first."""
 
 
-class Pool:
-    """Some workers, all ready."""
+class Pool(Protocol):
+    """A runner's workers, all ready. The runner's thread calls it."""
+
+    workers: list[WorkerHandle]
+    """Always the same list."""
+    first: WorkerInfo | None
+    """Of the first worker: no other has fewer layers, or other versions."""
+
+    @property
+    def processes(self) -> int:
+        """Programs graded at a time."""
+
+    def limit(self, most: int) -> None:
+        """Be told, before `start`, that there will be no more programs than so many."""
+
+    def start(self) -> None:
+        """Start the workers; returns when they are ready."""
+
+    def adopt(self) -> None:
+        """Take in those that have joined while running, without waiting; raises if there can be none."""
+
+    def fresh(self, worker: WorkerHandle) -> WorkerHandle:
+        """A worker in the place of this one with which a program can be tried alone."""
+
+    def replace(self, worker: WorkerHandle, *, prove_all: bool = False) -> object:
+        """End a worker that is lost. Another takes its place, now or by `adopt`."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a run's manifest is to say of the workers beyond their infos."""
+
+    def close(self) -> None:
+        """End them all."""
+
+
+class PoolSource(Protocol):
+    """Workers that come and go, for `Runner(workers=…)`; pickled with the options of a `GradingService`."""
+
+    def open_pool(self, limits: Limits, profiles: Sequence[str]) -> Pool:
+        """The pool of one runner, which will start it."""
+
+
+class FixedPool:
+    """So many workers, each replaced where it is lost."""
 
     def __init__(self, factories: Sequence[WorkerFactory], limits: Limits, profiles: Sequence[str]) -> None:
         """
@@ -38,8 +80,8 @@ class Pool:
         """Of the first worker: no other has fewer layers, or other versions."""
 
     @property
-    def size(self) -> int:
-        """How many workers there are to be."""
+    def processes(self) -> int:
+        """Programs graded at a time."""
         return len(self._factories)
 
     def limit(self, most: int) -> None:
@@ -57,6 +99,17 @@ class Pool:
             self.workers.append(self._started(index))
         for index in range(len(self._factories)):
             self._make_ready(index)
+
+    def adopt(self) -> None:
+        """None join while running."""
+
+    def fresh(self, worker: WorkerHandle) -> WorkerHandle:
+        """A worker in the place of this one with which a program can be tried alone."""
+        return self.replace(worker, prove_all=True)
+
+    def describe(self) -> dict[str, Any]:
+        """Nothing beyond what the workers' infos say."""
+        return {}
 
     def replace(self, worker: WorkerHandle, *, prove_all: bool = False) -> WorkerHandle:
         """End a worker and put another into its place; `start` says what may be raised."""

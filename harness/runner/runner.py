@@ -32,7 +32,7 @@ from harness.runner.cache_key import GRADER_VERSION, Keys
 from harness.runner.cleanup import sweep
 from harness.runner.execution import Ending, Execution, check_files
 from harness.runner.lost_programs import lost_outcome
-from harness.runner.pool import Pool
+from harness.runner.pool import FixedPool, Pool, PoolSource
 from harness.runner.processors import available_processors
 from harness.runner.worker_handle import LocalWorker, WorkerHandle
 from harness.types import Job, Limits, Outcome, Status, TestSuite
@@ -76,7 +76,7 @@ class Runner:
 
     def __init__(
         self,
-        workers: int | Sequence[WorkerFactory] | None = None,
+        workers: int | Sequence[WorkerFactory] | PoolSource | None = None,
         limits: Limits | None = None,
         profiles: Sequence[str] = ("strict", "apps"),
         cache: VerdictCache | str | Path | None = None,
@@ -84,7 +84,8 @@ class Runner:
         """
         Args:
             workers: Grader workers, each with one program running at a time: how many processes of this
-                machine (default: the processors available), or what starts each; see `runner.backend`.
+                machine (default: the processors available), or what starts each, see `runner.backend`; or
+                `harness.cluster.RayNodes`.
             limits: What a program may use.
             profiles: Names of the comparisons to grade by; see `harness.compare`.
             cache: Where verdicts are kept between runs: an open cache, a folder, or `None` for nowhere.
@@ -93,22 +94,18 @@ class Runner:
             InputError: For an unknown profile or an unusable cache.
             ValueError: If `workers` is less than 1.
         """
-        if workers is None or isinstance(workers, int):
-            if workers is not None and workers < 1:
-                raise ValueError(f"workers must be at least 1, got {workers}")
-            workers = [LocalWorker] * (workers or available_processors())
-        if not workers:
-            raise ValueError("workers must be at least 1, got none")
-        self.workers = len(workers)
-        """How many."""
+        self.given_workers = workers
+        """As they were asked for, for another runner of the kind."""
         self.limits = limits or Limits()
         self._profiles = get_profiles(profiles)
         self._owns_cache = isinstance(cache, str | Path)
         self._cache = VerdictCache(cache) if isinstance(cache, str | Path) else cache
         self._keys = Keys(self.limits, self._profiles)
         """Of this machine's versions, until the workers have told theirs."""
-        self._pool = Pool(workers, self.limits, tuple(profiles))
+        self._pool = _pool(workers, self.limits, tuple(profiles))
         self._workers = self._pool.workers
+        self._filled: WorkerHandle | None = None
+        """The worker whose next chunk is being filled."""
         self._suspects: deque[InFlight] = deque()
         """To be tried alone, each in a fresh worker."""
         self._in_flight: dict[int, InFlight] = {}
@@ -118,13 +115,13 @@ class Runner:
         self._next_number = 0
         self._running = False
         self._cancelled = False
+        self._entered = False
 
     # --- life ------------------------------------------------------------------------------------
 
     def expect(self, programs: int) -> None:
         """Be told, before the block begins, how many programs there will be: no more workers are started."""
         self._pool.limit(max(1, programs))
-        self.workers = self._pool.size
 
     def __enter__(self) -> Self:
         """Start the workers, each of which holds the canary.
@@ -141,6 +138,7 @@ class Runner:
         try:
             self._pool.start()
             self._keys = Keys(self.limits, self._profiles, self._pool.first)
+            self._entered = True
         except BaseException:
             self.close()
             raise
@@ -157,6 +155,7 @@ class Runner:
 
     def close(self) -> None:
         """End everything that was started."""
+        self._entered = False
         self._pool.close()
         if self._cache is not None:
             self._cache.flush()
@@ -165,6 +164,11 @@ class Runner:
                 self._cache = None
 
     # --- what it is ------------------------------------------------------------------------------
+
+    @property
+    def workers(self) -> int:
+        """Programs graded at a time. Of a cluster, 0 before the block is entered."""
+        return self._pool.processes
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -202,6 +206,7 @@ class Runner:
             "workers": self.workers,
             "hosts": sorted({info.host for info in infos}),
             "machine": infos[0].machine,
+            **self._pool.describe(),
         }
 
     # --- grading ---------------------------------------------------------------------------------
@@ -249,7 +254,7 @@ class Runner:
             wake: A descriptor that is readable once there may be a request again after a `None`: the source
                 is asked then, and not by the clock. Whoever writes to it also empties it.
         """
-        if not self._workers:
+        if not self._entered:
             raise RuntimeError("use the runner as a context manager: `with Runner() as runner:`")
         if self._running:
             raise RuntimeError("this runner is already running; a second run needs a runner of its own")
@@ -264,6 +269,7 @@ class Runner:
             self._unassigned.clear()
             self._suspects.clear()
             self._sharing = 0
+            self._filled = None
             if self._cache is not None:
                 self._cache.flush()
 
@@ -272,8 +278,9 @@ class Runner:
     ) -> Iterator[tuple[Request, Outcome | Execution]]:
         exhausted = False
         while not self._cancelled:
-            if not self._workers:
+            if not self._entered:
                 raise RuntimeError("this run outlived its runner: take its outcomes within the `with` block")
+            self._pool.adopt()
             idle = False
             while not (exhausted or idle) and (worker := self._worker_with_room()) is not None:
                 self._give_unassigned(worker)
@@ -296,9 +303,12 @@ class Runner:
     def _worker_with_room(self) -> WorkerHandle | None:
         if self._sharing >= _MAX_SHARING:
             return None
+        if self._filled is not None and self._filled.filling:
+            return self._filled
         workers = self._workers[1:] if self._suspects else self._workers  # the first is on its way to be free
         with_room = [worker for worker in workers if worker.has_room()]
-        return min(with_room, key=lambda worker: len(worker.outstanding), default=None)
+        self._filled = min(with_room, key=lambda worker: worker.load, default=None)
+        return self._filled
 
     def _accept(
         self, request: Request, worker: WorkerHandle
@@ -365,8 +375,7 @@ class Runner:
         if isinstance(outcome, Unprepared):
             if number in self._in_flight:
                 task = self._in_flight[number].task
-                why = f"{UNUSABLE_TESTS} {task.task_id} can't be used: {outcome.reason}"
-                yield from self._deliver(number, self._ungraded(task, why))
+                yield from self._deliver(number, self._ungraded(task, unusable(task.task_id, outcome.reason)))
             return
         reason = outcome.infrastructure_error
         if reason is None or number not in self._in_flight:
@@ -384,6 +393,11 @@ class Runner:
         Where it does not, the runner can't go on, and says so.
         """
         task, count = flight.task, flight.suite.count
+        if worker.worker.info.pool_size:
+            self._pool.replace(worker)
+            why = f"every node that it was given to was lost, at last alone: {reason}"
+            yield from self._deliver(task.number, self._ungraded(task, why))
+            return
         try:
             self._pool.replace(worker, prove_all=True)
         except HarnessError:
@@ -402,10 +416,10 @@ class Runner:
 
     def _try_suspects(self) -> None:
         """Try a suspect alone, in a fresh worker whose self-checks hold, once the first worker is free."""
-        worker = self._workers[0]
-        if self._suspects and not worker.outstanding and worker.trial is None:
+        worker = self._workers[0] if self._workers else None
+        if self._suspects and worker is not None and not worker.outstanding and worker.trial is None:
             flight = self._suspects.popleft()
-            fresh = self._pool.replace(worker, prove_all=True)
+            fresh = self._pool.fresh(worker)
             fresh.try_alone(replace(flight.task, alone=True), flight.suite)
 
     def _deliver(
@@ -431,12 +445,13 @@ class Runner:
         if worker.trial is not None and outstanding:
             yield from self._fail(outstanding[0], reason, worker)
             return
+        # A single process grades in order: it was the first, or none. Of a pool's, it may be any.
+        blamed = outstanding if worker.worker.info.pool_size else outstanding[:1]
         self._pool.replace(worker)
-        if outstanding:
-            outstanding[0].losses += 1  # tasks are graded in order: it was this one, or none
-            if outstanding[0].losses >= _MAX_LOSSES:
-                self._suspects.append(outstanding.pop(0))
-        self._unassigned.extend(outstanding)
+        for flight in blamed:
+            flight.losses += 1
+        for flight in outstanding:
+            (self._suspects if flight.losses >= _MAX_LOSSES else self._unassigned).append(flight)
 
     def _give_unassigned(self, worker: WorkerHandle) -> None:
         if self._suspects and worker is self._workers[0]:
@@ -444,6 +459,25 @@ class Runner:
         while self._unassigned and worker.has_room():
             flight = self._unassigned.popleft()
             worker.add(flight.task, flight.suite)
+
+
+def _pool(
+    workers: int | Sequence[WorkerFactory] | PoolSource | None, limits: Limits, profiles: Sequence[str]
+) -> Pool:
+    if isinstance(workers, int | None):
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        workers = [LocalWorker] * (workers or available_processors())
+    if not isinstance(workers, Sequence):
+        return workers.open_pool(limits, profiles)
+    if not workers:
+        raise ValueError("workers must be at least 1, got none")
+    return FixedPool(workers, limits, profiles)
+
+
+def unusable(task_id: str, reason: str) -> str:
+    """What is said where a problem's own tests, or its checker, can't be used."""
+    return f"{UNUSABLE_TESTS} {task_id} can't be used: {reason}"
 
 
 def _addressed(outcome: Outcome, job: Job, *, cached: bool) -> Outcome:

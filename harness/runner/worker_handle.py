@@ -30,6 +30,8 @@ _CHUNK_SECONDS = 0.25
 """What a chunk should take: long enough to cost little to send, short enough to share out fairly."""
 _MAX_CHUNK_BYTES = 4 << 20
 _CHUNKS_AHEAD = 2
+_MOST_CHUNKS_IN_ONE = 8
+"""How much larger a pool's chunk may get than a process's."""
 _STOP_SECONDS = 5.0
 _SILENT_SECONDS = 20.0
 """Without a beat, which comes every second, before a worker is taken for lost."""
@@ -119,6 +121,9 @@ class LocalWorker:
         """Send a chunk, from a thread of its own."""
         self._outbox.put(chunk)
 
+    def pace(self) -> None:
+        """The chunks of a single process are sized by their answers."""
+
     def poll(self) -> list[tuple[int, Answer]]:
         """Read the outcomes that have come.
 
@@ -175,8 +180,9 @@ os.register_at_fork(after_in_child=_after_fork)
 class WorkerHandle:
     """A worker as the runner deals with it: what it has been given, and how much it should be given."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, processes: int = 1) -> None:
         self.worker = worker
+        self._processes = processes
         self.trial: Task | None = None
         """The one task that it was started for."""
         self.outstanding: dict[int, Task] = {}
@@ -184,7 +190,7 @@ class WorkerHandle:
         self._open: list[Task] = []
         self._suites: dict[str, TestSuite] = {}
         self._open_bytes = self._open_processes = 0
-        self._chunk_size = 1
+        self._chunk_size = processes
         self._chunk_started = time.monotonic()
         self._chunks: list[int] = []
 
@@ -199,6 +205,16 @@ class WorkerHandle:
         """
         few = len(self.outstanding) + len(self._open) < self._chunk_size
         return self.trial is None and (len(self._chunks) < _CHUNKS_AHEAD or few)
+
+    @property
+    def filling(self) -> bool:
+        """Whether there is a chunk that has been begun and not been sent."""
+        return bool(self._open)
+
+    @property
+    def load(self) -> float:
+        """Tasks that it was sent and has not answered, for each of its processes."""
+        return len(self.outstanding) / self._processes
 
     def try_alone(self, task: Task, suite: TestSuite) -> None:
         """Give it its only task, until that is answered."""
@@ -248,7 +264,15 @@ class WorkerHandle:
         ]
         for _ in known:
             self._count_down()
+        if self.worker.info.pool_size and known:
+            self._keep_pace()
         return known
+
+    def _keep_pace(self) -> None:
+        """Chunks of a pool go by the pool's clock: by ours, they would get smaller because we are slow."""
+        seconds = self.worker.pace() or _CHUNK_SECONDS
+        most = _MAX_CHUNK * min(self._processes, _MOST_CHUNKS_IN_ONE)
+        self._chunk_size = max(self._processes, min(most, round(_CHUNK_SECONDS / seconds)))
 
     def _count_down(self) -> None:
         self._chunks[0] -= 1

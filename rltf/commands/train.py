@@ -106,6 +106,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report-to", nargs="+", metavar="NAME", help="tensorboard, wandb, …")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="programs graded at a time")
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="a Ray cluster to grade on, or for sampler=ray: HOST:PORT, or auto"
+    )
     add_cache(parser)
     add_json(parser)
 
@@ -222,6 +225,7 @@ def _config(args: argparse.Namespace, out: Path, settings: Sequence[str], **fixe
         "seed": args.seed,
         "report_to": args.report_to,
         "graders": args.workers,
+        "ray": args.ray,
     }
     return make_config(
         args.preset,

@@ -67,6 +67,8 @@ class Refresh(TrainerCallback):
             self._ahead(state)
         self._drop_old(state)
         self._meter.mean("buffer/staleness", self._buffer.staleness(state.global_step))
+        if state.global_step < state.max_steps:  # nothing is learned from what the last step leaves
+            self._meter.mean("buffer/oldest", self._buffer.oldest(state.global_step))
         self._meter.mean("buffer/programs", len(self._buffer))
 
     def _drop_old(self, state: TrainerState) -> None:

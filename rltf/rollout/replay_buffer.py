@@ -117,6 +117,10 @@ class OnlineBuffer:
         view = self._view()
         return sum(step - each.step for each in view) / len(view) if view else 0.0
 
+    def oldest(self, step: int) -> int:
+        """Optimiser steps since the oldest rollout that can be drawn was made; 0 for an empty buffer."""
+        return max((step - each.step for each in self._view()), default=0)
+
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
         return {

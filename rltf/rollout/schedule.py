@@ -1,7 +1,8 @@
 """Where new programs come from, as the trainer sees it: ask, go on, collect.
 
 Covers: making them in the training process while it waits, or beside it while it learns. Does not cover: what
-is made (`rltf.rollout.rollout`), or the process that samples (`rltf.rollout.sampler_process`).
+is made (`rltf.rollout.rollout`), or what samples elsewhere (`rltf.rollout.sampler_process`,
+`rltf.rollout.ray_samplers`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from typing import Any, Protocol
 from harness.evaluate.evaluation import Grader
 from harness.models import Sampler
 from rltf.rollout.rollout import Collected, Rollouts
-from rltf.rollout.sampler_process import SamplerProcess
+
+
+class PublishedSampler(Sampler, Protocol):
+    """A sampler with a copy of the weights, which works while the model learns."""
+
+    def publish(self) -> None:
+        """Give it the model's weights as they are now; called only between two `complete`."""
+
+    def close(self) -> None:
+        """End it; what is under way ends with an `InfrastructureError`."""
 
 
 class Source(Protocol):
@@ -132,26 +142,44 @@ class Overlapped:
 
 
 class Beside(Overlapped):
-    """Samples in a process of its own, so that training waits for nothing but what is not ready in time."""
+    """Samples elsewhere, so that training waits for nothing but what is not ready in time."""
 
-    def __init__(self, rollouts: Rollouts, process: SamplerProcess, grader: Grader) -> None:
-        """`process`: with a copy of the model that is being trained; `grader`: running, and ours alone."""
-        super().__init__(rollouts, process, grader)
-        self._process = process
+    def __init__(self, rollouts: Rollouts, sampler: PublishedSampler, grader: Grader) -> None:
+        """`sampler`: of the model that is being trained; `grader`: running, and ours alone."""
+        super().__init__(rollouts, sampler, grader)
+        self._published = sampler
 
     def request(self, count: int, step: int) -> None:
         """See `Source.request`."""
-        self._process.publish()
+        self._published.publish()
 
         def collect() -> Collected:
-            return self._rollouts.start(count, step, self._process, self._grader)()
+            return self._rollouts.start(count, step, self._published, self._grader)()
 
         self._under_way = self._thread.submit(_named, collect, ("sampling", *_AFTER_SAMPLING))
 
     def close(self) -> None:
         """See `Source.close`."""
-        self._process.close()  # ends what is under way, too
+        self._published.close()  # ends what is under way, too
         super().close()
+
+
+class Awaited(Inline):
+    """Samples elsewhere while training waits, so that new programs are of the newest weights."""
+
+    def __init__(self, rollouts: Rollouts, sampler: PublishedSampler, grader: Grader) -> None:
+        """As `Beside`."""
+        super().__init__(rollouts, sampler, grader)
+        self._published = sampler
+
+    def request(self, count: int, step: int) -> None:
+        """See `Source.request`."""
+        self._published.publish()
+        super().request(count, step)
+
+    def close(self) -> None:
+        """See `Source.close`."""
+        self._published.close()
 
 
 _AFTER_SAMPLING = ("grading", "judging", "crediting", "watching")

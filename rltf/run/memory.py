@@ -74,9 +74,11 @@ def _sampler(policy: PolicySize, config: RLTFConfig) -> list[Held]:
         return []
     tokens = config.sample_batch_size * (config.max_prompt_tokens + config.max_new_tokens)
     cache = Held("sampler's cache", policy.cached * policy.bytes_each * tokens, is_sure=False)
+    weights = policy.weights * policy.bytes_each
+    if config.sampler == "ray":  # packed, and in Ray's object store
+        return [Held("weights for the samplers", 2 * weights, on_host=True)]
     if config.sampler != "process":
         return [cache]
-    weights = policy.weights * policy.bytes_each
     on_host, elsewhere = Held("weights for the sampler", weights, on_host=True), config.sampler_device
     if (elsewhere or str(config.device)) == "cpu":  # it samples from the shared ones
         return [on_host, cache]

@@ -297,7 +297,8 @@ def test_options_are_set_by_name_and_held_to_their_bounds():
     [
         (["sampler=inline", "refresh_every=3"], 2),
         (["sampler=overlapped", "refresh_every=3"], 5),
-        (["sampler=process", "refresh_every=1"], 1),
+        (["sampler=process", "refresh_every=3"], 2),
+        (["sampler=ray", "refresh_every=3"], 2),
     ],
 )
 @cases("method", ["rltf", "grpo"])
@@ -305,6 +306,28 @@ def test_an_age_that_programs_reach_before_others_come_is_refused(method, settin
     assert config(*settings, f"max_staleness={least}", method=method).max_staleness == least
     with pytest.raises(InputError, match=f"raise it to {least}, or lower refresh_every"):
         config(*settings, f"max_staleness={least - 1}", method=method)
+
+
+@cases("sampler", ["process", "ray"])
+def test_training_waits_for_what_is_sampled_elsewhere_where_it_would_be_too_old_otherwise(sampler):
+    for staleness, waits in (("none", False), ("5", False), ("4", True), ("2", True)):
+        found = config(f"sampler={sampler}", "refresh_every=3", f"max_staleness={staleness}")
+        assert found.waits_for_samples == waits
+
+
+def test_options_of_samplers_on_a_cluster_are_theirs_alone_and_no_part_of_a_runs_identity():
+    for settings, message in (
+        (("samplers=2",), "samplers is for sampler=ray, and sampler is overlapped"),
+        (("sampler=process", "sampler_gpus=0"), "sampler_gpus is for sampler=ray, and sampler is process"),
+        (("sampler=ray", "sampler_device=cpu"), "sampler_device is for sampler=process"),
+        (("sampler=ray", "samplers=0"), "samplers must be at least 1"),
+        (("sampler=ray", "sampler_cpus=0"), "sampler_cpus must be above 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            config(*settings)
+    few = config("sampler=ray", "samplers=2", ray="10.0.0.1:6379")
+    many = config("sampler=ray", "samplers=9", "sampler_cpus=2", "sampler_gpus=0", ray="10.0.0.2:6379")
+    assert few.identity() == many.identity()
 
 
 def test_a_run_without_a_limit_of_age_has_the_identity_that_it_had_before_there_was_one():

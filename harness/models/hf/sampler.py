@@ -14,6 +14,7 @@ import gc
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -131,6 +132,22 @@ class LocalSampler:
         waiting = in_order([row for request in requests for row in self._rows(request, decoding)])
         while waiting:
             waiting = yield from self._run(waiting, decoding)
+
+    def batches(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[list[Request]]:
+        """`requests` in the batches that `complete` computes of them, in its order, where memory suffices.
+
+        `complete` of one batch alone gives the same bits as in all of them, log-probabilities included.
+
+        Raises:
+            InputError: If a prompt cannot be fitted.
+        """
+        given = [(request, row) for request in requests for row in self._rows(request, decoding)]
+        asked = {id(row): request for request, row in given}
+        waiting = in_order([row for _, row in given])
+        while waiting:
+            count = self._budget.take(waiting)
+            batch, waiting = waiting[:count], waiting[count:]
+            yield [replace(asked[id(row)], sample_ids=(row.sample_id,)) for row in batch]
 
     def chat_choice(self) -> ChatChoice:
         """Whether the model is to be asked as a chat model where nobody says how.
