@@ -88,9 +88,7 @@ class LocalSampler:
         self._budget = Budget(batch_tokens or start, batch_size)
         self._endings_by_stop: dict[tuple[tuple[str, ...], bool], StopCriteria] = {}
         self._uncached: str | None = None
-        # "high" and "medium" have products of float32 rounded as if they were of fewer bits (TF32, bfloat16).
-        whole = torch.get_float32_matmul_precision() == "highest"
-        self._precision = Precision(exact=model.dtype == torch.float32 and whole)
+        self._precision = Precision(exact=_is_exact(model.dtype))
 
     @classmethod
     def load(
@@ -131,7 +129,11 @@ class LocalSampler:
         """
         waiting = in_order([row for request in requests for row in self._rows(request, decoding)])
         while waiting:
-            waiting = yield from self._run(waiting, decoding)
+            # Which rows a row is computed with moves the last bits of its log-probabilities, though not its
+            # tokens. Where they are learned from, rows join no others: `batches` says who goes with whom.
+            count = self._budget.take(waiting) if self._trace else len(waiting)
+            begun, later = waiting[:count], waiting[count:]
+            waiting = (yield from self._run(begun, decoding)) + later
 
     def batches(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[list[Request]]:
         """`requests` in the batches that `complete` computes of them, in its order, where memory suffices.
@@ -270,7 +272,7 @@ def settled(
         device: Where it is.
         settings: How it is asked: `chat`, `truncation`, `source_tokens`.
     """
-    exact = dtype == torch.float32
+    exact = _is_exact(dtype)
     return {
         "kind": "local",
         "version": SAMPLER_VERSION,
@@ -282,6 +284,12 @@ def settled(
         "independent_of_batch": exact,
         "independence": _INDEPENDENCE[exact],
     }
+
+
+def _is_exact(dtype: torch.dtype) -> bool:
+    """Whether sums are so fine that choices made at their last bits can be told, and made again."""
+    # "high" and "medium" have products of float32 rounded as if they were of fewer bits (TF32, bfloat16).
+    return dtype == torch.float32 and torch.get_float32_matmul_precision() == "highest"
 
 
 @contextmanager
