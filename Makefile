@@ -69,6 +69,23 @@ docs: env  ## write docs/cli.md from the commands' --help, and the table of memo
 	@$(BIN)/python tools/cli_help.py
 	@$(BIN)/python tools/memory_table.py
 
+.PHONY: site wheel-check extras
+site: $(VENV)/.site  ## build the documentation into build/site; a link that leads nowhere ends it
+	@$(BIN)/python tools/site_pages.py
+	@$(BIN)/zensical build --config-file mkdocs.yml --clean --strict
+
+$(VENV)/.site: $(STAMP)
+	@$(PIP) --no-build-isolation --editable '.[docs]'
+	@touch $@
+
+wheel-check: env  ## build the wheel, install it alone, follow the five-minute page: make wheel-check PYTHON=python3.13
+	@rm -rf build dist
+	@$(BIN)/python -m pip wheel --disable-pip-version-check -q --no-deps --no-build-isolation --wheel-dir dist .
+	@$(BIN)/python tools/document_blocks.py docs/start.md --python "$(PYTHON)" --wheels dist
+
+extras: env  ## have pip resolve every extra on several Pythons: make extras ARGS="--python python3.11 python3.13"
+	@$(BIN)/python studies/extras.py $(ARGS)
+
 bench: env  ## measure speed, beside the peers' way, in one run
 	@$(BIN)/python studies/bench.py $(ARGS)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from rltf.cli import main
+from rltf.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

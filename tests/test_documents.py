@@ -1,8 +1,8 @@
 """Every block of code in README, CONTRIBUTING, SECURITY, docs/ and the benchmarks' READMEs is run or checked.
 
-Python is run; commands are read by the real parsers, so that each option exists and takes its value; data is parsed.
-What nobody can run here says why in front of it (tools/document_blocks.py). `tests/rltf/test_help.py` runs what README's and
-CONTRIBUTING's examples are about.
+Python is run; commands are read by the real parsers, so that each option exists and takes its value; data is
+parsed. What nobody can run here says why in front of it (tools/document_blocks.py). `tests/rltf/test_help.py`
+grades what README's and CONTRIBUTING's examples show.
 """
 
 import ast
@@ -178,7 +178,7 @@ def test_a_page_does_what_it_says_when_it_is_followed_word_for_word(page, tmp_pa
 def test_what_a_page_shows_must_be_printed_in_its_order():
     block = document_blocks.Block("page", 1, "text", "", "one\n…two…\n", "", False)
     document_blocks.check_shown(block, "zero\none\nthe two of them\n")
-    with pytest.raises(AssertionError, match="'one' is not printed"):
+    with pytest.raises(document_blocks.PageError, match="'one' is not printed"):
         document_blocks.check_shown(block, "the two of them\n")
 
 

@@ -2,8 +2,9 @@
 
     python tools/document_blocks.py docs/start.md --python python3.13 --wheels dist
 
-makes a new folder and does there what the page says, its `pip install` too, with the wheels of a folder beside the
-package index; prints the seconds of each block. `make wheel-check` does that with the wheel of this checkout.
+makes a new folder and does there what the page says, its `pip install` too, with the wheels of a folder
+beside the package index; prints the seconds of each block. `make wheel-check` does that with the wheel of
+this checkout.
 `tests/test_documents.py` says what must hold of every block.
 
 What the blocks of a page may say to this file:
@@ -35,6 +36,10 @@ _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\s*\Z", re.S)
 _INSTALLS = re.compile(r"<!-- installs -->\s*\Z")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]+=")
 _MARK = "@@ block"
+
+
+class PageError(Exception):
+    """A page that does not do what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ def follow(
     """Do in a folder what a page says; returns what was run, each with its seconds.
 
     Raises:
-        AssertionError: If a command fails, or does not print what the page shows.
+        PageError: If a command fails, or does not print what the page shows.
     """
     steps, shown, last = [], {}, None
     for block in blocks(page):
@@ -111,13 +116,19 @@ def follow(
             last = block
         elif block.language == "text" and last is not None:
             shown[last.line] = block
-        if block.language != "sh" and block.language != "text":
+        if block.language not in {"sh", "text"}:
             last = None
     script = "set -e\n" + "\n".join(steps) + f"\necho; echo '{_MARK}' end $(date +%s.%N)\n"
     done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=dict(environment), capture_output=True, text=True, check=False
+        ["/bin/bash", "-c", script],
+        cwd=folder,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert done.returncode == 0, f"{page}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+    if done.returncode:
+        raise PageError(f"{page}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
     return list(_timed(page, done.stdout, shown))
 
 
@@ -131,13 +142,16 @@ def _timed(page: str, output: str, shown: Mapping[int, Block]) -> Iterator[tuple
 
 
 def check_shown(block: Block, printed: str) -> None:
-    """Assert that the lines of a block are printed, in this order."""
+    """Compare what a page shows with what is printed.
+
+    Raises:
+        PageError: If a line is not printed, or not in the page's order.
+    """
     lines = iter(printed.splitlines())
     for line in filter(str.strip, block.text.splitlines()):
         pattern = ".*".join(map(re.escape, line.rstrip().split("…")))
-        assert any(re.fullmatch(pattern, each.rstrip()) for each in lines), (
-            f"{block}: {line!r} is not printed at its place:\n{printed}"
-        )
+        if not any(re.fullmatch(pattern, each.rstrip()) for each in lines):
+            raise PageError(f"{block}: {line!r} is not printed at its place:\n{printed}")
 
 
 def main() -> int:
@@ -162,7 +176,10 @@ def main() -> int:
             "PIP_FIND_LINKS": f"{os.environ.get('PIP_FIND_LINKS', '')} {args.wheels.resolve()}".strip(),
             "XDG_CACHE_HOME": f"{name}/cache",
         }
-        took = follow(args.page, folder, environment, install=True)
+        try:
+            took = follow(args.page, folder, environment, install=True)
+        except PageError as error:
+            sys.exit(str(error))
     for where, seconds in took:
         sys.stdout.write(f"{where}  {seconds:.1f} s\n")
     sys.stdout.write(f"{args.page}: all of it in {sum(seconds for _, seconds in took):.0f} s\n")

@@ -1,8 +1,8 @@
-"""Lay the pages of the site out in build/site-pages, which mkdocs.yml names as its `docs_dir`. `make site` runs it.
+"""Lay the pages of the site out in build/site-pages, the `docs_dir` of mkdocs.yml. `make site` runs it.
 
-Every page is a Markdown file of this repository, at its own path, so that a link between two of them is the same on
-the site as in the repository. A link to any other file leads to a page made here that shows it: the site can be read
-without network, and without a host for the sources.
+Every page is a Markdown file of this repository, at its own path, so that a link between two of them is the
+same on the site as in the repository. A link to any other file leads to a page made here that shows it: the
+site can be read without network, and without a host for the sources.
 """
 
 from __future__ import annotations

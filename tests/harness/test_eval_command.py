@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -12,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.models.presets import settings
-from rltf.cli import build_parser, main
+from rltf.cli import main
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -248,15 +245,6 @@ def test_a_context_that_holds_no_prompt_is_one_line_that_names_the_problem(tiny_
     assert _eval(model, tmp_path / "run", *MINI, "--ids", "0") == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("rltf: error: mini/test/0: ")
-
-
-def test_the_examples_in_the_readme_are_commands_that_exist():
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## Evaluate a model")[1].split("```")[1]
-    examples = [shlex.split(found, comments=True) for found in re.findall(r"rltf (eval .*)", section)]
-    assert len(examples) >= 4
-    for words in examples:
-        args = build_parser().parse_args(words)
-        settings(args.preset, {})
 
 
 def test_a_server_that_is_away_is_one_line(tmp_path, capsys):

@@ -1,4 +1,7 @@
-"""docs/cli.md is what the commands say, and the examples of README.md do what it says."""
+"""docs/cli.md is what the commands say, and the files that the documents show do what they say.
+
+`tests/test_documents.py` runs and checks each block by itself.
+"""
 
 import importlib.util
 import json
@@ -48,16 +51,6 @@ def test_the_readme_is_short():
 
 
 @pytest.mark.slow
-def test_the_python_example_prints_what_the_readme_says(tmp_path):
-    code = _block("python", "Runner(")
-    expected = [line.partition("# prints ")[2] for line in code.splitlines() if "# prints " in line]
-    script = tmp_path / "example.py"
-    script.write_text(code)
-    assert _run([sys.executable, str(script)], tmp_path).splitlines() == expected
-    assert expected
-
-
-@pytest.mark.slow
 def test_the_example_of_score_grades_the_programs_it_shows(tmp_path):
     block = _block("sh", "programs.jsonl")
     text = block.replace("\\\n", "")
@@ -83,17 +76,6 @@ def test_the_example_of_a_benchmark_can_be_graded(tmp_path):
     _run([sys.executable, *command.split()], tmp_path)
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["profiles"]["strict"]["overall"]["pass@1"]["value"] == 1.0
-
-
-def test_every_link_to_a_file_leads_somewhere():
-    for page in (
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        ROOT / "SECURITY.md",
-        *(ROOT / "docs").glob("*.md"),
-    ):
-        for target in re.findall(r"\]\(([^)#:]+)[)#]", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_every_make_target_named_in_the_documents_exists():

@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+# Grading in a container: docker build -t rltf . && docker run --rm --security-opt seccomp=unconfined rltf doctor
+# The sandbox makes namespaces of its own, which Docker's default profile forbids: without that option they are missing,
+# and `rltf doctor` says so. EXTRAS chooses what comes with it: --build-arg EXTRAS=[serve], [models], …
+
+FROM python:3.13-slim-bookworm AS base
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libseccomp2 \
+    && rm -rf /var/lib/apt/lists/*
+
+# For .devcontainer: the checkout is mounted, `make env` makes .venv there.
+FROM base AS development
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git make \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home dev
+USER dev
+
+FROM base AS build
+WORKDIR /source
+COPY . .
+RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+
+FROM base AS release
+ARG EXTRAS=""
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    wheel=$(echo /wheels/*.whl) && python -m pip install --no-cache-dir "${wheel}${EXTRAS}" && useradd --create-home grader
+USER grader
+WORKDIR /home/grader
+ENTRYPOINT ["rltf"]
+CMD ["--help"]
