@@ -79,7 +79,7 @@ $(VENV)/.site: $(STAMP)
 	@touch $@
 
 wheel-check: env  ## build the wheel, install it alone, follow the five-minute page: make wheel-check PYTHON=python3.13
-	@rm -rf build dist
+	@rm -rf build/lib build/bdist.* dist  # what old builds left would go into the wheel
 	@$(BIN)/python -m pip wheel --disable-pip-version-check -q --no-deps --no-build-isolation --wheel-dir dist .
 	@$(BIN)/python tools/document_blocks.py docs/start.md --python "$(PYTHON)" --wheels dist
 
