@@ -72,7 +72,6 @@ docs: env  ## write docs/cli.md from the commands' --help, and the table of memo
 .PHONY: site wheel-check extras
 site: $(VENV)/.site  ## build the documentation into build/site; a link that leads nowhere ends it
 	@$(BIN)/python tools/site_pages.py
-	@$(BIN)/zensical build --config-file mkdocs.yml --clean --strict
 
 $(VENV)/.site: $(STAMP)
 	@$(PIP) --no-build-isolation --editable '.[docs]'

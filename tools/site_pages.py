@@ -1,4 +1,4 @@
-"""Lay the pages of the site out in build/site-pages, the `docs_dir` of mkdocs.yml. `make site` runs it.
+"""Build the site: lay its pages out in build/site-pages, run Zensical over them. `make site` runs it.
 
 Every page is a Markdown file of this repository, at its own path, so that a link between two of them is the
 same on the site as in the repository. A link to any other file leads to a page made here that shows it: the
@@ -10,13 +10,18 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "build" / "site-pages"
+SITE = ROOT / "build" / "site"
+"""`docs_dir` and `site_dir` of mkdocs.yml."""
 PAGES = ("*.md", "docs/**/*.md", "benchmarks/*/README.md", "results/*.md", "results/*/*.md")
-ASSETS = ("docs/images/*", "docs/*.css")
+ASSETS = ("docs/images/*", "docs/*.css", "docs/javascripts/*")
+SHIM, OUR_SHIM = "https://unpkg.com/iframe-worker/shim", "docs/javascripts/iframe-worker.js"
+"""Zensical has the first one loaded for the search of a site that is read from a folder."""
 LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
 FENCE = re.compile(r"^ *(```+).*?^ *\1$", re.M | re.S)
 UNLISTED = "---\nsearch:\n  exclude: true\n---\n\n"
@@ -51,7 +56,7 @@ def lay_out(out: Path = OUT) -> None:
         text = (ROOT / page).read_text(encoding="utf-8")
         for start, end, target in reversed(links(text)):
             linked = _relative(page, target)
-            if linked not in ours and linked.suffix not in {".svg", ".png", ".css"}:
+            if linked not in ours and linked.suffix not in {".svg", ".png", ".js"}:
                 sources |= {linked, *_members(linked)}
                 text = f"{text[:start]}{target.rstrip('/')}{_suffix(linked)}{text[end:]}"
         _write(out / page, text)
@@ -100,8 +105,27 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-if __name__ == "__main__":
+def keep_local(site: Path = SITE) -> None:
+    """Have the built pages load nothing from elsewhere."""
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        up = "../" * (len(page.relative_to(site).parts) - 1)
+        page.write_text(text.replace(SHIM, up + OUR_SHIM), encoding="utf-8")
+
+
+def main() -> int:
+    """Build all; returns the exit status, that of Zensical where it refuses a page."""
     try:
         lay_out()
     except FileNotFoundError as error:
         sys.exit(str(error))
+    shutil.rmtree(SITE, ignore_errors=True)
+    zensical = Path(sys.executable).with_name("zensical")
+    build = [zensical, "build", "--config-file", ROOT / "mkdocs.yml", "--strict"]
+    status = subprocess.run(build, cwd=ROOT, check=False).returncode
+    keep_local()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
