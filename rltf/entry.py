@@ -22,8 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `rltf`; returns the exit status."""
     for name in _OURS:
         spec = find_spec(name)
-        places = list(spec.submodule_search_locations or [spec.origin]) if spec else ["nothing"]
-        if _HOME / name not in [Path(place or "").resolve() for place in places]:
+        places = list(spec.submodule_search_locations or [str(spec.origin)]) if spec else ["nothing"]
+        if _HOME / name not in [Path(place).resolve() for place in places]:
             sys.stderr.write(
                 f"rltf: error: Python finds {places[0]} in place of the package {name!r} of rltf-harness:"
                 " rename that, or start in another folder and without it in PYTHONPATH\n"
