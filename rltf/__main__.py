@@ -1,4 +1,4 @@
-"""`rltf`, and `python -m rltf`: first, are the packages that Python finds ours, and not a folder of the user's?
+"""`rltf`, and `python -m rltf`: first, are the packages that Python finds ours, or a folder in their place?
 
 Their names are common words. Started by `python -m rltf`, or with `PYTHONPATH=.`, a folder `harness` or
 `benchmarks` of the user's stands before ours, and the first import would end in a traceback.
