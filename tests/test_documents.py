@@ -192,6 +192,15 @@ def test_the_pages_of_the_site_are_the_documents_and_their_links_lead_to_pages(t
     assert "# rltf/objectives" in (tmp_path / "rltf/objectives/files.md").read_text(encoding="utf-8")
 
 
+def test_built_pages_load_nothing_from_elsewhere(tmp_path):
+    page = tmp_path / "docs" / "page.html"
+    page.parent.mkdir()
+    page.write_text(f'<script src="{site_pages.SHIM}"></script>')
+    site_pages.keep_local(tmp_path)
+    assert page.read_text() == '<script src="../docs/javascripts/iframe-worker.js"></script>'
+    assert (ROOT / site_pages.OUR_SHIM).exists()
+
+
 def test_every_page_of_docs_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
     for page in PAGES:
