@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.errors import InputError
 from rltf.cli import build_parser
 
 ROOT = Path(__file__).parents[1]
@@ -91,7 +92,10 @@ def test_every_command_is_ours_and_is_read_by_its_parser_or_says_why_not():
             f"{block}: {name} is not run by a test: say why in front"
         )
         if name == "rltf" and not {"--version", "--help"} & set(rest):
-            parser.parse_args(rest)
+            try:
+                parser.parse_args(rest)
+            except InputError as error:
+                pytest.fail(f"{block}: {' '.join(words)}: {error}")
         elif name == "make":
             assert {word for word in rest if "=" not in word} <= targets, block
         elif name == "pip":
