@@ -116,6 +116,7 @@ def test_what_a_server_refuses_by_name_is_left_out_and_recorded(server):
         "left_out": ["min_p", "top_k"],
         "generation_config": False,
         "max_completion_tokens": False,
+        "top_k_of_all": -1,
     }
     assert after == before
     assert after["model"] == {"name": "tiny", "root": "models/tiny"}
