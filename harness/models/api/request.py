@@ -2,9 +2,9 @@
 
 Servers fill in what a request leaves out: llama.cpp keeps 40 tokens and those above a twentieth of the
 likeliest, llama-cpp-python's server penalises repetitions by 1.1 besides, greedily too, vLLM and
-`transformers serve` do what the checkpoint's `generation_config.json` says, and the latter answers greedily at
-any temperature unless `do_sample` is set. Here every such choice is stated. A server that refuses a field does
-so by name; the field is then left out, provided that this changes no result.
+`transformers serve` do what the checkpoint's `generation_config.json` says, and the latter answers greedily
+at any temperature unless `do_sample` is set. Here every such choice is stated. A server that refuses a field
+does so by name; the field is then left out, provided that this changes no result.
 
 Does not cover: servers that ignore a field without a word (TGI ignores `top_k`); `describe` warns of that.
 """
@@ -76,18 +76,17 @@ class RequestSchema:
             "top_k_of_all": self.top_k_of_all,
         }
 
+    def without_negative(self, message: str, decoding: Decoding) -> RequestSchema | None:
+        """The dialect to try where -1 as `top_k` is refused; `None` if the refusal is not of that."""
+        sent = self.top_k_of_all < 0 and _keeps_all(decoding)
+        refused = sent and _names("top_k", message) and _NEGATIVE.search(message)
+        return replace(self, top_k_of_all=0) if refused else None
+
     def without_refused(self, message: str, decoding: Decoding) -> RequestSchema | None:
         """The dialect to try after a refusal; `None` if the refusal is not about a field, or is about one
         without which the samples would be others."""
         if "Unexpected fields in the request" in message and not self.generation_config:
             return replace(self, generation_config=True)
-        if (
-            self.top_k_of_all < 0
-            and _keeps_all(decoding)
-            and _names("top_k", message)
-            and _NEGATIVE.search(message)
-        ):
-            return replace(self, top_k_of_all=0)
         if not _REFUSAL.search(message):
             return None
         if _names("max_completion_tokens", message) and not self.max_completion_tokens:

@@ -82,13 +82,14 @@ def test_a_field_left_out_once_is_sent_again_where_samples_depend_on_it():
 
 def test_all_tokens_are_asked_for_by_0_where_a_server_takes_no_negative_top_k():
     refusal = (
-        "{'type': 'greater_than_equal', 'loc': ['body', 'top_k'],"
+        "{'type': 'greater_than_equal', 'loc': ('body', 'top_k'),"
         " 'msg': 'Input should be greater than or equal to 0', 'input': -1, 'ctx': {'ge': 0}}"
     )
-    dialect = RequestSchema().without_refused(refusal, SAMPLING)
+    dialect = RequestSchema().without_negative(refusal, SAMPLING)
     assert dialect.fields(SAMPLING, [], 5)["top_k"] == 0
     assert dialect.fields(Decoding(top_k=5), [], 5)["top_k"] == 5
-    assert dialect.without_refused(refusal, SAMPLING) is None  # asking the same again would never end
+    assert dialect.without_negative(refusal, SAMPLING) is None  # asking the same again would never end
+    assert RequestSchema().without_negative("top_k must be -1 (disable), or at least 1", SAMPLING) is None
 
 
 @cases(
