@@ -1,7 +1,8 @@
 """llama.cpp's own server for `real_model_servers.py`, in an interpreter with xllamacpp: `MODEL.gguf PORT`.
 
-Not llama-cpp-python's, which is a Python server over the same library. Keys and values are kept in F32, as
-everywhere else in the study; llama.cpp's default is F16.
+Not llama-cpp-python's, which is a Python server over the same library. Keys and values are kept in F32 and
+flash attention is off, as everywhere else in the study: llama.cpp's defaults are F16, and a flash attention
+that moves log-probabilities by about 1e-3.
 """
 
 import os
@@ -18,6 +19,7 @@ def main() -> None:
     params.n_ctx, params.n_parallel = 4096, 2
     threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type(0)
     params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     server = xllamacpp.Server(params)
     print(f"llama.cpp listens at {server.listening_address}", flush=True)

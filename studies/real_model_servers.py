@@ -25,7 +25,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def main() -> int:
     for option, backend in BACKENDS.items():
         python = getattr(args, option)
         if python is not None:
-            with serving(backend, python) as url:
+            with serving(backend, python) if unfinished(option, asked) else nullcontext() as url:
                 runs = {name: evaluate(option, name, url=url, **what) for name, what in asked.items()}
             table.append((backend, version_of(python, backend.package), runs))
     args.out.write_text(page(table, own, asked), encoding="utf-8")
@@ -169,9 +169,20 @@ def command(benchmark: str, ids: str, tokens: str, url: str | None) -> list[str]
     return words + (["--dtype", "float32"] if url is None else server)
 
 
+def folder_of(backend: str, benchmark: str, ids: str, tokens: str) -> Path:
+    """Of one evaluation."""
+    return RUNS / f"{backend}-{benchmark}-{ids}-{tokens}"
+
+
+def unfinished(backend: str, asked: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a server is needed for what is asked."""
+    runs = (folder_of(backend, name, **what) for name, what in asked.items())
+    return not all((run / "metrics.json").exists() for run in runs)
+
+
 def evaluate(backend: str, benchmark: str, *, ids: str, tokens: str, url: str | None = None) -> Path:
     """The folder of a run, made or gone on with unless it is finished."""
-    run = RUNS / f"{backend}-{benchmark}-{ids}-{tokens}"
+    run = folder_of(backend, benchmark, ids, tokens)
     if not (run / "metrics.json").exists():
         words = [sys.executable, "-m", *command(benchmark, ids, tokens, url), "--out", str(run)]
         # The checkout is named, since the command is given elsewhere.
@@ -240,7 +251,7 @@ def page(
         "",
         f"{FOLDER}, dequantised from `{FILE}` to float32 (not its authors' own weights), asked",
         f"greedily through its chat template for at most {asked['mbpp']['tokens']} tokens, keys and values",
-        "in float32. Equal means equal to `rltf eval` on the same tensors; pass@1 is under the profile strict.",
+        "in float32. Equal means equal to `rltf eval` on the same tensors; pass@1 is the profile strict's.",
         "Made by `studies/real_model_servers.py`.",
         "",
         "| server | benchmark | answers equal | programs equal | pass@1 here | pass@1 there | request |",
