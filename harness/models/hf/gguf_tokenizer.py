@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import pre_tokenizers
-from transformers.utils.hub import cached_file
 
 _AS_GPT2 = frozenset({"default", "gpt-2", "mpt", "olmo", "jais", "trillion"})
 _DIGITS_FIRST = frozenset(
@@ -26,6 +25,7 @@ _DIGITS_FIRST = frozenset(
 def named_split(name: str, gguf_file: str, revision: str | None) -> str:
     """What a GGUF file in a folder or repository says of it, in llama.cpp's words."""
     import gguf  # noqa: PLC0415 - an extra, which who reads such files has
+    from transformers.utils.hub import cached_file  # noqa: PLC0415 - heavy
 
     folder = Path(name)
     file = folder / gguf_file if folder.is_dir() else cached_file(name, gguf_file, revision=revision)
