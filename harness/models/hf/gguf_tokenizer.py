@@ -29,6 +29,7 @@ def named_split(name: str, gguf_file: str, revision: str | None) -> str:
 
     folder = Path(name)
     file = folder / gguf_file if folder.is_dir() else cached_file(name, gguf_file, revision=revision)
+    assert file is not None  # it raises where there is none
     field = gguf.GGUFReader(file).fields.get("tokenizer.ggml.pre")
     return "default" if field is None else str(field.contents())
 
@@ -36,8 +37,10 @@ def named_split(name: str, gguf_file: str, revision: str | None) -> str:
 def split_as(tokenizer: Any, split: str, file: str) -> None:
     """Have `tokenizer`, read from `file`, split as llama.cpp's word `split` says."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    now = None if backend is None else backend.pre_tokenizer
-    if not (isinstance(now, pre_tokenizers.ByteLevel) and now.use_regex) or split in _AS_GPT2:
+    if backend is None or split in _AS_GPT2:
+        return
+    now = backend.pre_tokenizer
+    if not (isinstance(now, pre_tokenizers.ByteLevel) and now.use_regex):
         return
     if split not in _DIGITS_FIRST:
         warnings.warn(
