@@ -28,8 +28,10 @@ def named_split(name: str, gguf_file: str, revision: str | None) -> str:
     from transformers.utils.hub import cached_file  # noqa: PLC0415 - heavy
 
     folder = Path(name)
-    file = folder / gguf_file if folder.is_dir() else cached_file(name, gguf_file, revision=revision)
-    assert file is not None  # it raises where there is none
+    if folder.is_dir():
+        file = folder / gguf_file
+    else:
+        file = Path(str(cached_file(name, gguf_file, revision=revision)))
     field = gguf.GGUFReader(file).fields.get("tokenizer.ggml.pre")
     return "default" if field is None else str(field.contents())
 
