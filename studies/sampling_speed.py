@@ -33,6 +33,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from studies.real_model_files import widened
+
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "results" / "reports" / "sampling-speed.md"
 DECODING = {"temperature": 0.8, "top_p": 0.95}
@@ -181,28 +183,6 @@ def llama(args: argparse.Namespace, prompts: Sequence[Sequence[int]]) -> dict[st
     [line] = [each for each in done.stdout.splitlines() if each.startswith(b"{")]
     found: dict[str, float] = json.loads(line)
     return found
-
-
-def widened(source: Path, target: Path) -> None:
-    """`source` with every tensor dequantised to F32, its other fields as they are."""
-    import gguf
-
-    reader = gguf.GGUFReader(source)
-    architecture = reader.fields["general.architecture"].contents()
-    writer = gguf.GGUFWriter(target, architecture)
-    for field in reader.fields.values():
-        if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
-            continue
-        kind = field.types[0]
-        of = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(field.name, field.contents(), kind, sub_type=of)
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype("f4"))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
 
 
 def matrix_rate() -> float:

@@ -210,10 +210,13 @@ class ServerModel:
             spoken = self._dialect
             fields = spoken.fields(question.decoding, question.stop, question.seed)
             found = await self._send(client, question, fields)
-            if isinstance(found, Answer) or found.status not in (400, 422):
+            if isinstance(found, Answer) or found.status not in (400, 422, 500):
                 return found
             if self._dialect is spoken:  # otherwise another request has learnt it meanwhile
-                narrower = spoken.without_refused(found.words, question.decoding)
+                narrower = spoken.without_negative(found.words, question.decoding)
+                # llama-cpp-python refuses with 500, of which the words alone say little elsewhere.
+                if narrower is None and found.status != 500:
+                    narrower = spoken.without_refused(found.words, question.decoding)
                 if narrower is None:
                     return found
                 self._dialect = narrower

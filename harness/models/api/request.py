@@ -1,9 +1,10 @@
 """What a request to an OpenAI-compatible server says, so that nothing is left to the server's own defaults.
 
 Servers fill in what a request leaves out: llama.cpp keeps 40 tokens and those above a twentieth of the
-likeliest, vLLM and `transformers serve` what the checkpoint's `generation_config.json` says, and the latter
-answers greedily at any temperature unless `do_sample` is set. Here every such choice is stated. A server that
-refuses a field does so by name; the field is then left out, provided that this changes no result.
+likeliest, llama-cpp-python's server penalises repetitions by 1.1 besides, greedily too, vLLM and
+`transformers serve` do what the checkpoint's `generation_config.json` says, and the latter answers greedily
+at any temperature unless `do_sample` is set. Here every such choice is stated. A server that refuses a field
+does so by name; the field is then left out, provided that this changes no result.
 
 Does not cover: servers that ignore a field without a word (TGI ignores `top_k`); `describe` warns of that.
 """
@@ -25,7 +26,8 @@ MAX_STOP = 4
 _REFUSAL = re.compile(
     r"un(?:supported|recogni[sz]ed|known|expected)|not (?:permitted|supported|allowed)", re.IGNORECASE
 )
-_HARMLESS = ("min_p", "repetition_penalty", "seed", "stop")
+_NEGATIVE = re.compile(r"(?:greater than or equal to|at least|>=) ?0\b|non-?negative", re.IGNORECASE)
+_HARMLESS = ("min_p", "repetition_penalty", "repeat_penalty", "seed", "stop")
 """Left out where refused: a server that has no such setting applies none, stop strings are cut here as well,
 and no server promises to honour a seed."""
 
@@ -40,6 +42,8 @@ class RequestSchema:
     """`transformers serve`: everything beyond OpenAI's fields goes into one field of that name."""
     max_completion_tokens: bool = False
     """OpenAI's newer name of `max_tokens`, which its newer models insist on."""
+    top_k_of_all: int = -1
+    """Keeps all tokens. vLLM, SGLang and llama.cpp take -1; SGLang refuses 0, llama-cpp-python -1."""
 
     def fields(self, decoding: Decoding, stop: Sequence[str], seed: int) -> dict[str, Any]:
         """All of a request but model and prompt."""
@@ -55,9 +59,10 @@ class RequestSchema:
         if self.generation_config:
             said["generation_config"] = json.dumps(_generation_config(decoding))
         else:
-            # -1 keeps all tokens for vLLM, SGLang and llama.cpp; SGLang refuses 0.
-            top_k = -1 if _keeps_all(decoding) else decoding.top_k
-            said |= {"top_k": top_k, "min_p": 0.0, "repetition_penalty": 1.0}
+            top_k = self.top_k_of_all if _keeps_all(decoding) else decoding.top_k
+            # The same twice: llama.cpp reads the second name only.
+            penalty = {"repetition_penalty": 1.0, "repeat_penalty": 1.0}
+            said |= {"top_k": top_k, "min_p": 0.0, **penalty}
         # What was once left out may matter now: it is sent, to be refused aloud.
         left_out = self.left_out.intersection(_droppable(decoding))
         return {name: value for name, value in said.items() if name not in left_out}
@@ -68,7 +73,14 @@ class RequestSchema:
             "left_out": sorted(self.left_out),
             "generation_config": self.generation_config,
             "max_completion_tokens": self.max_completion_tokens,
+            "top_k_of_all": self.top_k_of_all,
         }
+
+    def without_negative(self, message: str, decoding: Decoding) -> RequestSchema | None:
+        """The dialect to try where -1 as `top_k` is refused; `None` if the refusal is not of that."""
+        sent = self.top_k_of_all < 0 and _keeps_all(decoding)
+        refused = sent and _names("top_k", message) and _NEGATIVE.search(message)
+        return replace(self, top_k_of_all=0) if refused else None
 
     def without_refused(self, message: str, decoding: Decoding) -> RequestSchema | None:
         """The dialect to try after a refusal; `None` if the refusal is not about a field, or is about one

@@ -19,6 +19,7 @@ from transformers.utils.hub import extract_commit_hash
 from harness.errors import InputError
 from harness.models.hf.adapters import with_adapter
 from harness.models.hf.checkpoint_files import ADAPTER_CONFIG, Source, digest, source_of
+from harness.models.hf.gguf_tokenizer import named_split
 from harness.models.hf.prompt_reader import library_options, load_config, load_tokenizer, tokenizer_of
 from harness.models.library_errors import asked
 
@@ -215,6 +216,7 @@ def _described(name: str, asking: _Asking, revision: str | None) -> dict[str, An
         base = _description(source.model, revision, source.gguf_file)
     if source.gguf_file is not None:
         base["gguf_file"] = source.gguf_file
+        base["split"] = named_split(source.model, source.gguf_file, revision)  # decides tokens of prompts
     if source.adapter is not None:
         base["adapter"] = _description(source.adapter, None, config=ADAPTER_CONFIG)
     return base

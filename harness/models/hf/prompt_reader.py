@@ -19,6 +19,7 @@ from harness.models.chat_template import ChatChoice, choose_chat, special_ids
 from harness.models.end_tokens import chat_end_ids
 from harness.models.hf.adapters import adapter_file
 from harness.models.hf.checkpoint_files import Source, has_tokenizer, source_of
+from harness.models.hf.gguf_tokenizer import named_split, split_as
 from harness.models.library_errors import asked
 
 
@@ -89,6 +90,9 @@ def tokenizer_of(source: Source, options: dict[str, Any]) -> Any:
         if own or (not Path(source.adapter).is_dir() and adapter_file(source.adapter, "tokenizer.json")):
             return load_tokenizer(source.adapter, trust_remote_code=options["trust_remote_code"])
     tokenizer = load_tokenizer(source.model, **options)
+    if source.gguf_file is not None:
+        split = named_split(source.model, source.gguf_file, options["revision"])
+        split_as(tokenizer, split, source.gguf_file)
     template = None if source.adapter is None else adapter_file(source.adapter, "chat_template.jinja")
     if template is not None:
         tokenizer.chat_template = template.read_text(encoding="utf-8")

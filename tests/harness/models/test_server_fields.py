@@ -21,6 +21,7 @@ def test_every_choice_is_stated_so_that_no_default_of_a_server_comes_in():
         "top_k": -1,
         "min_p": 0.0,
         "repetition_penalty": 1.0,
+        "repeat_penalty": 1.0,  # llama.cpp's name; llama-cpp-python's server would penalise by 1.1
     }
     assert RequestSchema().fields(Decoding(top_k=40), [], 5)["top_k"] == 40
 
@@ -35,10 +36,10 @@ def test_only_as_many_stop_strings_are_sent_as_every_server_takes():
 
 
 def test_transformers_serve_gets_in_its_own_words_what_it_would_otherwise_refuse():
-    refusal = "Unexpected fields in the request: {'min_p', 'top_k', 'repetition_penalty'}"
+    refusal = "Unexpected fields in the request: {'min_p', 'top_k', 'repetition_penalty', 'repeat_penalty'}"
     dialect = RequestSchema().without_refused(refusal, SAMPLING)
     fields = dialect.fields(SAMPLING, [], 5)
-    assert not {"top_k", "min_p", "repetition_penalty"} & fields.keys()
+    assert not {"top_k", "min_p", "repetition_penalty", "repeat_penalty"} & fields.keys()
     said = json.loads(fields["generation_config"])
     assert (said["do_sample"], said["temperature"], said["top_k"], said["top_p"]) == (True, 0.6, 0, 0.95)
     assert json.loads(dialect.fields(GREEDY, [], 5)["generation_config"])["do_sample"] is False
@@ -77,6 +78,18 @@ def test_a_field_left_out_once_is_sent_again_where_samples_depend_on_it():
     assert "top_k" not in dialect.fields(GREEDY, [], 5)
     assert dialect.fields(Decoding(top_k=5), [], 5)["top_k"] == 5
     assert dialect.without_refused("Unrecognized request argument supplied: top_k", Decoding(top_k=5)) is None
+
+
+def test_all_tokens_are_asked_for_by_0_where_a_server_takes_no_negative_top_k():
+    refusal = (
+        "{'type': 'greater_than_equal', 'loc': ('body', 'top_k'),"
+        " 'msg': 'Input should be greater than or equal to 0', 'input': -1, 'ctx': {'ge': 0}}"
+    )
+    dialect = RequestSchema().without_negative(refusal, SAMPLING)
+    assert dialect.fields(SAMPLING, [], 5)["top_k"] == 0
+    assert dialect.fields(Decoding(top_k=5), [], 5)["top_k"] == 5
+    assert dialect.without_negative(refusal, SAMPLING) is None  # asking the same again would never end
+    assert RequestSchema().without_negative("top_k must be -1 (disable), or at least 1", SAMPLING) is None
 
 
 @cases(

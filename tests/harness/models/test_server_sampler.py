@@ -116,10 +116,24 @@ def test_what_a_server_refuses_by_name_is_left_out_and_recorded(server):
         "left_out": ["min_p", "top_k"],
         "generation_config": False,
         "max_completion_tokens": False,
+        "top_k_of_all": -1,
     }
     assert after == before
     assert after["model"] == {"name": "tiny", "root": "models/tiny"}
     assert after["independent_of_batch"] is False
+
+
+def test_a_server_that_fails_on_a_negative_top_k_is_asked_for_all_tokens_by_0(server):
+    def answer(body, before):
+        if body["top_k"] < 0:  # llama-cpp-python's status and words
+            said = "{'loc': ('body', 'top_k'), 'msg': 'Input should be greater than or equal to 0'}"
+            return 500, {"error": {"message": said}}
+        return server.echo(body, before)
+
+    server.answer = answer
+    sampler = server.sampler(retries=0)
+    assert len(list(sampler.complete(server.requests(3), DECODING))) == 3
+    assert sampler.describe()["measured"]["top_k_of_all"] == 0
 
 
 def test_prompts_are_shortened_with_a_tokenizer_and_never_without(server, tmp_path):
