@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import warnings
 
 import pytest
@@ -71,7 +72,7 @@ def test_errors_and_warnings_on_the_console_hold_none(monkeypatch, tmp_path, cap
     assert status == 2
     assert _clean(written.replace("\n", ""))
     assert len(written.splitlines()) == 1
-    cli._show_warning(EVIL, UserWarning)
+    cli._show_warning(sys.stderr, EVIL, UserWarning)
     assert _clean(capsys.readouterr().err)
 
 

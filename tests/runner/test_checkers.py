@@ -163,7 +163,9 @@ def benchmark(**changes) -> Benchmark:
 
 def arguments(**changes) -> SimpleNamespace:
     plain = dict.fromkeys(("limit_cpu", "limit_program", "memory", "workers", "cache"))
-    return SimpleNamespace(**plain | {"first_failure": False, "all_tests": False, "no_cache": True} | changes)
+    return SimpleNamespace(
+        **plain | {"first_failure": False, "all_tests": False, "no_cache": True, "ray": None} | changes
+    )
 
 
 def test_a_benchmark_may_bring_a_profile_of_its_own(runner, monkeypatch):
