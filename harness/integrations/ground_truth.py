@@ -6,6 +6,7 @@ numpy in place of lists, as pandas reads nested columns of Parquet.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from harness.errors import InputError
 from harness.suites import read
 from harness.suites.encodings import check_size
 from harness.types import AssertTest, CallTest, Problem, StdinTest, Test, TestKind, TestSuite
+
+_TASK_ID = re.compile(r"\d{1,9}|[A-Za-z][\w-]{0,40}(/[\w.-]{1,40}){1,3}")
+"""What is meant as a name of a problem, and can be no tests."""
 
 
 def problem_of(
@@ -35,6 +39,9 @@ def problem_of(
         if not isinstance(task_id, str) or task_id not in problems:
             raise InputError(f"no problem {task_id!r:.100} here; load its benchmark, or send its tests")
         return problems[task_id]
+    if isinstance(ground_truth, str) and _TASK_ID.fullmatch(ground_truth):
+        where = f"those here are like {next(iter(problems))!r:.60}" if problems else "no benchmark is named"
+        raise InputError(f"no problem {ground_truth!r}: {where}; name the benchmark and split, or give tests")
     suite = read_tests(_plain(ground_truth), entry_point=entry_point)
     return Problem("tests", "", load_suite=lambda: suite)
 

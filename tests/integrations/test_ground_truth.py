@@ -106,3 +106,11 @@ def test_what_is_no_ground_truth_is_refused_in_a_line(value):
     with pytest.raises(InputError) as refusal:
         read_tests(value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("task_id", ["mini/test/99999", "8", "mbpp/11"])
+def test_a_name_of_no_problem_is_said_to_be_one_and_not_taken_for_tests(task_id):
+    with pytest.raises(InputError, match=f"no problem '{task_id}': no benchmark is named"):
+        problem_of(task_id, {})
+    with pytest.raises(InputError, match=f"no problem '{task_id}': those here are like 'mini/test/0'"):
+        problem_of(task_id, load_benchmark("mini", ids=["0"]).by_id())
