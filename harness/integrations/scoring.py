@@ -145,7 +145,12 @@ class Scorer:
     # --- scoring ---------------------------------------------------------------------------------
 
     def score_all(self, answers: Sequence[tuple[str | None, object]]) -> list[Scored]:
-        """Score answers with their ground truths, in order; returns when all are graded."""
+        """Score answers with their ground truths, in order; returns when all are graded.
+
+        Raises:
+            InputError: If the benchmark cannot be loaded: no answer of this run could be scored.
+        """
+        self.problems()
         prepared = [self._prepared(answer, truth) for answer, truth in answers]
         jobs = [each for each in prepared if isinstance(each, Job)]
         for_jobs = iter(self._graded(jobs))

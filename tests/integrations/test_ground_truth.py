@@ -11,6 +11,7 @@ from cases import cases
 from harness import load_benchmark
 from harness.errors import InputError
 from harness.integrations.ground_truth import problem_of, read_tests
+from harness.integrations.verl import compute_score
 from harness.types import AssertTest, CallTest, StdinTest, TestKind
 
 STDIN = [StdinTest("1", "2"), StdinTest("3", "4")]
@@ -114,3 +115,8 @@ def test_a_name_of_no_problem_is_said_to_be_one_and_not_taken_for_tests(task_id)
         problem_of(task_id, {})
     with pytest.raises(InputError, match=f"no problem '{task_id}': those here are like 'mini/test/0'"):
         problem_of(task_id, load_benchmark("mini", ids=["0"]).by_id())
+
+
+def test_a_benchmark_that_is_not_there_ends_the_run_and_is_no_failure_of_the_grader():
+    with pytest.raises(InputError, match="minni"):
+        compute_score("mine", "print(1)", '["assert f(1) == 2"]', benchmark="minni")
