@@ -20,6 +20,9 @@ from typing import Any
 from harness.integrations.options import scorer_of
 from harness.types import Outcome
 
+_OF_VERL = frozenset({"reward_router_address", "reward_model_tokenizer"})
+"""Arguments of its reward loop (verl 0.9.1), for models that judge."""
+
 
 def compute_score(
     data_source: str,
@@ -35,7 +38,7 @@ def compute_score(
     workers: int | None = None,
     cpu_seconds: float | None = None,
     url: str | None = None,
-    **_: Any,
+    **others: Any,
 ) -> dict[str, float]:
     """The score of one response, and what becomes metrics.
 
@@ -52,7 +55,14 @@ def compute_score(
         workers: See there.
         cpu_seconds: CPU limit of each test and of loading.
         url: See there.
+        others: What verl passes besides; anything else is named in a warning.
     """
+    if unknown := sorted(others.keys() - _OF_VERL):
+        warnings.warn(
+            f"compute_score knows no {', '.join(unknown)}: a misspelt reward_kwargs has no effect",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     scorer = scorer_of(
         benchmark=benchmark, split=split, reward=reward, profile=profile, extraction=extraction,
         workers=workers, cpu_seconds=cpu_seconds, url=url,

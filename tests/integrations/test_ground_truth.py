@@ -2,6 +2,7 @@
 
 import base64
 import json
+import warnings
 import zlib
 
 import numpy as np
@@ -120,3 +121,12 @@ def test_a_name_of_no_problem_is_said_to_be_one_and_not_taken_for_tests(task_id)
 def test_a_benchmark_that_is_not_there_ends_the_run_and_is_no_failure_of_the_grader():
     with pytest.raises(InputError, match="minni"):
         compute_score("mine", "print(1)", '["assert f(1) == 2"]', benchmark="minni")
+
+
+def test_an_option_that_does_not_exist_is_named_and_what_verl_passes_is_not():
+    given = ("mine", "def f(x):\n    return 2", '["assert f(1) == 2"]')
+    with pytest.warns(RuntimeWarning, match="knows no rewards:"):
+        assert compute_score(*given, rewards="pass_ratio")["score"] == 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compute_score(*given, reward_router_address=None, reward_model_tokenizer=None)
