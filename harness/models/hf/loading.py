@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 import transformers
@@ -29,6 +29,23 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 """`auto`: float32 on a CPU, the checkpoint's own elsewhere."""
 
 
+class CheckpointOptions(TypedDict, total=False):
+    """Which checkpoint, and how it is held; the defaults are those of `_asking`."""
+
+    revision: str | None
+    """Of a hub id."""
+    dtype: str
+    """One of `DTYPES`."""
+    device: str
+    """As torch names it, or `auto`."""
+    adapter: str | None
+    """A PEFT adapter over the model, hub id or folder."""
+    trust_remote_code: bool
+    """Run code that the model brings along."""
+    gguf_file: str | None
+    """The file in the folder or repository that holds the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A model that is ready to be asked."""
@@ -42,38 +59,20 @@ class Loaded:
 def load(
     name: str,
     *,
-    revision: str | None = None,
-    dtype: str = "auto",
-    device: str = "auto",
-    adapter: str | None = None,
-    trust_remote_code: bool = False,
-    gguf_file: str | None = None,
     description: dict[str, Any] | None = None,
+    **options: Unpack[CheckpointOptions],
 ) -> Loaded:
     """The model `name` on `device` (`auto`: a GPU if there is one), in eval mode.
 
     Args:
         name: a hub id, a folder, a GGUF file, or the folder of an adapter that names its base.
-        revision: of a hub id.
-        dtype: one of `DTYPES`.
-        device: as torch names it.
-        adapter: a PEFT adapter over the model, hub id or folder.
-        trust_remote_code: run code that the model brings along.
-        gguf_file: the file in the folder or repository that holds the model.
+        options: see `CheckpointOptions`.
         description: that of its `outline`, where there is one: finding it out reads all files.
 
     Raises:
         InputError: If it is not there, cannot be read, or does not write text.
     """
-    asking = _asking(
-        name,
-        revision=revision,
-        dtype=dtype,
-        device=device,
-        adapter=adapter,
-        trust_remote_code=trust_remote_code,
-        gguf_file=gguf_file,
-    )
+    asking = _asking(name, **options)
     tokenizer = tokenizer_of(asking.source, asking.options)
 
     def base() -> Any:
@@ -82,7 +81,7 @@ def load(
     adapter = asking.source.adapter
     model = base() if adapter is None else with_adapter(base, adapter)
     model = asked(name, model.to, asking.device).eval()
-    return Loaded(model, tokenizer, description or _described(name, asking, revision))
+    return Loaded(model, tokenizer, description or _described(name, asking, options.get("revision")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ class Outline:
     """As of `Loaded`."""
 
 
-def outline(name: str, *, revision: str | None = None, **options: Any) -> Outline | None:
+def outline(name: str, **options: Unpack[CheckpointOptions]) -> Outline | None:
     """What `load` would load, from the config alone; `None` where that does not tell.
 
     It does not with an adapter, whose weights decide what becomes of the model's class, nor where a
@@ -105,7 +104,7 @@ def outline(name: str, *, revision: str | None = None, **options: Any) -> Outlin
     Raises:
         InputError: As `load`, as far as weights have no part in it.
     """
-    asking = _asking(name, revision=revision, **options)
+    asking = _asking(name, **options)
     dtype = asking.config.dtype if asking.dtype == "auto" else getattr(torch, asking.dtype)
     if asking.source.adapter is not None or dtype is None:
         return None
@@ -116,7 +115,7 @@ def outline(name: str, *, revision: str | None = None, **options: Any) -> Outlin
             asking.config,
             trust_remote_code=asking.options["trust_remote_code"],
         )
-    return Outline(type(model), dtype, asking.device, _described(name, asking, revision))
+    return Outline(type(model), dtype, asking.device, _described(name, asking, options.get("revision")))
 
 
 @dataclass(frozen=True, slots=True)
