@@ -186,7 +186,7 @@ class Objective:
 
     @property
     def resampling_rounds(self) -> int:
-        """How many times the next prompts are drawn in place of groups whose credit is all zero."""
+        """How many times as many prompts, at most, are drawn in place of groups whose credit is all zero."""
         return 0
 
     def rewards(self, group: Group) -> list[Mapping[str, float]]:

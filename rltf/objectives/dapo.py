@@ -1,8 +1,8 @@
 """DAPO (arXiv:2503.14476): GRPO with a wider clip above, a mean over tokens, and degenerate groups replaced.
 
-Its paper draws prompts until no group is degenerate; here up to `resample` times in a refresh, which is ours:
-a policy that solves nothing would sample without end. Its filter of programs that are too long is
-`mask_truncated`. Does not cover: its Soft Overlong Punishment, which is a reward.
+Its paper draws prompts until no group is degenerate; here at most `resample` times as many again in a
+refresh, which is ours: a policy that solves nothing would sample without end. Its filter of programs that are
+too long is `mask_truncated`. Does not cover: its Soft Overlong Punishment, which is a reward.
 """
 
 from __future__ import annotations

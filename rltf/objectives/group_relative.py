@@ -85,8 +85,9 @@ class GroupRelativeOptions:
     """Take programs that reached `max_new_tokens` out of the loss; their rewards still count in their group
     (TRL: off)."""
     resample: int = option(0, at_least=0, at_most=100)
-    """How many times prompts whose programs all have zero credit are replaced by the next prompts, in each
-    refresh (DAPO's dynamic sampling); those left then are left out. Training waits for the grader then."""
+    """How many times as many prompts again, at most, are drawn in a refresh in place of those whose programs
+    all have zero credit (DAPO's dynamic sampling); those left then are left out. Training waits for the
+    grader then."""
 
 
 class GroupRelative(Objective):

@@ -140,7 +140,7 @@ class CreditRule(Protocol):
 
     @property
     def resampling_rounds(self) -> int:
-        """How many times the next prompts are drawn in place of groups whose credit is all zero."""
+        """How many times as many prompts, at most, are drawn in place of groups whose credit is all zero."""
 
     def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
         """Called with all new groups before the credit of any; numbers for the log."""

@@ -6,13 +6,15 @@ objective decides each group's credit here, once, when the group is new. Does no
 (`rltf.objectives`), which process this runs in (`rltf.rollout.sampler_process`), or what becomes of the
 programs (`rltf.rollout.replay_buffer`).
 
-The next prompts are drawn in place of those whose group teaches nothing, if the objective asks for it.
+The next prompts are drawn in place of those whose group teaches nothing, if the objective asks for it: as
+many more at once as the last refresh lets expect, since each further round waits for its slowest program.
 
 Every draw is a function of seed and count, so the sampler's place in a checkpoint is one number.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -81,6 +83,8 @@ class Rollouts:
     """Passing programs that are graded on problems that cannot be solved, each time."""
     prompts_drawn: int = 0
     """Prompts drawn so far."""
+    useful_share: float = 1.0
+    """Of the last refresh's groups, those that teach something; 1 where no prompts are replaced."""
 
     def start(self, count: int, step: int, sampler: Sampler, grader: Grader) -> Callable[[], Collected]:
         """Sample at least `count` programs of the policy after `step`, all of a prompt's together.
@@ -103,12 +107,12 @@ class Rollouts:
             self.prompts_drawn += len(draws)
             return self._begin(draws, step, sampler, grader, seconds)
 
-        first = begin(wanted)
         if not self.objective.resampling_rounds:
-            return lambda: self._collected([first()], seconds, grader)
+            first = begin(wanted)
+            return lambda: self._collected([first()], wanted, seconds, grader)
         # All of it here: the policy must not learn while it is sampled from.
-        rounds = self._resampled(first(), begin)
-        return lambda: self._collected(rounds, seconds, grader)
+        rounds = self._resampled(wanted, begin)
+        return lambda: self._collected(rounds, wanted, seconds, grader)
 
     def _begin(
         self, draws: Sequence[Draw], step: int, sampler: Sampler, grader: Grader, seconds: dict[str, float]
@@ -120,13 +124,16 @@ class Rollouts:
         verdicts = grade_beside(programs, problems, grader, seconds)
         return lambda: self._round(draws, verdicts(), step, seconds)
 
-    def _resampled(self, first: Round, begin: Callable[[int], Callable[[], Round]]) -> list[Round]:
-        """Rounds until one has no group whose credit is all zero, or there have been enough of them."""
-        rounds = [first]
-        for _ in range(self.objective.resampling_rounds):
-            if not rounds[-1].without_credit:
-                break
-            rounds.append(begin(rounds[-1].without_credit)())
+    def _resampled(self, wanted: int, begin: Callable[[int], Callable[[], Round]]) -> list[Round]:
+        """Rounds until as many groups as are wanted teach something, or enough prompts were drawn."""
+        rounds: list[Round] = []
+        useful, drawn, most = 0, 0, wanted * (1 + self.objective.resampling_rounds)
+        expected = max(self.useful_share, wanted / most)
+        while useful < wanted and drawn < most:
+            prompts = min(most - drawn, math.ceil((wanted - useful) / expected))
+            rounds.append(begin(prompts)())
+            useful, drawn = useful + rounds[-1].useful, drawn + prompts
+        self.useful_share = useful / drawn
         return rounds
 
     def _round(
@@ -150,7 +157,9 @@ class Rollouts:
             ]
         return Round(list(programs.values()), groups, credited, len(graded) - len(sound), notes)
 
-    def _collected(self, rounds: Sequence[Round], seconds: dict[str, float], grader: Grader) -> Collected:
+    def _collected(
+        self, rounds: Sequence[Round], wanted: int, seconds: dict[str, float], grader: Grader
+    ) -> Collected:
         groups = [group for each in rounds for group in each.groups]
         credited = [rollouts for each in rounds for rollouts in each.credited]
         made = [each for rollouts in credited for each in rollouts]
@@ -170,7 +179,7 @@ class Rollouts:
             "sampled/zero_advantage": _mean([is_zero(each.credit) for each in made]),
         }
         if self.objective.resampling_rounds:
-            metrics["sampled/replaced_groups"] = sum(each.without_credit for each in rounds[:-1])
+            metrics["sampled/replaced_groups"] = len(groups) - wanted
         with timed(seconds, "watching"):
             hacks = self._hacks.seen(own, [each.problem for each in groups], grader)
         notes = mean_notes(rounds) | hacks
@@ -184,11 +193,12 @@ class Rollouts:
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, as plain JSON values."""
-        return {"prompts_drawn": self.prompts_drawn}
+        return {"prompts_drawn": self.prompts_drawn, "useful_share": self.useful_share}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where the rollouts were whose `state` this is; problems and seed must be the same."""
         self.prompts_drawn = state["prompts_drawn"]
+        self.useful_share = state.get("useful_share", self.useful_share)  # not in folders of 0.1
 
     # --- rewarding -------------------------------------------------------------------------------
 

@@ -33,9 +33,9 @@ class Round:
     """What the objective says of them, for the log."""
 
     @property
-    def without_credit(self) -> int:
-        """Groups that teach nothing."""
-        return sum(map(teaches_nothing, self.credited))
+    def useful(self) -> int:
+        """Groups that teach something."""
+        return sum(not teaches_nothing(each) for each in self.credited)
 
 
 def teaches_nothing(group: Sequence[Rollout]) -> bool:

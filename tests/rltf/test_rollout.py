@@ -299,6 +299,19 @@ def test_replacing_has_an_end_where_nothing_is_ever_solved(rounds):
     assert len(collected.rollouts) == (0 if rounds else 4)
 
 
+def test_as_many_prompts_more_are_drawn_at_once_as_the_last_refresh_lets_expect():
+    order = [each.task_id for each in dapo(0).start(12, 0, Scripted(), Lenient())().rollouts[::2]]
+    sampler = solved_by(*order[:1], *order[2:])
+    made, resumed = dapo(3), dapo(3)
+    assert made.start(4, 0, sampler, Lenient())().metrics["sampled/replaced_groups"] == 1
+    resumed.restore(json.loads(json.dumps(made.state())))
+    for each in (made, resumed):  # two of three taught something: for two, three are drawn at once
+        collected = each.start(4, 1, sampler, Lenient())()
+        assert [each.task_id for each in collected.rollouts[::2]] == order[3:6]
+        assert collected.metrics["sampled/replaced_groups"] == 1
+    assert len(made.start(4, 2, sampler, Lenient())().rollouts) == 4  # all three did
+
+
 def test_a_prompt_whose_programs_all_could_not_be_graded_is_replaced_too():
     first = dapo(0).start(2, 0, Scripted(), Lenient())().rollouts[0].task_id
     sampler = Scripted(
