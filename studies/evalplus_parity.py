@@ -4,8 +4,10 @@
 
 PYTHON is an interpreter of a venv of its own with `evalplus` in it. Each round has one program for each of
 the 378 tasks of v0.2.0 (`evalplus_mutants.py`). Programs that time out here are kept out of the timed rounds,
-in which both graders judge the same programs, one after the other, and are compared apart. The report is
-written after every round. EvalPlus is run on this project's own programs only: it isolates nothing.
+in which both graders judge the same programs, one after the other, and are compared apart. A second time is
+without the programs that use more than `DEAR` CPU seconds: two processes are as slow as the slowest of those,
+whoever grades. The report is written after every round. EvalPlus is run on this project's own programs only:
+it isolates nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from evalplus_mutants import mutant
-from evalplus_parity_report import cause, page
+from evalplus_parity_report import DEAR, cause, page
 from rates import cpu_seconds
 
 from benchmarks.evalplus import LIMITS, PROFILES
@@ -52,6 +54,7 @@ class Program:
     code: str
     ours: tuple[bool, bool] = (False, False)
     statuses: tuple[str, str] = ("", "")
+    cpu_seconds: float = 0.0
     theirs: tuple[bool, bool] | None = None
     wide: tuple[bool, bool] | None = None
     """EvalPlus' verdicts with `WIDE_LIMIT`, where they differ from ours."""
@@ -81,6 +84,8 @@ class Parity:
     programs: list[Program] = field(default_factory=list)
     ours: Times = field(default_factory=Times)
     theirs: Times = field(default_factory=Times)
+    ours_cheap: Times = field(default_factory=Times)
+    theirs_cheap: Times = field(default_factory=Times)
     runner: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""
     version: str = ""
@@ -130,12 +135,15 @@ def _round(
     _judge(programs, problems, workers, ours, parity)
     timed = [each for each in programs if not each.timed_out]
     apart = [each for each in programs if each.timed_out]
+    cheap = [each for each in timed if each.cpu_seconds <= DEAR]
     # In turn, the first one alternating, so that a machine that is busy for a while is so for both.
     graders = [
         lambda: _judge(_filled(timed, problems), problems, workers, parity.ours, parity),
         lambda: peer.judge(_filled(timed, problems), LIMIT, parity.theirs),
+        lambda: _judge(_filled(cheap, problems), problems, workers, parity.ours_cheap, parity),
+        lambda: peer.judge(_filled(cheap, problems), LIMIT, parity.theirs_cheap),
     ]
-    for grade in graders if len(parity.programs) % 2 else reversed(graders):
+    for grade in graders if len(parity.ours.wall) % 2 else reversed(graders):
         grade()
     if apart:
         peer.judge(_filled(apart, problems), LIMIT, Times())
@@ -171,6 +179,7 @@ def _judge(
         names = ("evalplus-base", "evalplus")
         program.statuses = (str(outcome.verdicts[names[0]]), str(outcome.verdicts[names[1]]))
         program.ours = (outcome.passed(names[0]), outcome.passed(names[1]))
+        program.cpu_seconds = outcome.cpu_seconds or 0.0
 
 
 class Peer:

@@ -12,6 +12,8 @@ from machine import section
 if TYPE_CHECKING:
     from evalplus_parity import Parity, Program, Times
 
+DEAR = 3.0
+"""CPU seconds, over all of its inputs, from which on a program is left out of the second timing."""
 _CAUSES = {
     EQUAL_TO_ALL: "the program returns an object whose `==` always holds; it is wrong, as is said here",
     "wall": "EvalPlus counts wall time, and passed the limit of 4 s on this busy machine: with 60 s it says"
@@ -39,7 +41,7 @@ def page(parity: Parity) -> str:
         _agreement(apart, f"Programs that time out here: {len(apart):,}"),
         _kinds(parity),
         _differences(parity),
-        _speed(parity.ours, parity.theirs),
+        _speed(parity),
         section("RLTF_DATA=DIR make evalplus-parity EVALPLUS=PYTHON", parity.runner, parity.data),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -70,24 +72,46 @@ def _kinds(parity: Parity) -> str:
 
 
 def _differences(parity: Parity) -> str:
-    lines = ["## Every difference", ""]
+    tasks: dict[str, list[str]] = {}
     for each in parity.programs:
         if each.ours != each.theirs:
             why = cause(each) or "UNEXPLAINED"
             said = f"EvalPlus: {_said(each.theirs)}; here: {_said(each.ours)} ({', '.join(each.statuses)})"
-            lines.append(f"- {each.task_id}, {each.kind}: {said}. {why[0].upper()}{why[1:]}.")
-    return "\n".join(lines) if len(lines) > 2 else "\n".join([*lines, "None."])
+            tasks.setdefault(f"{each.kind}: {said}. {why[0].upper()}{why[1:]}", []).append(each.task_id)
+    lines = [f"- {len(found)} programs, {said}: {', '.join(found)}." for said, found in tasks.items()]
+    return "\n".join(["## Every difference", "", *(lines or ["None."])])
 
 
-def _speed(ours: Times, theirs: Times) -> str:
+def _speed(parity: Parity) -> str:
     lines = [
         "## Time",
         "",
         "The programs that do not time out here, and for each task that has none in a round one of a syntax"
-        " error, judged in turn on the same machine, which other work shares. Wall time is from the first"
-        " program to the last verdict; CPU time is of all processes, EvalPlus' from their start. What"
-        " the programs themselves use is the least that any grader needs.",
+        " error, judged in turn on the same machine. Wall time is from the first program to the last verdict;"
+        " CPU time is of all processes, EvalPlus' from their start. What the programs themselves use is the"
+        " least that any grader needs.",
         "",
+        *_times(parity.ours, parity.theirs),
+        "",
+        f"Without the programs that use more than {DEAR:g} CPU seconds, which both graders run in one process"
+        f" each ({', '.join(_dear(parity))}):",
+        "",
+        *_times(parity.ours_cheap, parity.theirs_cheap),
+    ]
+    return "\n".join(lines)
+
+
+def _dear(parity: Parity) -> list[str]:
+    """The tasks of those programs, with the most that one used."""
+    found: dict[str, float] = {}
+    for each in parity.programs:
+        if each.cpu_seconds > DEAR and not each.timed_out:
+            found[each.task_id] = max(each.cpu_seconds, found.get(each.task_id, 0.0))
+    return [f"{task}: up to {seconds:.0f} s" for task, seconds in found.items()] or ["none"]
+
+
+def _times(ours: Times, theirs: Times) -> list[str]:
+    lines = [
         "| round | here, wall s | EvalPlus, wall s | share | here, CPU s | of it the programs' own |"
         " EvalPlus, CPU s | beyond the programs' own: share |",
         "|---|---|---|---|---|---|---|---|",
@@ -95,8 +119,7 @@ def _speed(ours: Times, theirs: Times) -> str:
     rows = list(zip(ours.wall, theirs.wall, ours.cpu, ours.programs, theirs.cpu, strict=True))
     for number, row in enumerate(rows, 1):
         lines.append(_row(str(number), row))
-    lines.append(_row("all", [sum(column) for column in zip(*rows, strict=True)]))
-    return "\n".join(lines)
+    return [*lines, _row("all", [sum(column) for column in zip(*rows, strict=True)])]
 
 
 def _row(name: str, seconds: Sequence[float]) -> str:
