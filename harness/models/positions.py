@@ -44,7 +44,7 @@ class ContextWindow:
         """A model's; virtual tokens that a PEFT adapter puts in front are taken off."""
         inner = inner_model(model)
         if not is_seq2seq(inner):
-            limit = _limit(inner, inner.config, ())
+            limit = _limit(_text_part(inner), inner.config, ())
             return cls(_less(limit, virtual_tokens(model)), shared=True)
         encoder, decoder = _parts(inner.config)
         prompt = _limit(inner.get_encoder(), encoder, _ENCODER)
@@ -67,6 +67,11 @@ def inner_model(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
+def _text_part(model: Any) -> Any:
+    """Where texts have their positions: a model that is shown images too has a table for their patches."""
+    return model if is_seq2seq(model) else model.get_decoder()
+
+
 def virtual_tokens(model: Any) -> int:
     """How many tokens a prompt-like PEFT adapter puts in front of each text; 0 without one."""
     config = getattr(model, "active_peft_config", None)
@@ -81,13 +86,13 @@ def first_position(model: Any) -> int:
     Models of the RoBERTa kind count from behind their padding token; the others from 0, and those with rows
     in front (OPT) add them themselves.
     """
-    firsts = [_padding(table) for table in _tables(inner_model(model))]
+    firsts = [_padding(table) for table in _tables(_text_part(inner_model(model)))]
     return max(firsts, default=0)
 
 
 def numbers_positions(model: Any) -> bool:
     """Whether a model has something for each position, learned or computed, rather than for distances."""
-    return any(_TABLE.search(name) for name, _ in inner_model(model).named_modules())
+    return any(_TABLE.search(name) for name, _ in _text_part(inner_model(model)).named_modules())
 
 
 def embedding_rows(model: Any) -> int | None:

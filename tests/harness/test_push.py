@@ -6,11 +6,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import yaml
 
 from rltf.cli import main
 
 pytest.importorskip("huggingface_hub")
+pytest.importorskip("yaml")
+import yaml
 from huggingface_hub import EvalResultEntry, ModelCard, parse_eval_result_entries
 
 P, W = "passed", "wrong_answer"

@@ -29,7 +29,10 @@ _LONGEST_PAUSE = 8.0
 _REPEATS = 4
 """Of a question that was answered with no completion: a filter mostly gives the same again."""
 _IN_A_ROW = 5
-"""Tasks without an answer, and none with one between them, after which the others are asked for once only."""
+"""Tasks without an answer, and none with one between them, after which the others are asked for once only.
+
+Those whose answers were withheld count, too: a filter that withholds everything would cost every sample all
+pauses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class ServerModel:
         self._seen: dict[str, set[str]] = {}
         self._failing: set[str] = set()
         """Tasks that the server failed on since its last answer."""
+        self._withheld: set[str] = set()
+        """Tasks whose answers a filter withheld since then."""
         self._first: Question | None = None
         """The question that showed the server to be well."""
         self._looking = asyncio.Lock()
@@ -109,10 +114,13 @@ class ServerModel:
         Raises:
             InputError: If it is the server that fails: no other sample would fare better.
         """
-        patient = len(self._failing) < _IN_A_ROW
+        patient = len(self._failing | self._withheld) < _IN_A_ROW
         found = await self._patiently(client, question, self._retries if patient else 0)
         if isinstance(found, Answer):
             self._failing.clear()
+            self._withheld.clear()
+        elif found.loss is Loss.FILTERED:
+            self._withheld.add(question.task_id)
         elif found.loss is Loss.SERVER:
             self._failing.add(question.task_id)
             hopeless = found.kind == "slow" and len(self._failing) >= _IN_A_ROW

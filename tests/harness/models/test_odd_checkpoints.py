@@ -61,12 +61,20 @@ def _opt():
     return transformers.OPTForCausalLM(config)
 
 
+def _gemma3():
+    text = {**SIZES, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": 512, "max_position_embeddings": 64}
+    patches = {**SIZES, "image_size": 28, "patch_size": 14}  # four of them, each with a position
+    config = transformers.Gemma3Config(text_config=text, vision_config=patches, mm_tokens_per_image=4)
+    return transformers.Gemma3ForConditionalGeneration(config)
+
+
 MODELS = {
     # positions of a prompt and an answer; where they are shared there is one number
     "roberta": (lambda: transformers.RobertaForCausalLM(_roberta()), (64, None)),
     "opt": (_opt, (64, None)),
     "encoder-decoder": (_encoder_decoder, (64, 64)),
     "led": (_led, (64, 32)),
+    "gemma3, which is shown images too": (_gemma3, (64, None)),
     "bart": (
         lambda: transformers.BartForConditionalGeneration(
             transformers.BartConfig(**SEQ2SEQ, **SPECIAL, max_position_embeddings=64)

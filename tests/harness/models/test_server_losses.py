@@ -123,8 +123,9 @@ def test_a_rate_limit_that_does_not_pass_ends_the_run(server):
 
 
 @pytest.mark.slow
-def test_where_nothing_is_answered_the_rest_is_asked_for_once_only(server):
-    server.answer = lambda *_: (200, ABORTED)
+@pytest.mark.parametrize("value", [ABORTED, FILTERED])
+def test_where_nothing_is_answered_the_rest_is_asked_for_once_only(server, value):
+    server.answer = lambda *_: (200, value)
     found = server.complete(server.requests(20), DECODING, concurrency=1)
     assert len(losses(found)) == 20
     assert len(server.bodies) == 5 * 5 + 15
