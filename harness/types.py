@@ -472,6 +472,8 @@ class Outcome(_PickledAsCall):
     """Largest resident set among the program's processes."""
     infrastructure_error: str | None = None
     """The grader failed, again and again, and not the program: neither a wrong answer nor a reward."""
+    unusable_tests: bool = False
+    """It failed because the problem's own tests, or its checker, can't be used: no second try helps."""
     cached: bool = False
     cut_short: bool = False
     """It had failed, and was costly: not all of its tests were run; see `Limits.costly_tests_after_failure`.

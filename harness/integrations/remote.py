@@ -1,12 +1,14 @@
 """A grading service that is an `rltf serve` elsewhere; one request for each program, a few at a time.
 
-Full queues and failures of the grader (503, 504) are tried again; what does not come to a verdict in
-`TRIES` tries is an infrastructure error, never a wrong answer.
+A server that is not there at first is refused in seconds. Later, lost connections, full queues and failures
+of the grader (503, 504) are tried again, for about 15 s and the requests' own time; what does not come to a
+verdict in `TRIES` tries is an infrastructure error, never a wrong answer.
 Does not cover: tests with a checker of their own, which can't be sent.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import time
@@ -24,6 +26,8 @@ from harness.types import AssertTest, CallTest, Job, Outcome, Status, StdinTest,
 TRIES = 6
 _AT_A_TIME = 32
 _TIMEOUT = 600.0
+_PATIENCE = 3.0
+"""Seconds for a server to answer at all before the first program is sent."""
 
 
 class RemoteService:
@@ -36,11 +40,12 @@ class RemoteService:
             profile: One of the server's.
 
         Raises:
-            InputError: If it is no such address.
+            InputError: If it is no such address, or nothing answers there.
         """
         if not url.startswith(("http://", "https://")):
             raise InputError(f"url {url!r}: give the address of an rltf serve, http://host:port")
         self._url, self._profile = f"{url.rstrip('/')}/v1/grade", profile
+        _check_answers(url)
         self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="remote grading")
 
     def submit(self, job: Job) -> Future[Outcome]:
@@ -70,8 +75,28 @@ class RemoteService:
             if number < TRIES - 1:
                 time.sleep(min(0.5 * 2**number, 10))
         return Outcome(
-            job.task_id, job.sample_id, {self._profile: Status.NOT_RUN}, infrastructure_error=cause
+            job.task_id,
+            job.sample_id,
+            {self._profile: Status.NOT_RUN},
+            infrastructure_error=f"{self._url}: {cause}",
         )
+
+
+def _check_answers(url: str) -> None:
+    """Refuse an address where nobody is: a mistyped one would cost every program all of its tries.
+
+    Raises:
+        InputError: Names it.
+    """
+    try:
+        urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=_PATIENCE).close()  # noqa: S310 - as below
+    except urllib.error.HTTPError:
+        return  # somebody is there; what is wrong is said of the programs
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"url {url}: no rltf serve answers there ({reason}); start it, or mend the url"
+        ) from None
 
 
 def _post(url: str, body: Mapping[str, Any]) -> Any:

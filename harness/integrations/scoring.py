@@ -148,7 +148,8 @@ class Scorer:
         """Score answers with their ground truths, in order; returns when all are graded.
 
         Raises:
-            InputError: If the benchmark cannot be loaded: no answer of this run could be scored.
+            InputError: If the benchmark cannot be loaded, or nothing answers at `url`: no answer of this run
+                could be scored.
         """
         self.problems()
         prepared = [self._prepared(answer, truth) for answer, truth in answers]
@@ -183,7 +184,9 @@ class Scorer:
         futures = [service.submit(job) for job in jobs]
         outcomes = [future.result() for future in futures]
         for _ in range(TRIES - 1):
-            failed = [n for n, each in enumerate(outcomes) if each.infrastructure_error is not None]
+            failed = [
+                n for n, each in enumerate(outcomes) if each.infrastructure_error and not each.unusable_tests
+            ]
             again = {n: service.submit(jobs[n]) for n in failed}
             for n, future in again.items():
                 outcomes[n] = future.result()

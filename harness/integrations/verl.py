@@ -15,20 +15,22 @@ are the same in every sample, as verl wants.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from harness.integrations.options import scorer_of
-from harness.types import Outcome
 
 _OF_VERL = frozenset({"reward_router_address", "reward_model_tokenizer"})
 """Arguments of its reward loop (verl 0.9.1), for models that judge."""
+_FLAGS = ("passed", "timed_out", "runtime_error", "syntax_error", "no_program")
+"""Verdicts that become metrics."""
 
 
 def compute_score(
     data_source: str,
     solution_str: str,
     ground_truth: Any,
-    extra_info: dict[str, Any] | None = None,
+    extra_info: Mapping[str, Any] | None = None,
     *,
     benchmark: str | None = None,
     split: str | None = None,
@@ -46,7 +48,7 @@ def compute_score(
         data_source: Named in warnings.
         solution_str: The response.
         ground_truth: Tests, or a task id of `benchmark`.
-        extra_info: Not looked at.
+        extra_info: Its `split` and `index`, as verl's data sets have them, name the row in warnings.
         benchmark: As of `harness.integrations.scoring.Scorer`, like all that follow.
         split: See there.
         reward: See there.
@@ -69,22 +71,21 @@ def compute_score(
     )  # fmt: skip
     (scored,) = scorer.score_all([(solution_str, ground_truth)])
     if scored.reward is None:
-        warnings.warn(
-            f"score 0 and infra_error 1 for {data_source}: {scored.cause}", RuntimeWarning, stacklevel=2
-        )
-    outcome = scored.outcome
-    graded = outcome is not None and scored.reward is not None
-    status = outcome.verdicts[profile].value if outcome is not None and graded else ""
+        row = _row(data_source, ground_truth, extra_info or {})
+        warnings.warn(f"score 0 and infra_error 1 for {row}: {scored.cause}", RuntimeWarning, stacklevel=2)
+    verdict = scored.verdict(scorer.profile)
+    flags = {name: float(verdict == name) for name in _FLAGS}
     return {
         "score": scored.reward or 0.0,
-        "passed": float(status == "passed"),
-        "pass_ratio": _ratio(outcome, profile) if graded else 0.0,
-        "timed_out": float(status == "timed_out"),
-        "runtime_error": float(status == "runtime_error"),
-        "syntax_error": float(status == "syntax_error"),
+        "pass_ratio": scored.outcome.pass_ratio(scorer.profile) if scored.outcome is not None else 0.0,
+        **flags,
         "infra_error": float(scored.reward is None),
     }
 
 
-def _ratio(outcome: Outcome | None, profile: str) -> float:
-    return outcome.pass_ratio(profile) if outcome is not None else 0.0
+def _row(data_source: str, ground_truth: Any, extra_info: Mapping[str, Any]) -> str:
+    """A row by its place in the data set, or by the beginning of its ground truth."""
+    place = [str(extra_info[name]) for name in ("split", "index") if extra_info.get(name) is not None]
+    return (
+        f"{data_source} {' '.join(place)}" if place else f"{data_source}, ground truth {ground_truth!r:.60}"
+    )

@@ -27,6 +27,7 @@ def check_outcome_row(row: Any) -> None:
     _expect(isinstance(row.get("task_id"), str), "task_id")
     _expect(isinstance(row.get("sample_id"), int | str), "sample_id")
     _expect(isinstance(row.get("infrastructure_error", 0), str | _NONE), "infrastructure_error")
+    _expect(isinstance(row.get("unusable_tests", False), bool), "unusable_tests")
     _expect(isinstance(row.get("cached"), bool), "cached")
     verdicts, tests = row.get("verdicts"), row.get("tests")
     _expect(isinstance(verdicts, dict) and bool(verdicts), "verdicts")

@@ -32,6 +32,7 @@ def outcome_row(outcome: Outcome) -> dict[str, Any]:
         "pass_ratio": {profile: outcome.pass_ratio(profile) for profile in outcome.verdicts},
         "error": _error_row(outcome.error),
         "infrastructure_error": outcome.infrastructure_error,
+        **({"unusable_tests": True} if outcome.unusable_tests else {}),
         "cpu_seconds": outcome.cpu_seconds,
         "peak_memory_mib": outcome.peak_memory_mib,
         "cached": outcome.cached,
@@ -75,6 +76,7 @@ def outcome_from_row(row: dict[str, Any]) -> Outcome:
         cpu_seconds=row["cpu_seconds"],
         peak_memory_mib=row["peak_memory_mib"],
         infrastructure_error=row["infrastructure_error"],
+        unusable_tests=row.get("unusable_tests", False),
         cached=row["cached"],
         cut_short=row.get("cut_short", False),
     )

@@ -84,6 +84,8 @@ class Execution:
     """All of its processes."""
     peak_memory_mib: float = 0.0
     infrastructure_error: str | None = None
+    unusable_tests: bool = False
+    """As of `Outcome`."""
     """The grader failed, and not the program."""
 
 

@@ -25,7 +25,7 @@ from typing import Any, Self
 from multiprocess.connection import wait
 
 from harness.compare import find_check, get_profiles
-from harness.errors import HarnessError, IsolationError
+from harness.errors import HarnessError, InfrastructureError, IsolationError
 from harness.runner.backend import Task, Unprepared, WorkerFactory, WorkerLostError, info_here
 from harness.runner.cache import VerdictCache
 from harness.runner.cache_key import GRADER_VERSION, Keys
@@ -45,7 +45,6 @@ _POLL_SECONDS = 0.05
 """Between two questions to a source that has no job for the moment."""
 _CANCEL_SECONDS = 0.2
 """Until `cancel` is noticed, at most."""
-UNUSABLE_TESTS = "the tests of"
 """How an infrastructure error begins that is a problem's, and no fault of the grader's."""
 _NO_MORE = object()
 
@@ -375,8 +374,10 @@ class Runner:
         if isinstance(outcome, Unprepared):
             if number in self._in_flight:
                 task = self._in_flight[number].task
-                yield from self._deliver(number, self._ungraded(task, unusable(task.task_id, outcome.reason)))
+                said = unusable(task.task_id, outcome.reason)
+                yield from self._deliver(number, replace(self._ungraded(task, said), unusable_tests=True))
             return
+        self._check_profiles(outcome, worker)
         reason = outcome.infrastructure_error
         if reason is None or number not in self._in_flight:
             yield from self._deliver(number, outcome)
@@ -384,6 +385,21 @@ class Runner:
             self._suspects.append(self._in_flight[number])
         else:
             yield from self._fail(self._in_flight[number], reason, worker)
+
+    def _check_profiles(self, outcome: Outcome | Execution, worker: WorkerHandle) -> None:
+        """Refuse a worker that does not judge by all that was asked for.
+
+        Raises:
+            InfrastructureError: Names it, and the profiles.
+        """
+        if isinstance(outcome, Execution) or outcome.infrastructure_error is not None:
+            return
+        lacking = [profile.name for profile in self._profiles if profile.name not in outcome.verdicts]
+        if lacking:
+            raise InfrastructureError(
+                f"the worker on {worker.worker.info.host} gave no verdict by {', '.join(lacking)}: a worker"
+                " judges by all profiles of its WorkerStart"
+            )
 
     def _fail(
         self, flight: InFlight, reason: str, worker: WorkerHandle
@@ -477,7 +493,7 @@ def _pool(
 
 def unusable(task_id: str, reason: str) -> str:
     """What is said where a problem's own tests, or its checker, can't be used."""
-    return f"{UNUSABLE_TESTS} {task_id} can't be used: {reason}"
+    return f"the tests of {task_id} can't be used: {reason}"
 
 
 def _addressed(outcome: Outcome, job: Job, *, cached: bool) -> Outcome:

@@ -16,7 +16,6 @@ from typing import TypeVar
 from harness.errors import InputError
 from harness.integrations.ground_truth import problem_of
 from harness.runner.execution import Execution
-from harness.runner.runner import UNUSABLE_TESTS
 from harness.server.fair_queue import FairQueue, QueueFullError
 from harness.server.guard import busy
 from harness.server.meters import Meters
@@ -132,9 +131,9 @@ class Engine:
             if isinstance(error, InputError) and error is not self._service.broken:
                 raise Refusal(400, str(error)) from None
             raise Refusal(504, f"the grader failed: {type(error).__name__}") from None
-        for reason in filter(None, (answer.infrastructure_error for answer in answers)):
-            if reason.startswith(UNUSABLE_TESTS):
-                raise Refusal(400, reason)
+        for answer in answers:
+            if answer.unusable_tests:
+                raise Refusal(400, answer.infrastructure_error or "")
         self._meters.count(answers)
         if any(answer.infrastructure_error is not None for answer in answers):
             raise Refusal(504, "the grader failed; ask again")

@@ -21,7 +21,16 @@ reward:
   reward_manager: {source: register, name: %s}
   reward_kwargs: {}
 """
-KEYS = {"score", "passed", "pass_ratio", "timed_out", "runtime_error", "syntax_error", "infra_error"}
+KEYS = {
+    "score",
+    "passed",
+    "pass_ratio",
+    "timed_out",
+    "runtime_error",
+    "syntax_error",
+    "no_program",
+    "infra_error",
+}
 
 
 def batch(answer, tokenizer):

@@ -123,6 +123,15 @@ def test_a_benchmark_that_is_not_there_ends_the_run_and_is_no_failure_of_the_gra
         compute_score("mine", "print(1)", '["assert f(1) == 2"]', benchmark="minni")
 
 
+@pytest.mark.parametrize(
+    ("extra", "row"),
+    [({"split": "train", "index": 17}, "mine train 17"), (None, "mine, ground truth 'broken'")],
+)
+def test_a_row_of_verl_without_a_reward_is_named_in_the_warning(extra, row):
+    with pytest.warns(RuntimeWarning, match=f"infra_error 1 for {row}: "):
+        compute_score("mine", "print(1)", "broken", extra)
+
+
 def test_an_option_that_does_not_exist_is_named_and_what_verl_passes_is_not():
     given = ("mine", "def f(x):\n    return 2", '["assert f(1) == 2"]')
     with pytest.warns(RuntimeWarning, match="knows no rewards:"):

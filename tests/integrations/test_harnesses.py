@@ -80,5 +80,5 @@ def test_a_scorer_takes_the_benchmarks_own_profile_and_reads_answers_in_its_form
 def test_verl_is_told_why_there_is_no_reward():
     from harness.integrations.verl import compute_score
 
-    with pytest.warns(RuntimeWarning, match="infra_error 1 for mine: .*got int"):
+    with pytest.warns(RuntimeWarning, match="infra_error 1 for mine, ground truth 42: .*got int"):
         assert compute_score("mine", "print(1)", 42)["infra_error"] == 1.0

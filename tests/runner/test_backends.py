@@ -117,6 +117,14 @@ def test_a_worker_of_other_versions_than_the_first_is_refused_by_name(other):
     assert all(worker.closed for factory in factories for worker in factory.made)
 
 
+def test_a_worker_that_leaves_out_a_profile_is_refused_in_a_line_that_names_both():
+    with (
+        Runner(workers=[Factory({"info": replace(INFO, host="far")})], profiles=("strict", "apps")) as runner,
+        pytest.raises(InfrastructureError, match=r"^the worker on far gave no verdict by apps: "),
+    ):
+        list(runner.run(jobs(3)))
+
+
 def test_a_worker_with_fewer_layers_than_the_first_is_refused(monkeypatch):
     from harness.runner import retry
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.run_store.records import outcome_from_row, outcome_row
 from harness.runner import worker as worker_module
 from harness.runner.worker import GraderWorker
 from harness.types import AssertTest, Job, Problem, StdinTest, TestKind, TestSuite
@@ -34,8 +35,11 @@ def test_tests_that_do_not_compile_cost_neither_a_verdict_nor_a_process(grader, 
     for outcome in grader.runner.run(jobs):
         if outcome.task_id == "even":
             assert outcome.passed("strict")
+            assert not outcome.unusable_tests
         else:
+            assert outcome.unusable_tests
             assert outcome.infrastructure_error.startswith("the tests of odd can't be used: ")
+            assert outcome_from_row(outcome_row(outcome)) == outcome
             assert not outcome.lost
     assert (processes.workers(grader.runner), processes.servers(grader.runner)) == before
 

@@ -1,5 +1,6 @@
 """Rewards of trainers that grade at an `rltf serve` elsewhere are those that are graded here."""
 
+import re
 from concurrent.futures import Future
 
 import pytest
@@ -37,12 +38,22 @@ def test_problems_of_a_benchmark_are_sent_with_their_tests(url):
     assert [each.reward for each in scorer.score_all(answers)] == [1.0] * 10
 
 
-def test_a_server_that_is_not_there_is_no_reward(monkeypatch):
+def test_a_server_that_is_not_there_at_first_is_the_users_mistake_and_is_named(monkeypatch):
+    monkeypatch.setattr(remote.time, "sleep", lambda _: pytest.fail("waits for it"))
+    with pytest.raises(
+        InputError, match=r"^url http://127\.0\.0\.1:9: no rltf serve answers there \(.*refused"
+    ):
+        Scorer(url="http://127.0.0.1:9").score_all(ANSWERS[:1])
+
+
+def test_a_server_that_goes_later_is_no_reward_and_is_named(url, monkeypatch):
     monkeypatch.setattr(remote.time, "sleep", lambda _: None)
-    scorer = Scorer(url="http://127.0.0.1:9")
+    scorer = Scorer(url=url)
+    scorer.service()
+    monkeypatch.setattr(scorer.service(), "_url", "http://127.0.0.1:9/v1/grade")
     (scored,) = scorer.score_all(ANSWERS[:1])
     assert scored.reward is None
-    assert "refused" in scored.cause
+    assert re.match(r"http://127\.0\.0\.1:9/v1/grade: .*refused", scored.cause)
 
 
 def test_what_cannot_be_sent_and_what_the_server_refuses_is_the_users_mistake(url):

@@ -62,7 +62,13 @@ def _opt():
 
 
 def _gemma3():
-    text = {**SIZES, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": 512, "max_position_embeddings": 64}
+    text = {
+        **SIZES,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+        "vocab_size": 512,
+        "max_position_embeddings": 64,
+    }
     patches = {**SIZES, "image_size": 28, "patch_size": 14}  # four of them, each with a position
     config = transformers.Gemma3Config(text_config=text, vision_config=patches, mm_tokens_per_image=4)
     return transformers.Gemma3ForConditionalGeneration(config)
