@@ -29,7 +29,7 @@ from studies.real_model_files import fetched
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "results" / "reports" / "real-model-memory.md"
-IDS = "601-612"
+IDS = "601-606"
 SETTINGS = (
     "lora_rank=8", "per_device_train_batch_size=2", "max_prompt_tokens=256", "max_new_tokens=32",
     "samples_per_problem=4", "buffer_size=16", "buffer_fill=8", "refresh_every=5", "refresh_size=8",
