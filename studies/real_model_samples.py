@@ -27,6 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from harness.registry import load_benchmark
+from harness.run_store.sample_files import sample_rows
 from harness.runner import Runner
 from harness.types import Benchmark
 from studies import machine
@@ -117,14 +118,14 @@ def finished(started: Started) -> Path:
 def kill_at(started: Started, count: int) -> int:
     """Kill a run once it has written so many samples; returns how many it has."""
     process, run = started
-    while len(rows_of(run)) < count:
+    while len(sample_rows(run)) < count:  # in the run's journal, until it ends
         if process.poll() is not None:
             raise SystemExit("rltf eval ended before it was killed")
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     if process.wait() != -signal.SIGKILL:
         raise SystemExit("rltf eval ended before it was killed")
-    return len(rows_of(run))
+    return len(sample_rows(run))
 
 
 def rows_of(run: Path) -> dict[tuple[str, int], bytes]:
