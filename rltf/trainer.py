@@ -10,14 +10,17 @@ Does not cover: loading models and problems, or evaluation (`rltf.train`).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import Trainer, TrainerCallback, set_seed
 
+from harness.models.positions import inner_model
 from harness.types import PromptFormat
 from rltf.config import RLTFConfig
 from rltf.data.loss_batch import loss_batch, rollout_rows, with_scores
@@ -102,6 +105,8 @@ class RLTFTrainer(Trainer):
         """The step whose entropy was taken last."""
         policy = self.accelerator.unwrap_model(model)
         self._causal = not policy.config.is_encoder_decoder
+        accepted = inspect.signature(inner_model(policy).forward).parameters
+        self._keeps_logits = self._causal and "logits_to_keep" in accepted
         set_seed(args.seed)  # for what the objective makes
         objective.set_up(policy, processing_class)
         wrapped = bool(args.deepspeed or args.fsdp)
@@ -167,7 +172,7 @@ class RLTFTrainer(Trainer):
         """
         over: Normalizers = num_items_in_batch or self._normalizers([inputs])
         outputs = self._predict(model, inputs)
-        log_probs = token_log_probs(outputs.logits, inputs["labels"], causal=self._causal)
+        log_probs = self._log_probs(outputs.logits, inputs["labels"])
         batch = self._batch(inputs, over, outputs, with_reference=REFERENCE in self.objective.needs)
         terms = self.objective.loss(log_probs, batch)
         seen = {name: term.detach() for name, term in terms.items()}
@@ -181,7 +186,8 @@ class RLTFTrainer(Trainer):
         if self._is_logged and self._entropy_of != self.state.global_step:
             # Of the step's first micro-batch: it costs a softmax over the vocabulary at each position.
             self._entropy_of = self.state.global_step
-            self.meter.mean("entropy", entropy(outputs.logits, inputs["labels"], causal=self._causal))
+            labels = inputs["labels"][:, -outputs.logits.shape[1] :]
+            self.meter.mean("entropy", entropy(outputs.logits, labels, causal=self._causal))
         loss = sum(terms.values())
         return (loss, outputs) if return_outputs else loss
 
@@ -194,14 +200,23 @@ class RLTFTrainer(Trainer):
         step = self.state.global_step + 1
         return step % max(1, int(every)) == 0 or (self.args.logging_first_step and step == 1)
 
-    def _predict(self, model: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
-        given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    def _predict(self, model: nn.Module, inputs: Mapping[str, Any]) -> Any:
+        given: dict[str, Any] = {name: inputs[name] for name in ("input_ids", "attention_mask")}
         if not self._causal:
             shift = self.accelerator.unwrap_model(model).prepare_decoder_input_ids_from_labels
             given["decoder_input_ids"] = shift(labels=inputs["labels"])
         if HIDDEN in self.objective.needs:
-            return model(**given, output_hidden_states=True)
+            given["output_hidden_states"] = True
+        if self._keeps_logits:
+            # None of the prompt, where nothing is predicted: the head is a fifth of a small model.
+            given["logits_to_keep"] = inputs["labels"].shape[1] - max(0, inputs["first"] - 1)
         return model(**given)
+
+    def _log_probs(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """`[B, T]`, or `[B, T-1]` if causal, from the logits of the last positions; 0 before them."""
+        kept = logits.shape[1]
+        found = token_log_probs(logits, labels[:, -kept:], causal=self._causal)
+        return functional.pad(found, (labels.shape[1] - kept, 0))
 
     def _batch(
         self, inputs: Mapping[str, Any], over: Normalizers, outputs: Any, *, with_reference: bool
@@ -217,7 +232,7 @@ class RLTFTrainer(Trainer):
     def _under_reference(self, reference: ReferencePolicy, rows: Mapping[str, Any]) -> Tensor:
         """`[B, T]`: log-probabilities of the rows' targets."""
         logits = reference(lambda model: self._predict(model, rows).logits)
-        return token_log_probs(logits, rows["labels"], causal=self._causal)
+        return self._log_probs(logits, rows["labels"])
 
     # --- scores ----------------------------------------------------------------------------------
 

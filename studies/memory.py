@@ -7,7 +7,9 @@ runner's: workers, fork servers, programs. Does not cover: what these share, whi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import subprocess
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -43,6 +45,20 @@ def look(pid: int, out: Path) -> Sample:
     """What the process and those below it hold now; nought for one that has ended."""
     below = sum(resident(each) for each in descendants(pid))
     return Sample(steps_logged(out), resident(pid), below)
+
+
+def watch(
+    process: subprocess.Popen[bytes],
+    out: Path,
+    until: Callable[[], bool] = lambda: False,
+    every: float = 0.25,
+) -> list[Sample]:
+    """Look at the memory every so many seconds while the process runs, until something is so."""
+    samples: list[Sample] = []
+    while process.poll() is None and not until():
+        samples.append(look(process.pid, out))
+        time.sleep(every)
+    return samples
 
 
 def resident(pid: int) -> float:

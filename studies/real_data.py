@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -31,7 +31,7 @@ from harness import load_benchmark
 from harness.models.hf.loading import load_tokenizer
 from rltf.run import checkpoints
 from studies.kills import all_gone, descendants
-from studies.memory import Sample, look, steps_logged
+from studies.memory import Sample, steps_logged, watch
 from studies.real_data_report import Found, page, read_rows
 
 ROOT = Path(__file__).parents[1]
@@ -154,7 +154,7 @@ def make_codet5(folder: Path) -> int:
 def _train(out: Path, options: Sequence[str], settings: Sequence[str]) -> list[Sample]:
     """One training to its end; returns its memory."""
     process = _start(out, options, settings)
-    samples = _watch(process, out, until=lambda: False)
+    samples = watch(process, out, until=lambda: False)
     if process.wait():
         tail = "\n".join(out.with_suffix(".log").read_text().splitlines()[-20:])
         raise SystemExit(f"rltf train ended with {process.returncode}:\n{tail}")
@@ -165,7 +165,7 @@ def _train_and_kill(out: Path, options: Sequence[str], step: int, delay: float) 
     """Kill a training so many seconds after a step; returns whether a process below it stays."""
     process = _start(out, options, TRAINING)
     # By step: the same seconds after the start are sometimes within the last evaluation.
-    _watch(process, out, until=lambda: steps_logged(out) >= step, every=0.1)
+    watch(process, out, until=lambda: steps_logged(out) >= step, every=0.1)
     time.sleep(delay)
     family = descendants(process.pid)
     process.send_signal(signal.SIGKILL)
@@ -181,17 +181,6 @@ def _start(out: Path, options: Sequence[str], settings: Sequence[str]) -> subpro
     env = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     with out.with_suffix(".log").open("ab") as log:
         return subprocess.Popen([*command, "--set", *settings], stdout=log, stderr=log, env=env, cwd=ROOT)
-
-
-def _watch(
-    process: subprocess.Popen[bytes], out: Path, until: Callable[[], bool], every: float = 0.25
-) -> list[Sample]:
-    """Look at the memory every so many seconds while the process runs, until something is so."""
-    samples: list[Sample] = []
-    while process.poll() is None and not until():
-        samples.append(look(process.pid, out))
-        time.sleep(every)
-    return samples
 
 
 def _steps_of_newest(run: Path) -> int:

@@ -101,10 +101,10 @@ def page(found: Found, *, data: str, command: str) -> tuple[str, bool]:
         ("killed with -9, resumed", *_resumed(found)),
         ("every scope of feedback seen", *_all_seen(rows, "scope/", Scope)),
         ("categories seen", _all_seen(rows, "", Category)[0], None),
-        ("no growth of memory", *_memory(found.memory, len(rows))),
+        ("no growth of memory", *memory_said(found.memory, len(rows))),
     ]
     if found.longer:
-        longer = _memory(found.longer_memory, len(long_rows))
+        longer = memory_said(found.longer_memory, len(long_rows))
         table.append((f"no growth over {len(long_rows)} steps", *longer))
     table += [
         ("evaluates", *_evaluated(found.straight)),
@@ -179,7 +179,8 @@ def _part(count: int, of: int) -> str:
     return f"{count} ({100 * count / of:.1f} %)"
 
 
-def _memory(samples: Sequence[Sample], steps: int) -> tuple[str, bool | None]:
+def memory_said(samples: Sequence[Sample], steps: int) -> tuple[str, bool | None]:
+    """What a run of `steps` steps held, and whether it did not grow; `None` if it was too quick to say."""
     trainer, graders = growth(samples, steps), growth(samples, steps, "graders")
     if trainer is None or graders is None:
         return "too quick to be measured", None

@@ -55,10 +55,7 @@ def main() -> None:
 def _loaded(path: Path) -> Any:
     from harness.models.hf.loading import load
 
-    found = load(str(path), dtype="float32", device="cpu")
-    # A GGUF's weights are dequantised, and Trainer refuses them nonetheless.
-    found.model.is_quantized = False
-    return found
+    return load(str(path), dtype="float32", device="cpu")
 
 
 def ours(args: argparse.Namespace, folder: str) -> list[dict[str, float]]:
@@ -204,7 +201,8 @@ def report(found: dict[str, Sequence[dict[str, float]]], args: argparse.Namespac
             " the next programs are sampled, so that `grading` is what is waited for it.",
             "",
             f"`make training-step MODEL={args.model.name}`; torch {torch.__version__}, transformers"
-            f" {transformers.__version__}, trl {trl.__version__}, {os.cpu_count()} processors.",
+            f" {transformers.__version__}, trl {trl.__version__}; {torch.get_num_threads()} threads,"
+            f" {os.cpu_count()} processors.",
             "",
         ]
     )

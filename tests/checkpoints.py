@@ -7,6 +7,8 @@ tokens; `gpt2`, `codegen`, `gpt-neo` and `llama` have no padding token.
 
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,68 @@ def make_checkpoint(kind: str, folder: Path, *, seed: int = 0, **changes: Any) -
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def make_gguf(file: Path, *, split: str = "smollm") -> Path:
+    """Write a model of Llama's kind with Qwen2's tokenizer to a GGUF file, its matrices quantised (Q8_0).
+
+    Args:
+        file: Where to.
+        split: What it says of the text's split before merges, in llama.cpp's words.
+    """
+    import gguf
+    import transformers
+
+    with tempfile.TemporaryDirectory() as folder:
+        make_checkpoint("llama", Path(folder), tie_word_embeddings=True)
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    writer = gguf.GGUFWriter(file, "llama")
+    for name, value in _gguf_sizes(model.config).items():
+        getattr(writer, f"add_{name}")(value)
+    _add_tokenizer(writer, make_tokenizer("qwen2"), split)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, model.config.num_hidden_layers)
+    for name, weight in model.state_dict().items():
+        if name == "lm_head.weight":  # tied: the file has it once
+            continue
+        kind = gguf.GGMLQuantizationType.Q8_0 if weight.dim() == 2 else gguf.GGMLQuantizationType.F32
+        stored = gguf.quants.quantize(weight.numpy(), kind)
+        writer.add_tensor(names.get_name(name, (".weight",)), stored, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return file
+
+
+def _gguf_sizes(config: Any) -> dict[str, int | float]:
+    return {
+        "context_length": config.max_position_embeddings,
+        "embedding_length": config.hidden_size,
+        "block_count": config.num_hidden_layers,
+        "feed_forward_length": config.intermediate_size,
+        "head_count": config.num_attention_heads,
+        "head_count_kv": config.num_key_value_heads,
+        "layer_norm_rms_eps": config.rms_norm_eps,
+        "rope_dimension_count": config.head_dim,
+        "vocab_size": config.vocab_size,
+    }
+
+
+def _add_tokenizer(writer: Any, tokenizer: Any, split: str) -> None:
+    import gguf
+
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    special = set(tokenizer.all_special_tokens)
+    kinds = [gguf.TokenType.CONTROL if each in special else gguf.TokenType.NORMAL for each in tokens]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(split)
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges([" ".join(pair) for pair in merges])
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    writer.add_pad_token_id(tokenizer.pad_token_id)
+    writer.add_chat_template(tokenizer.chat_template)
 
 
 _CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -67,7 +67,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", metavar="MODEL", help="hub id or folder (default with mini presets: made on the spot)"
+        "--model",
+        metavar="MODEL",
+        help="hub id, folder or .gguf file (default with mini presets: made on the spot)",
     )
     parser.add_argument(
         "--toy", choices=("causal", "seq2seq"), default="causal", help="kind of the model made on the spot"

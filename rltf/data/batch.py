@@ -141,8 +141,8 @@ def collate(rows: Sequence[Row], *, pad_id: int, seq2seq: bool) -> dict[str, Any
         `input_ids`, `attention_mask` `[B, S]`; `labels` `[B, T]`; `old_log_probs` `[B, T]`, 0 where there are
         none; `values`, by term `[B]`, and `weights`, by term `[B, T]`, of the credit of those terms that
         weigh tokens; and as plain numbers, for which no device is waited for: `supervised`, how many of the
-        rows are, which come first; `targets`, tokens to predict in supervised and in RL rows that are not
-        masked.
+        rows are, which come first; `first`, the first column of `labels` with a target; `targets`, tokens to
+        predict in supervised and in RL rows that are not masked.
 
     Raises:
         ValueError: If a supervised row comes behind one of RL.
@@ -161,6 +161,7 @@ def collate(rows: Sequence[Row], *, pad_id: int, seq2seq: bool) -> dict[str, Any
         "old_log_probs": _floats([row.log_probs for row in rows], before, width),
         **_credit(rows, before, width),
         "supervised": supervised,
+        "first": min(before),
         "targets": (
             sum(len(row.target) for row in rows[:supervised]),
             sum(len(row.target) for row in rows[supervised:] if not is_masked(row.credit or {})),

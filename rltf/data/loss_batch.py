@@ -17,9 +17,10 @@ from rltf.objectives.losses import is_target
 from rltf.rollout.records import Rollout, TokenCredit
 
 
-def rollout_rows(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What a model reads of the RL rows of a micro-batch, and their labels."""
-    return {name: inputs[name][inputs["supervised"] :] for name in ("input_ids", "attention_mask", "labels")}
+def rollout_rows(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model reads of the RL rows of a micro-batch, their labels, and where these begin."""
+    names = ("input_ids", "attention_mask", "labels")
+    return {name: inputs[name][inputs["supervised"] :] for name in names} | {"first": inputs["first"]}
 
 
 def loss_batch(

@@ -112,6 +112,7 @@ def test_a_batch_pads_on_the_right_and_hides_what_is_no_target(seq2seq):
         assert batch["weights"]["fine"].tolist()[1] == [0, 0, 1, 0, 0]
         assert batch["old_log_probs"].tolist()[1] == [0, -1, -2, -4, 0]
     assert (batch["supervised"], batch["targets"]) == (1, (2, 3))
+    assert batch["first"] == (0 if seq2seq else 1)
     assert {name: each.tolist() for name, each in batch["values"].items()} == {
         "coarse": [0.0, 1.0],
         "fine": [0.0, -0.5],

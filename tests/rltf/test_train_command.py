@@ -14,7 +14,10 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from checkpoints import make_gguf
+
 from harness.extraction import RULES
+from harness.models.hf.loading import load
 from harness.run_store.finished_run import read_run
 from rltf.cli import main
 from rltf.run import checkpoints
@@ -108,6 +111,18 @@ def test_a_finished_run_is_not_trained_again(straight, tiny_checkpoint, capsys):
     assert main(again) == 0
     assert "step 5/5" not in capsys.readouterr().err
     assert (weights(straight), (straight / "comparison.json").read_bytes()) == before
+
+
+@pytest.mark.slow
+def test_a_gguf_file_is_trained_and_becomes_a_checkpoint_of_floats(tmp_path):
+    pytest.importorskip("gguf")
+    import torch
+
+    start, out = make_gguf(tmp_path / "start.gguf"), tmp_path / "run"
+    assert main([*arguments(out, start, "max_prompt_tokens=512"), "--method", "sft", "--steps", "1"]) == 0
+    before, after = (load(str(each)).model.state_dict() for each in (start, out / "model"))
+    assert (out / "model" / "model.safetensors").exists()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
 @pytest.mark.slow

@@ -93,13 +93,14 @@ def test_the_loss_is_the_sum_of_the_terms_each_on_its_own_rows(make, kind):
     assert (batch["supervised"], len(batch["labels"])) == (2, 4)
     sl, rl = slice(2), slice(2, 4)
     causal = kind == "gpt2"
-    labels = batch["labels"]
+    kept = outputs.logits.shape[1]  # of a causal model none of the prompts that all rows have in front
+    labels = batch["labels"][:, -kept:]
     expected = supervised_loss(outputs.logits[sl], labels[sl], causal=causal, reduction="sum") + sum(
         policy_gradient_terms(
             outputs.logits[rl],
             labels[rl],
             {name: each[rl] for name, each in batch["values"].items()},
-            batch["weights"]["fine"][rl].bool(),
+            batch["weights"]["fine"][rl].bool()[:, -kept:],
             causal=causal,
         ).values()
     )
@@ -120,6 +121,20 @@ def test_a_seq2seq_model_is_asked_for_its_labels_shifted_by_its_own_start(make):
         input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]
     ).logits
     assert torch.equal(ours, theirs)
+
+
+def test_no_logits_are_made_of_what_all_rows_have_before_their_programs(make):
+    trainer = make("gpt2")
+    fill(trainer)
+    trainer.model.eval()
+    [batch] = batches(trainer, 1)
+    labels = batch["labels"]
+    logits = trainer._predict(trainer.model, batch).logits
+    first = min((row != -100).nonzero()[0].item() for row in labels)
+    assert logits.shape[1] == labels.shape[1] - first + 1 < labels.shape[1]
+    whole = trainer.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    ours, theirs = trainer._log_probs(logits, labels), token_log_probs(whole, labels, causal=True)
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_padding_changes_no_loss(make):
@@ -342,7 +357,8 @@ def test_rl_rows_are_the_sampled_tokens_and_the_model_gives_them_the_samplers_pr
         batch = collate([row], pad_id=0, seq2seq=kind == "t5")
         with torch.no_grad():
             logits = trainer._predict(trainer.model, batch).logits
-        ours = token_log_probs(logits, batch["labels"], causal=kind != "t5")[0]
+        labels = batch["labels"][:, -logits.shape[1] :]
+        ours = token_log_probs(logits, labels, causal=kind != "t5")[0]
         ours = ours[-len(each.token_ids) :]
         torch.testing.assert_close(ours, torch.tensor(each.log_probs), rtol=1e-4, atol=1e-4)
     if stop:

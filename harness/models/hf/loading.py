@@ -179,9 +179,24 @@ def _model(asking: _Asking) -> Any:
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # refused below, in words that say which
         **asking.options,
+        **_unpacking(asking.source),
     )
     _refuse_incomplete(name, type(model).__name__, info)
+    if asking.source.gguf_file is not None and Path(name).is_dir():
+        # An adapter trained on it names its base so; the folder may hold other GGUF files, too. Absolute,
+        # since PEFT asks the hub about a relative path without a config.json.
+        model.name_or_path = str(Path(name, asking.source.gguf_file).absolute())
     return model
+
+
+def _unpacking(source: Source) -> dict[str, Any]:
+    """What has the library unpack a GGUF file's weights into a model like any other.
+
+    Otherwise the model counts as quantised, packed or not: it is neither trained, nor saved, nor cast.
+    """
+    if source.gguf_file is None:
+        return {}
+    return {"quantization_config": transformers.GgufConfig(dequantize=True)}
 
 
 def _refuse_incomplete(name: str, kind: str, info: dict[str, Any]) -> None:
