@@ -69,7 +69,8 @@ def inner_model(model: Any) -> Any:
 
 def _text_part(model: Any) -> Any:
     """Where texts have their positions: a model that is shown images too has a table for their patches."""
-    return model if is_seq2seq(model) else model.get_decoder()
+    has_decoder = not is_seq2seq(model) and hasattr(model, "get_decoder")
+    return model.get_decoder() if has_decoder else model
 
 
 def virtual_tokens(model: Any) -> int:

@@ -84,9 +84,9 @@ class Execution:
     """All of its processes."""
     peak_memory_mib: float = 0.0
     infrastructure_error: str | None = None
+    """The grader failed, and not the program."""
     unusable_tests: bool = False
     """As of `Outcome`."""
-    """The grader failed, and not the program."""
 
 
 def _anything(*_: object, **__: object) -> bool:

@@ -45,7 +45,6 @@ _POLL_SECONDS = 0.05
 """Between two questions to a source that has no job for the moment."""
 _CANCEL_SECONDS = 0.2
 """Until `cancel` is noticed, at most."""
-"""How an infrastructure error begins that is a problem's, and no fault of the grader's."""
 _NO_MORE = object()
 
 
