@@ -151,10 +151,9 @@ def _mount(scratch: str, needed: Sequence[str], user: int | None) -> None:
         needed: What is made to be read by a user without rights, wherever it lies.
         user: That user, if it is not the one that this process runs as.
     """
-    _unshare(_NEWNS)
-    check(libc.calls.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount(private)")
+    unshare_mounts()
     if user:
-        _expose([*needed, scratch])
+        expose([*needed, scratch])
     attributes = struct.pack("<QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
     check(
         libc.calls.syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, attributes, len(attributes)),
@@ -164,13 +163,22 @@ def _mount(scratch: str, needed: Sequence[str], user: int | None) -> None:
     _mount_tmpfs(scratch, options if not user else f"{options},uid={user},gid={user}")
 
 
+def unshare_mounts() -> None:
+    """Have mounts of one's own: what is mounted from here on is seen here alone."""
+    _unshare(_NEWNS)
+    check(libc.calls.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount(private)")
+
+
 def _mount_tmpfs(path: str, options: str) -> None:
     flags = _MS_NOSUID | _MS_NODEV
     check(libc.calls.mount(b"tmpfs", path.encode(), b"tmpfs", flags, options.encode()), "mount(tmpfs)")
 
 
-def _expose(paths: Sequence[str]) -> None:
-    """Put those paths that others can't get at where they can, under the names that they have."""
+def expose(paths: Sequence[str]) -> None:
+    """Put those paths that others can't get at where they can, under the names that they have.
+
+    Call after `unshare_mounts`.
+    """
     behind: dict[str, list[tuple[str, int]]] = {}
     for path in sorted(
         {spelling(path) for path in paths for spelling in (os.path.abspath, os.path.realpath)}
