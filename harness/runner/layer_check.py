@@ -1,8 +1,8 @@
 """A look from outside at the processes of a fork server: the layers that no program in it can tell of.
 
 Covers: namespaces, read-only mounts, the user, no_new_privs, capabilities, seccomp filters beyond our own,
-limits, as the kernel shows them in /proc. Does not cover: whether what Landlock and seccomp refuse is the right thing, which the canary's
-escape tries. What /proc does not show to us (hidepid) is left to the canary as well.
+and limits, as the kernel shows them in /proc. Does not cover: whether what Landlock and seccomp refuse is the
+right thing, which the canary's escape tries. What /proc does not show to us (hidepid) is left to it as well.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _missing(pid: int, layers: Mapping[str, str]) -> Iterator[str]:
         return
     wanted = _STATUS | ({"Seccomp": "2"} if layers.get("seccomp") == "on" else {})
     yield from (f"{name} is {theirs[name]}" for name, value in wanted.items() if theirs[name] != value)
-    # In a container we may be under a filter ourselves, which is inherited. Linux before 5.9 does not count them.
+    # In a container we may be under a filter ourselves, which is inherited. Linux before 5.9 counts none.
     filters = [int(each.get("Seccomp_filters", count)) for count, each in enumerate((ours, theirs))]
     if layers.get("seccomp") == "on" and filters[0] >= filters[1]:
         yield "seccomp"

@@ -318,15 +318,28 @@ def test_nothing_of_the_system_can_be_read(under_landlock, path):
 
 def test_other_processes_cannot_be_looked_at(under_landlock, processes):
     pids = [os.getpid(), *processes.workers(under_landlock.runner), *processes.servers(under_landlock.runner)]
+    attempts = [f"open('/proc/{pid}/{name}', 'rb').read(1)" for pid in pids for name in ("cmdline", "stat")]
+    refused(under_landlock, "", *attempts)
+
+
+def test_the_memory_of_other_processes_can_be_neither_read_nor_written(grader, processes):
+    """Which has what is expected; other users, and other user namespaces, are refused without Landlock too."""
+    layers = grader.runner.layers
+    others = ("landlock", "user namespace", "unprivileged user")
+    if not any(layers.get(name) == "on" for name in others):
+        pytest.skip(f"landlock: {layers['landlock']}, nor another user or user namespace")
+    pids = [os.getpid(), *processes.workers(grader.runner)]
+    if "on" in (layers["landlock"], layers["user namespace"]):
+        pids += processes.servers(grader.runner)
     attempts = [
-        f"open('/proc/{pid}/{name}', 'rb').read(1)"
+        f"open('/proc/{pid}/{name}', {mode!r}).read(1)"
         for pid in pids
-        for name in ("mem", "environ", "cmdline", "maps", "stat")
+        for name, mode in (("mem", "rb"), ("mem", "r+b"), ("environ", "rb"), ("maps", "rb"))
     ]
     attempts += [
         f"os.readlink('/proc/{pid}/{name}')" for pid in pids for name in ("cwd", "exe", "root", "fd/3")
     ]
-    refused(under_landlock, "", *attempts)
+    refused(grader, "", *attempts)
 
 
 def test_the_harness_and_the_data_cannot_be_read(under_landlock, tmp_path):

@@ -290,8 +290,8 @@ class Dispatcher:
         asks = clean and not last and self._asks(run)
         self._report(job, first, run, following=following, last=last, asks=asks, retires=not clean)
         if not clean:
-            # What this program left, files that can't be removed or processes that end with the pid namespace,
-            # no other may see: the worker starts anew.
+            # No other program may see what this one left: files that can't be removed, or processes, which
+            # end with the pid namespace. The worker starts anew.
             self._retire()
         return not last and not (asks and self._told_to_stop())
 
