@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -97,7 +98,7 @@ def main() -> int:
             results.append(result)
             said = f"{result.condition.name}: {dict(result.counts)}"
             print(said, *result.failed, sep="\n  ", flush=True)
-            args.out.write_text(report(results, open_lines))
+            args.out.write_text(report(results, open_lines, pytest_arguments))
     print(f"{args.out} written")
     unnamed = [
         reason
@@ -178,7 +179,7 @@ def what_is_open(security: str) -> dict[str, str]:
     return {name.lower(): line for name, line in rows}
 
 
-def report(results: list[Result], open_lines: dict[str, str]) -> str:
+def report(results: list[Result], open_lines: dict[str, str], pytest_arguments: list[str]) -> str:
     """The page."""
     lines = [
         "# Attacks and limits where layers are missing",
@@ -198,7 +199,10 @@ def report(results: list[Result], open_lines: dict[str, str]) -> str:
     for result in results:
         lines += section_of(result, open_lines)
     described = results[0].doctor
-    return "\n".join([*lines, "", section("make fewer-layers", described, "programs of the tests")])
+    command = "make fewer-layers"
+    if pytest_arguments:
+        command += f' ARGS="{shlex.join(pytest_arguments)}"'
+    return "\n".join([*lines, "", section(command, described, "programs of the tests")])
 
 
 def section_of(result: Result, open_lines: dict[str, str]) -> Iterator[str]:
