@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 TIMEOUT ?= 0
 
-.PHONY: report-size real-model real-model-servers real-model-memory real-model-samples help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step ray-grading ray-simulation
+.PHONY: fewer-layers report-size real-model real-model-servers real-model-memory real-model-samples help env demo demo-grading test test-python lint check types docs bench eval-peers learning real-data load kills method-time service soak hostile parity gold evalplus-parity evalplus-samples methods serve-load serve-throughput serve-clients serve-schema integrations fuzz honest-answers clean beside sampling-speed training-step ray-grading ray-simulation
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -168,6 +168,9 @@ soak: env  ## grade 200,000 programs, a tenth of them hostile, and see that noth
 
 hostile: env  ## time the verdicts on programs made to stall or topple the grader
 	@$(BIN)/python studies/hostile.py $(ARGS)
+
+fewer-layers: env  ## run the attacks and limits as root, as nobody, and without one layer after the other; as root
+	@$(BIN)/python studies/fewer_layers.py $(ARGS)
 
 parity: env  ## compare verdicts with the reference grader's, on the data in RLTF_DATA
 	@$(BIN)/python studies/parity.py $(ARGS)

@@ -1,8 +1,8 @@
 """A look from outside at the processes of a fork server: the layers that no program in it can tell of.
 
-Covers: namespaces, read-only mounts, no_new_privs, capabilities, the seccomp mode, as the kernel shows them
-in /proc. Does not cover: whether what Landlock and seccomp refuse is the right thing, which the canary's
-escape tries. What /proc does not show to us (hidepid) is left to the canary as well.
+Covers: namespaces, read-only mounts, the user, no_new_privs, capabilities, seccomp filters beyond our own,
+and limits, as the kernel shows them in /proc. Does not cover: whether what Landlock and seccomp refuse is the
+right thing, which the canary's escape tries. What /proc does not show to us (hidepid) is left to it as well.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from harness.runner.sandbox.isolation import DESCRIPTORS, PROCESSES
 
 _NAMESPACES = {
     "user namespace": "user",
@@ -20,6 +22,8 @@ _NAMESPACES = {
 }
 """By layer, the kernel's name for what is to be another than ours."""
 _READ_ONLY = "read-only mounts"
+_LIMITS = {"Max open files": DESCRIPTORS, "Max core file size": 0}
+_LIMITED = ("Max file size", "Max address space")
 _STATUS = {"NoNewPrivs": "1", "CapEff": "0000000000000000", "CapPrm": "0000000000000000"}
 
 
@@ -49,18 +53,39 @@ def not_in_effect(server: int, layers: Mapping[str, str]) -> list[str]:
 
 
 def _missing(pid: int, layers: Mapping[str, str]) -> Iterator[str]:
-    status = dict(line.partition(":\t")[::2] for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    if status["State"][0] in "ZX":
+    ours, theirs = _status("self"), _status(pid)
+    if theirs["State"][0] in "ZX":
         return
     wanted = _STATUS | ({"Seccomp": "2"} if layers.get("seccomp") == "on" else {})
-    yield from (f"{name} is {status[name]}" for name, value in wanted.items() if status[name] != value)
+    yield from (f"{name} is {theirs[name]}" for name, value in wanted.items() if theirs[name] != value)
+    # In a container we may be under a filter ourselves, which is inherited. Linux before 5.9 counts none.
+    filters = [int(each.get("Seccomp_filters", count)) for count, each in enumerate((ours, theirs))]
+    if layers.get("seccomp") == "on" and filters[0] >= filters[1]:
+        yield "seccomp"
+    if layers.get("unprivileged user") == "on" and {*ours["Uid"].split()} & {*theirs["Uid"].split()}:
+        yield "unprivileged user"
     for layer, kind in _NAMESPACES.items():
         if layers.get(layer) == "on":
-            ours, theirs = (os.readlink(f"/proc/{who}/ns/{kind}") for who in ("self", pid))
-            if ours == theirs:
+            links = {os.readlink(f"/proc/{who}/ns/{kind}") for who in ("self", pid)}
+            if len(links) == 1:
                 yield layer
     if layers.get(_READ_ONLY) == "on" and not _root_is_read_only(pid):
         yield _READ_ONLY
+    yield from _not_limited(pid, processes=layers.get("user namespace") == "on")
+
+
+def _status(pid: int | str) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.partition(":\t")[::2] for line in lines)
+
+
+def _not_limited(pid: int, *, processes: bool) -> Iterator[str]:
+    """What is used without the limit that it should have; processes are counted by user."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()[1:]
+    hard = {line[:26].strip(): line[26:].split()[1] for line in lines}
+    exact = _LIMITS | ({"Max processes": PROCESSES} if processes else {})
+    yield from (f"{name} is {hard[name]}" for name, value in exact.items() if hard[name] != str(value))
+    yield from (f"{name} is {hard[name]}" for name in _LIMITED if hard[name] == "unlimited")
 
 
 def _root_is_read_only(pid: int) -> bool:

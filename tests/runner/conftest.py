@@ -134,11 +134,9 @@ def worker_pids(runner: Runner) -> list[int]:
 
 
 def server_pids(runner: Runner) -> list[int]:
-    """Processes of the dispatchers: within their pid namespace, or without one."""
-    servers = [child for worker in worker_pids(runner) for child in children(worker)]
-    if runner.layers["pid namespace"] == "on":
-        servers = [child for waiting in servers for child in children(waiting)]
-    return servers
+    """Processes of the dispatchers: each below one that waits for it, in a pid namespace or not."""
+    waiting = [child for worker in worker_pids(runner) for child in children(worker)]
+    return [child for each in waiting for child in children(each)]
 
 
 def template_pids(runner: Runner) -> list[int]:
@@ -201,3 +199,22 @@ def default_grader() -> Iterator[Grader]:
     """One worker, the limits of an evaluation."""
     with Runner(workers=1) as runner:
         yield Grader(runner)
+
+
+def _under(grader: Grader, layer: str) -> Grader:
+    state = grader.runner.layers[layer]
+    if state != "on":
+        pytest.skip(f"{layer}: {state}")  # the name first: `studies/fewer_layers.py` reads it
+    return grader
+
+
+@pytest.fixture
+def under_seccomp(grader: Grader) -> Grader:
+    """The same, for what seccomp alone stops."""
+    return _under(grader, "seccomp")
+
+
+@pytest.fixture
+def under_landlock(grader: Grader) -> Grader:
+    """The same, for what Landlock alone stops."""
+    return _under(grader, "landlock")

@@ -3,7 +3,9 @@
 
 import os
 import signal
+import socket
 import stat
+import tempfile
 import time
 from pathlib import Path
 
@@ -54,6 +56,59 @@ def test_programs_run_one_after_the_other_in_an_empty_folder(server):
     for _ in range(3):
         assert output(server, "import os\nprint(os.listdir('.'))\nopen('left', 'w').close()") == "[]\n"
     assert server.layers["landlock"]
+
+
+def test_a_user_namespace_that_is_given_no_users_is_one_that_is_missing(monkeypatch):
+    refused = "raise PermissionError(1, 'Operation not permitted')"
+    change = f"import sandbox.namespaces as n\ndef write(pid, **texts): {refused}\nn._write = write\nmain()"
+    monkeypatch.setattr(module, "_BOOT", module._BOOT.replace("; from", "\nfrom").replace("main()", change))
+    server = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
+    try:
+        assert server.layers["user namespace"] != "on"
+        assert output(server, "print(1)") == "1\n"
+    finally:
+        server.close()
+
+
+def test_what_a_program_leaves_running_without_seccomp_ends_with_its_server(monkeypatch):
+    monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
+    server = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
+    if server.layers["pid namespace"] != "on":
+        server.close()
+        pytest.skip(f"pid namespace: {server.layers['pid namespace']}")
+    try:
+        server.send([ProgramRequest(0, "import os, time\nif not os.fork(): time.sleep(99)", SUITE)])
+        assert next(server.results()).retires
+        server._process.wait(30)
+        assert not list(_descendants(server._process.pid))
+    finally:
+        server.close()
+
+
+def test_without_seccomp_sockets_of_the_network_lead_nowhere_and_those_with_a_path_do(monkeypatch):
+    """What SECURITY.md says is then open is open, and nothing more."""
+    monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
+    server = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
+    if server.layers["network namespace"] != "on":
+        server.close()
+        pytest.skip(f"network namespace: {server.layers['network namespace']}")
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as network:
+        os.chmod(folder, 0o755)
+        local = socket.socket(socket.AF_UNIX)
+        local.bind(f"{folder}/local")
+        os.chmod(f"{folder}/local", 0o777)
+        local.listen()
+        code = (
+            "import socket\n"
+            f"for kind, name in ((socket.AF_INET, {network.getsockname()!r}), (socket.AF_UNIX, {folder + '/local'!r})):\n"
+            "    try:\n        socket.socket(kind).connect(name)\n        print('reached')\n"
+            "    except OSError:\n        print('nowhere')\n"
+        )
+        try:
+            assert output(server, code).split() == ["nowhere", "reached"]
+        finally:
+            local.close()
+            server.close()
 
 
 def test_cleaning_up_follows_no_link_out_of_the_folder(server, tmp_path):

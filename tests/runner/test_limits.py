@@ -130,21 +130,12 @@ def test_a_suites_factor_is_part_of_what_a_verdict_is_kept_under():
 # --- processes and threads ------------------------------------------------------------------------
 
 
-@pytest.fixture
-def without_processes(grader):
-    """The runner, where programs can make no process."""
-    if grader.runner.layers["seccomp"] != "on":
-        pytest.skip(f"no seccomp here: {grader.runner.layers['seccomp']}")
-    return grader
-
-
 @pytest.mark.slow
-def test_a_fork_bomb_makes_no_process(without_processes):
-    grader = without_processes
+def test_a_fork_bomb_makes_no_process(under_seccomp):
     code = "import os\nwhile True:\n    try: os.fork()\n    except OSError: break\nprint(1)"
-    assert verdict(grader, code) == "passed"
+    assert verdict(under_seccomp, code) == "passed"
     code = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
-    assert verdict(grader, code) == "timed_out"
+    assert verdict(under_seccomp, code) == "timed_out"
 
 
 @pytest.mark.slow
@@ -156,10 +147,9 @@ def test_a_fork_bomb_makes_no_process(without_processes):
         "concurrent.futures.ProcessPoolExecutor(2).submit(print).result()",
     ],
 )  # fmt: skip
-def test_no_call_makes_a_process(without_processes, attempt):
-    grader = without_processes
+def test_no_call_makes_a_process(under_seccomp, attempt):
     code = f"import concurrent.futures, multiprocessing, os, pty, subprocess\ntry: {attempt}\nexcept Exception: print(1)"
-    assert verdict(grader, code) == "passed"
+    assert verdict(under_seccomp, code) == "passed"
 
 
 @pytest.mark.slow

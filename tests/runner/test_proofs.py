@@ -148,6 +148,72 @@ def test_a_namespace_that_is_said_to_be_on_and_is_ours_is_found_from_outside(lay
     assert layer in found
 
 
+LEFT_OUT = {
+    "user namespace": "clone = n.clone.clone; n.clone.clone = lambda flags: clone(flags & ~n.clone.NEWUSER)",
+    "pid namespace": "clone = n.clone.clone; n.clone.clone = lambda flags: clone(flags & ~n.clone.NEWPID)",
+    "network namespace": "unshare = n._unshare; n._unshare = lambda flag: flag == n._NEWNET or unshare(flag)",
+    "ipc namespace": "unshare = n._unshare; n._unshare = lambda flag: flag == n._NEWIPC or unshare(flag)",
+    "read-only mounts": "n._MOUNT_ATTR_RDONLY = 0",
+    "unprivileged user": "n._become = lambda *_: None",
+}
+"""How a server goes without a layer. It says that it is on, but for the user namespace, which it finds to be
+missing as it gives it users; without a pid namespace it ends by itself."""
+LIMITS_OF = {
+    "RLIMIT_NOFILE": "Max open files",
+    "RLIMIT_NPROC": "Max processes",
+    "RLIMIT_CORE": "Max core file size",
+    "RLIMIT_FSIZE": "Max file size",
+    "RLIMIT_AS": "Max address space",
+}
+
+
+def mutated(monkeypatch, change):
+    """Have servers change their own code before they start; `n` is `namespaces`."""
+    boot = server._BOOT.replace("main()", f"import sandbox.namespaces as n; {change}; main()")
+    monkeypatch.setattr(server, "_BOOT", boot)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", LEFT_OUT)
+def test_a_server_that_leaves_out_a_layer_lets_nothing_be_graded(worker, layers, monkeypatch, layer):
+    if layers.get(layer) != "on":
+        pytest.skip(f"{layer}: {layers.get(layer, 'not started by root')}")
+    worker._wanted = layers
+    mutated(monkeypatch, LEFT_OUT[layer])
+    found = f"{layer}, not as it says|without {layer}|did not come up"
+    with pytest.raises((IsolationError, ServerLostError), match=found):
+        worker._server((WarmImports.NONE, None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", LIMITS_OF)
+def test_a_server_without_a_limit_lets_nothing_be_graded(worker, layers, monkeypatch, limit):
+    if limit == "RLIMIT_NPROC" and layers["user namespace"] != "on":
+        pytest.skip(f"user namespace: {layers['user namespace']}")
+    unset = f"limit = n.libc.limit; n.libc.limit = lambda *a: a[0] == n.libc.{limit} or limit(*a)"
+    mutated(monkeypatch, unset)
+    with pytest.raises(IsolationError, match=f"{LIMITS_OF[limit]} is"):
+        worker._server((WarmImports.NONE, None))
+
+
+UNDER_A_FILTER = """
+import os, signal, pyseccomp
+from harness.runner import layer_check
+pyseccomp.SyscallFilter(pyseccomp.ALLOW).load()
+child = os.fork()
+if not child:
+    signal.pause()
+print(*layer_check.not_in_effect(child, {"seccomp": "on"}))
+os.kill(child, signal.SIGKILL)
+"""
+
+
+def test_a_filter_that_all_of_a_container_is_under_is_not_taken_for_ours(layers, words_of):
+    if layers["seccomp"] != "on":
+        pytest.skip(f"seccomp: {layers['seccomp']}")
+    assert "seccomp" in words_of(UNDER_A_FILTER)
+
+
 NO_NEW_PRIVS = "i.libc.calls.prctl(i.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)"
 NO_CAPABILITIES = "i.libc.calls.capset(i.struct.pack('<Ii', i._CAPABILITY_VERSION_3, 0), bytes(24))"
 
@@ -161,8 +227,9 @@ def test_a_server_that_keeps_a_privilege_lets_nothing_be_graded(worker, monkeypa
     # Seccomp and Landlock are openly missing: without no_new_privs the kernel gives neither.
     monkeypatch.setattr(server, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
     configured(monkeypatch, without=["landlock", "unprivileged user"])
-    mutated = f"import sandbox.isolation as i; i.Confinement._drop_privileges = lambda self: {kept}; main()"
-    monkeypatch.setattr(server, "_BOOT", server._BOOT.replace("main()", mutated))
+    mutated(
+        monkeypatch, f"import sandbox.isolation as i; i.Confinement._drop_privileges = lambda self: {kept}"
+    )
     with pytest.raises(IsolationError, match=found):
         worker._server((WarmImports.NONE, None))
 

@@ -159,7 +159,7 @@ class Dispatcher:
         self._number = 0
 
     def serve(self, template: int, *, functions: bool, strangers: bool) -> None:
-        """Serve until the worker closes its end, or until the scratch folder can't be cleaned.
+        """Serve until the worker closes its end, or until a program has left what can't be cleaned away.
 
         Args:
             template: The process that makes processes.
@@ -286,11 +286,12 @@ class Dispatcher:
         self._cpu_left -= ended.cpu
         self._idle_left -= ended.idle
         last = last or (self._stop_at_timeout and self._stopped(run))
-        clean = scratch.clean(self._scratch)
+        clean = not self._watch.left_over() and scratch.clean(self._scratch)
         asks = clean and not last and self._asks(run)
         self._report(job, first, run, following=following, last=last, asks=asks, retires=not clean)
         if not clean:
-            # What this program left can't be removed, and no other may see it: the worker starts anew.
+            # No other program may see what this one left: files that can't be removed, or processes, which
+            # end with the pid namespace. The worker starts anew.
             self._retire()
         return not last and not (asks and self._told_to_stop())
 

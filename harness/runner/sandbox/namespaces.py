@@ -9,6 +9,7 @@ Does not cover: what else keeps a program in (`isolation`).
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import struct
 from collections.abc import Callable, Iterable, Sequence
@@ -79,14 +80,16 @@ def _new_process(without: Sequence[str]) -> tuple[dict[str, str], int]:
     told, tell = os.pipe()
     outer = os.getpid()
     for spaces in (wanted, wanted[:1], wanted[1:], []):
+        users = _FIRST_USER + outer, _FIRST_USER + outer
         try:
             pid = clone.clone(sum(_PROCESS_NAMESPACES[name] for name in spaces))
+            if pid and "user namespace" in spaces:
+                users = _map_users(pid)
             break
         except OSError as error:
             layers = dict.fromkeys(_PROCESS_NAMESPACES, str(error))
     if pid:
         os.close(told)
-        users = _map_users(pid) if "user namespace" in spaces else (_FIRST_USER + outer, _FIRST_USER + outer)
         os.write(tell, struct.pack("=qq", *users))
         _, status = os.waitpid(pid, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
@@ -101,6 +104,9 @@ def _map_users(pid: int) -> tuple[int, int]:
 
     Returns:
         The user that programs run as: within it, and outside.
+
+    Raises:
+        LayerError: If the kernel refuses them; the process that was to have them has been ended.
     """
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
@@ -112,7 +118,12 @@ def _map_users(pid: int) -> tuple[int, int]:
             except OSError:
                 continue
             return NOBODY, outside
-    _write(pid, setgroups="deny", gid_map=f"{gid} {gid} 1", uid_map=f"{uid} {uid} 1")
+    try:
+        _write(pid, setgroups="deny", gid_map=f"{gid} {gid} 1", uid_map=f"{uid} {uid} 1")
+    except OSError as error:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise LayerError(error.errno, f"no users for it: {error.strerror}") from None
     return uid, uid
 
 
@@ -151,10 +162,9 @@ def _mount(scratch: str, needed: Sequence[str], user: int | None) -> None:
         needed: What is made to be read by a user without rights, wherever it lies.
         user: That user, if it is not the one that this process runs as.
     """
-    _unshare(_NEWNS)
-    check(libc.calls.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount(private)")
+    unshare_mounts()
     if user:
-        _expose([*needed, scratch])
+        expose([*needed, scratch])
     attributes = struct.pack("<QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
     check(
         libc.calls.syscall(_SYS_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, attributes, len(attributes)),
@@ -164,13 +174,22 @@ def _mount(scratch: str, needed: Sequence[str], user: int | None) -> None:
     _mount_tmpfs(scratch, options if not user else f"{options},uid={user},gid={user}")
 
 
+def unshare_mounts() -> None:
+    """Have mounts of one's own: what is mounted from here on is seen here alone."""
+    _unshare(_NEWNS)
+    check(libc.calls.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount(private)")
+
+
 def _mount_tmpfs(path: str, options: str) -> None:
     flags = _MS_NOSUID | _MS_NODEV
     check(libc.calls.mount(b"tmpfs", path.encode(), b"tmpfs", flags, options.encode()), "mount(tmpfs)")
 
 
-def _expose(paths: Sequence[str]) -> None:
-    """Put those paths that others can't get at where they can, under the names that they have."""
+def expose(paths: Sequence[str]) -> None:
+    """Put those paths that others can't get at where they can, under the names that they have.
+
+    Call after `unshare_mounts`.
+    """
     behind: dict[str, list[tuple[str, int]]] = {}
     for path in sorted(
         {spelling(path) for path in paths for spelling in (os.path.abspath, os.path.realpath)}

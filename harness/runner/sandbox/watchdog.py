@@ -106,6 +106,19 @@ class Watch:
                 if killed:
                     os.kill(pid, signal.SIGKILL)
 
+    def left_over(self) -> bool:
+        """Whether processes have outlived the program that made them; by and by they are children of ours."""
+        if not self._strangers:
+            return False
+        while True:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if pid == self._template:
+                raise TemplateLostError
+            if not pid:
+                break
+        with open("/proc/thread-self/children") as file:
+            return len(file.read().split()) > 1  # the template is one
+
     def _looked_at(self, pid: int, clock: _Clock, allowed: Allowed) -> tuple[float, str | None]:
         """For how long it needs no further look; or why it is to be killed."""
         used = time.clock_gettime(_cpu_clock(pid))
