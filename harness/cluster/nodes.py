@@ -62,13 +62,13 @@ def alive_nodes(ray: Any) -> list[Node]:
     ]
 
 
-def placed(ray: Any, what: Any, node: Node, processors: int) -> Any:
+def placed(ray: Any, what: Any, node: Node, processors: int, **options: Any) -> Any:
     """A function or a class, called as `.remote(…)`: on that node and no other, and never a second time."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - with ray only
 
     retries = {"max_restarts": 0, "max_task_retries": 0} if isinstance(what, type) else {"max_retries": 0}
     where = NodeAffinitySchedulingStrategy(node.id, soft=False)
-    return ray.remote(what).options(num_cpus=processors, scheduling_strategy=where, **retries)
+    return ray.remote(what).options(num_cpus=processors, scheduling_strategy=where, **retries, **options)
 
 
 def on_every_node(

@@ -166,7 +166,8 @@ class NodePool:
             with self._lock:
                 if count < 1 or node.id in self._known or node.id in self._left_out or self._ended:
                     continue
-                actor = placed(self._ray, NodeGrader, node, min(count, node.processors))
+                reserved, calls = min(count, node.processors), NodeGrader.CALLS
+                actor = placed(self._ray, NodeGrader, node, reserved, max_concurrency=calls)
                 worker = NodeWorker(self._ray, actor.remote(self._start, count), node)
                 self._known[node.id] = worker
             started.append(worker)
