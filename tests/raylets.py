@@ -86,10 +86,10 @@ class Raylets:
 
     def fill_disk(self, node: subprocess.Popen[bytes]) -> None:
         """Leave no byte on the node's own disk."""
-        with Path(f"/proc/{node.pid}/root/{self.folder}/fill").open("wb", buffering=0) as file:
-            with contextlib.suppress(OSError):
-                while file.write(bytes(1 << 12)):
-                    pass
+        path = Path(f"/proc/{node.pid}/root/{self.folder}/fill")
+        with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(1 << 12)):
+                pass
 
     def kill(self, node: subprocess.Popen[bytes]) -> None:
         """As when a machine fails: all of the node's processes at once."""
