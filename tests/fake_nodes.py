@@ -17,7 +17,7 @@ from harness.runner.backend import Chunk, Task, WorkerLostError, info_here
 from harness.runner.worker_handle import WorkerHandle
 from harness.types import Outcome, Status, TestOutcome
 
-GATHERED = 0.03
+GATHERED = 0.1
 """Seconds; as `harness.cluster.node`."""
 
 

@@ -47,17 +47,30 @@ class Raylets:
             self.kill(node)
         self._folder.cleanup()
 
-    def add(self, processors: int = 1, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a node; returns once it has joined."""
+    def add(
+        self, processors: int = 1, *, disk_mib: int | None = None, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a node; returns once it has joined.
+
+        Args:
+            processors: As Ray is told.
+            disk_mib: Of a disk of its own for all its temporary files; see `fill_disk`.
+            environment: Its, beyond `environment`.
+        """
         log = self.folder / f"node{len(self.nodes)}.log"
         role = ["--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
         if self.nodes:
             role = [f"--address={self.address}"]
         ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", *role]
         options = [f"--num-cpus={processors}", f"--object-store-memory={_STORE_BYTES}", "--block"]
+        own_disk = []
+        if disk_mib is not None:
+            mount = f'mount -t tmpfs -o size={disk_mib}m disk "$0" && exec "$@"'
+            own_disk = ["unshare", "--mount", "sh", "-c", mount, str(self.folder)]
+            environment = {"TMPDIR": str(self.folder), **environment}
         with log.open("wb") as output:
             node = subprocess.Popen(
-                [*ray, *options],
+                [*own_disk, *ray, *options],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**self.environment, **environment},
@@ -70,6 +83,13 @@ class Raylets:
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.2)
         return node
+
+    def fill_disk(self, node: subprocess.Popen[bytes]) -> None:
+        """Leave no byte on the node's own disk."""
+        path = Path(f"/proc/{node.pid}/root/{self.folder}/fill")
+        with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(1 << 12)):
+                pass
 
     def kill(self, node: subprocess.Popen[bytes]) -> None:
         """As when a machine fails: all of the node's processes at once."""

@@ -1,4 +1,4 @@
-"""The part on each node: an actor around a `GradingService`, whose runner has the node's processors.
+"""The part on each node: an actor around a `Runner` that has the node's processors.
 
 Lost processes are replaced there, and programs that cost processes are tried alone there, as on one machine:
 an answer is final. Errors go back as plain data too: Ray would pickle an exception with all that it holds.
@@ -7,30 +7,31 @@ Does not cover: which programs a node gets (`harness.runner.runner`), or when it
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import os
 import threading
 import time
 from collections import OrderedDict, deque
-from concurrent.futures import Future
-from dataclasses import replace
-from functools import cache, partial
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, cast
 
 import harness
 from harness.cluster.plain import packed, unpacked
 from harness.run_store import environment
 from harness.runner.backend import Chunk, Unprepared, WorkerStart, info_here
 from harness.runner.cache_key import grading_versions
-from harness.runner.runner import Request, unusable
-from harness.service import GradingService
+from harness.runner.runner import Request, Runner, unusable
 from harness.types import Job, Problem, TestSuite
 
 KEPT_SUITE_BYTES = 512 << 20
 """Of packed tests that a node keeps."""
-_GATHER_SECONDS = 0.03
-"""Answers that come within it travel together."""
+_GATHER_SECONDS = 0.1
+"""Answers that come within it travel together while programs are left here: a call costs about 1 ms."""
 _RECENT = 512
 """Programs after which earlier ones count half."""
 
@@ -56,8 +57,22 @@ def _source_hash() -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbered(Request):
+    """A request, with the number by which the driver knows it."""
+
+    number: int = -1
+
+
 class NodeGrader:
-    """The actor. Its methods take and return what `plain` packs, and raise nothing."""
+    """The actor. Its methods take and return what `plain` packs, and raise nothing.
+
+    `open` starts a thread that feeds the runner until `close`. The other methods leave it programs and fetch
+    its answers, each in a thread of Ray's.
+    """
+
+    CALLS = 6
+    """That may be under way at a time: one `collect`, three `grade`, `beat` and `close`."""
 
     def __init__(self, start: bytes, processes: int) -> None:
         """
@@ -67,92 +82,88 @@ class NodeGrader:
         """
         self._start: WorkerStart = unpacked(start)
         self._processes = processes
-        self._service: GradingService | None = None
+        self._runner = Runner(processes, self._start.limits, tuple(self._start.profiles))
+        self._thread = threading.Thread(target=self._drive, name="runner", daemon=True)
+        self._opened: SimpleQueue[Any] = SimpleQueue()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lock = threading.Lock()
+        """Of the tests that are kept."""
         self._problems: OrderedDict[str, Problem] = OrderedDict()
         self._kept_bytes = 0
-        self._answers: deque[tuple[int, Future[Any]]] = deque()
-        self._answered = asyncio.Event()
+        self._asked: deque[_Numbered] = deque()
+        self._answers: deque[tuple[int, Any]] = deque()
+        self._answered = threading.Event()
         self._work = _Work(processes)
+        self._closed = False
+        self._over: str | None = None
+        """Why nothing more is graded here."""
 
-    async def open(self) -> bytes:
+    def open(self) -> bytes:
         """Start the runner: `(WorkerInfo, rules, facts)`, or text that says why there is none."""
-        try:
-            return packed(await asyncio.to_thread(self._opened))
-        except Exception as error:
-            return packed(_said(error))
+        self._thread.start()
+        return packed(self._opened.get())
 
-    def _opened(self) -> Any:
-        start, profiles = self._start, tuple(self._start.profiles)
-        service = GradingService(self._processes, start.limits, profiles)
-        self._service = service.__enter__()
-        described = service.describe()
-        info = replace(
-            info_here(described["isolation"], cgroup=tuple(described["cgroup"])), pool_size=self._processes
-        )
-        return info, rules(profiles), {**environment.versions(), **environment.hardware()}
-
-    async def grade(self, data: bytes) -> bytes:
+    def grade(self, data: bytes) -> bytes:
         """Begin to grade the programs of a `Chunk`; `collect` has the answers.
 
         Returns the digests of tests that the chunk does not bring and that are not, or no longer, here: then
         nothing of it is graded. Text: why nothing more is graded here.
         """
         try:
-            return packed(self._begun(unpacked(data)))
+            with self._lock:
+                return packed(self._begun(unpacked(data)))
         except Exception as error:
             return packed(_said(error))
 
-    async def collect(self) -> bytes:
+    def collect(self) -> bytes:
         """Wait for answers: those that have come, `(number, answer)`, and the node's pace; see `Worker.pace`.
 
         Text: why nothing more is graded here.
         """
         try:
-            await self._answered.wait()
-            await asyncio.sleep(_GATHER_SECONDS)
+            self._answered.wait()
+            self._work.none_left.wait(_GATHER_SECONDS)
             self._answered.clear()
             answers = []
             while self._answers:
-                number, future = self._answers.popleft()
-                answers.append((number, _final(future.result())))
+                number, answer = self._answers.popleft()
+                answers.append((number, _final(answer)))
+            if self._over is not None:
+                self._answered.set()
+                if not answers:
+                    return packed(self._over)
             return packed((answers, self._work.pace()))
         except Exception as error:
             return packed(_said(error))
 
-    async def beat(self) -> None:
+    def beat(self) -> None:
         """Answer."""
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End the runner and its programs."""
-        if self._service is not None:
-            await asyncio.to_thread(self._service.close)
+        self._closed = True
+        self._runner.cancel()
+        os.eventfd_write(self._wake, 1)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    # --- the tests that are kept -----------------------------------------------------------------
 
     def _begun(self, chunk: Chunk) -> tuple[str, ...]:
-        service = self._service
-        if service is None:
-            raise RuntimeError("the node's runner is not open")
         for digest, suite in chunk.suites.items():
             self._keep(digest, suite)
         lacking = {task.digest for task in chunk.tasks} - self._problems.keys()
         if lacking:
             return tuple(sorted(lacking))
-        loop = asyncio.get_running_loop()
+        self._work.begin(len(chunk.tasks))
         for task in chunk.tasks:
             self._problems.move_to_end(task.digest)
             problem = self._problems[task.digest]
             job = Job(task.task_id, task.sample_id, task.code, problem, task.limits, task.files or {})
-            self._work.add(1)
-            future = service.ask(Request(job, execute=task.execute))
-            future.add_done_callback(partial(self._take, loop, task.number))
+            self._asked.append(_Numbered(job, task.execute, task.number))
+        os.eventfd_write(self._wake, 1)
         self._forget()
         return ()
-
-    def _take(self, loop: asyncio.AbstractEventLoop, number: int, future: Future[Any]) -> None:
-        """In the service's thread, thousands a second: the loop is woken once for many."""
-        self._work.add(-1)
-        self._answers.append((number, future))
-        if not self._answered.is_set():
-            loop.call_soon_threadsafe(self._answered.set)
 
     def _keep(self, digest: str, suite: TestSuite) -> None:
         suite = replace(suite)  # its digest is computed, not believed
@@ -166,6 +177,36 @@ class NodeGrader:
         while self._kept_bytes > KEPT_SUITE_BYTES and len(self._problems) > 1:
             _, problem = self._problems.popitem(last=False)
             self._kept_bytes -= len(problem.suite.packed)
+
+    # --- the runner's thread ---------------------------------------------------------------------
+
+    def _drive(self) -> None:
+        try:
+            with self._runner as runner:
+                described = runner.describe()
+                info = info_here(described["isolation"], cgroup=tuple(described["cgroup"]))
+                facts = {**environment.versions(), **environment.hardware()}
+                self._opened.put((replace(info, pool_size=self._processes), rules(runner.profiles), facts))
+                for request, answer in runner.serve(self._requests(), wake=self._wake):
+                    self._answers.append((cast("_Numbered", request).number, answer))
+                    self._work.end_one()
+                    if not self._answered.is_set():
+                        self._answered.set()
+        except Exception as error:
+            self._over = _said(error)
+            self._opened.put(self._over)
+        finally:
+            self._over = self._over or "it was closed"
+            self._work.none_left.set()
+            self._answered.set()
+
+    def _requests(self) -> Iterator[Request | None]:
+        while not self._closed:
+            if not self._asked:
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(self._wake)
+            # Looked at again: what was asked before that reading wakes nobody.
+            yield self._asked.popleft() if self._asked else None
 
 
 def _said(error: Exception) -> str:
@@ -189,15 +230,28 @@ class _Work:
         self._waiting = 0
         self._busy, self._done = 0.0, 0
         self._since = time.monotonic()
+        self.none_left = threading.Event()
 
-    def add(self, programs: int) -> None:
-        """So many more, or fewer, are here."""
+    def begin(self, programs: int) -> None:
+        """So many more are here."""
         with self._lock:
-            now = time.monotonic()
-            self._busy += (now - self._since) * min(1.0, self._waiting / self._processes)
-            self._since = now
+            self._count()
             self._waiting += programs
-            self._done += programs < 0
+            self.none_left.clear()
+
+    def end_one(self) -> None:
+        """One has been answered."""
+        with self._lock:
+            self._count()
+            self._waiting -= 1
+            self._done += 1
+            if not self._waiting:
+                self.none_left.set()
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        self._busy += (now - self._since) * min(1.0, self._waiting / self._processes)
+        self._since = now
 
     def pace(self) -> float | None:
         """Seconds for one program, of late."""

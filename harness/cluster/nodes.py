@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.cluster.connection import connected, in_a_line
 from harness.errors import InputError
-from harness.ray_cluster import connected
 from harness.types import Limits
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NODE_SECONDS = 180.0
 """For an actor's process and those of its runner; on a busy machine half a minute."""
+NO_PROCESSORS = f"it gave no processors in {NODE_SECONDS:g} s: others have them; --workers asks for fewer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class RayNodes:
     """All nodes of a Ray cluster, for `Runner(workers=…)` and `GradingService(workers=…)`."""
 
     address: str = "auto"
-    """`HOST:PORT` of the head, or `auto`; see `harness.ray_cluster`."""
+    """`HOST:PORT` of the head, or `auto`; see `harness.cluster.connection`."""
     workers: int | None = None
     """Programs at a time on each node; `None` for the processors that Ray says it has, less `spare`."""
     spare: int = 0
@@ -62,13 +63,13 @@ def alive_nodes(ray: Any) -> list[Node]:
     ]
 
 
-def placed(ray: Any, what: Any, node: Node, processors: int) -> Any:
+def placed(ray: Any, what: Any, node: Node, processors: int, **options: Any) -> Any:
     """A function or a class, called as `.remote(…)`: on that node and no other, and never a second time."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - with ray only
 
     retries = {"max_restarts": 0, "max_task_retries": 0} if isinstance(what, type) else {"max_retries": 0}
     where = NodeAffinitySchedulingStrategy(node.id, soft=False)
-    return ray.remote(what).options(num_cpus=processors, scheduling_strategy=where, **retries)
+    return ray.remote(what).options(num_cpus=processors, scheduling_strategy=where, **retries, **options)
 
 
 def on_every_node(
@@ -100,15 +101,8 @@ def on_every_node(
         for node, reference in zip(found, asked, strict=True):
             try:
                 answers.append((node, ray.get(reference, timeout=max(0.0, end - time.monotonic())), ""))
+            except ray.exceptions.GetTimeoutError:
+                answers.append((node, None, NO_PROCESSORS))
             except ray.exceptions.RayError as error:
                 answers.append((node, None, in_a_line(error)))
         return answers
-
-
-def in_a_line(error: BaseException) -> str:
-    """What an error of Ray's says, without the traceback and the advice."""
-    if type(error).__name__ == "GetTimeoutError":
-        return f"it gave no processors in {NODE_SECONDS:g} s: others have them; --workers asks for fewer"
-    lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
-    cause = [line for line in lines if line.startswith(("ModuleNotFoundError", "harness.errors.", "OSError"))]
-    return (cause[-1:] or [f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__])[0]

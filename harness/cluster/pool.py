@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+from harness.cluster.connection import connected
 from harness.cluster.node import NodeGrader, rules
 from harness.cluster.nodes import RayNodes, alive_nodes, placed
 from harness.cluster.plain import packed
 from harness.cluster.worker import NodeWorker
 from harness.errors import InfrastructureError, InputError, IsolationError
-from harness.ray_cluster import connected
 from harness.runner.backend import WorkerInfo, WorkerLostError, WorkerStart
 from harness.runner.layer_check import lacking
 from harness.runner.worker_handle import WorkerHandle
@@ -135,7 +135,8 @@ class NodePool:
         """Leave a lost node out; if it is alive, or another is there, that comes in by `adopt`."""
         worker: Any = handle.worker
         self.workers.remove(handle)
-        self._drop(worker, "its actor was lost")
+        self._drop(worker, worker.lost)
+        warnings.warn(f"{worker.lost}; what it had is graded by others", stacklevel=2)
         self._empty_since = time.monotonic()
         self._look.set()
 
@@ -166,7 +167,8 @@ class NodePool:
             with self._lock:
                 if count < 1 or node.id in self._known or node.id in self._left_out or self._ended:
                     continue
-                actor = placed(self._ray, NodeGrader, node, min(count, node.processors))
+                reserved, calls = min(count, node.processors), NodeGrader.CALLS
+                actor = placed(self._ray, NodeGrader, node, reserved, max_concurrency=calls)
                 worker = NodeWorker(self._ray, actor.remote(self._start, count), node)
                 self._known[node.id] = worker
             started.append(worker)
@@ -180,6 +182,7 @@ class NodePool:
                 worker.wait_ready()
             except WorkerLostError as error:
                 self._drop(worker, str(error))
+                warnings.warn(f"{error}; it grades nothing", stacklevel=2)
                 return False
             return True
 

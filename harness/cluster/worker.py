@@ -14,8 +14,9 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any
 
+from harness.cluster.connection import in_a_line
 from harness.cluster.node import KEPT_SUITE_BYTES
-from harness.cluster.nodes import NODE_SECONDS, Node, in_a_line
+from harness.cluster.nodes import NO_PROCESSORS, NODE_SECONDS, Node
 from harness.cluster.plain import packed, unpacked
 from harness.runner.backend import Chunk, WorkerInfo, WorkerLostError
 
@@ -55,6 +56,11 @@ class NodeWorker:
         self._opening = actor.open.remote()
 
     @property
+    def lost(self) -> str:
+        """Why it can't be used any more."""
+        return f"node {self.node.name}: {self._lost or 'its actor was lost'}"
+
+    @property
     def info(self) -> WorkerInfo:
         """What the node said of itself when it was ready."""
         if self._info is None:
@@ -69,6 +75,8 @@ class NodeWorker:
         """
         try:
             opened = unpacked(self._ray.get(self._opening, timeout=NODE_SECONDS))
+        except self._ray.exceptions.GetTimeoutError:
+            raise WorkerLostError(f"node {self.node.name}: {NO_PROCESSORS}") from None
         except (self._ray.exceptions.RayError, pickle.UnpicklingError) as error:
             raise WorkerLostError(f"node {self.node.name}: {in_a_line(error)}") from None
         if isinstance(opened, str):
@@ -148,7 +156,7 @@ class NodeWorker:
             WorkerLostError: If it is.
         """
         if self._lost is not None and not self._answered:
-            raise WorkerLostError(f"node {self.node.name}: {self._lost}")
+            raise WorkerLostError(self.lost)
 
     def look(self) -> None:
         """Send a beat, or see what became of the last."""

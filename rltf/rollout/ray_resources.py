@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.cluster.connection import connect
 from harness.errors import InputError
-from harness.ray_cluster import connect
 
 _RESERVE_SECONDS = 60.0
 """What an earlier run held is free again seconds after its end, and a busy machine is slow."""
@@ -58,7 +58,7 @@ def reserved(address: str, need: Need, wanted: int | None, *, share: tuple[int, 
     """Places on the cluster at `address`.
 
     Args:
-        address: As for `harness.ray_cluster.connect`.
+        address: As for `harness.cluster.connection.connect`.
         need: Of one sampler.
         wanted: Samplers in all; `None` for one on each node, or for each GPU.
         share: This process and how many there are: each has its own part of the samplers.

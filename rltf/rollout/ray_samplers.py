@@ -37,7 +37,7 @@ class _Batch:
 
 
 class RaySamplers:
-    """A `harness.models.Sampler` on a cluster that this process is connected to (`harness.ray_cluster`)."""
+    """A `harness.models.Sampler` on a cluster that this process is connected to."""
 
     def __init__(self, places: Places, model: Any, tokenizer: Any, **options: Any) -> None:
         """

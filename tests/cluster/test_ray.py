@@ -1,6 +1,7 @@
 """A cluster of raylets on this machine: the same verdicts as without it, whatever becomes of its nodes."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -100,6 +101,26 @@ def test_a_node_is_killed_and_another_joins(cluster, programs, local, tmp_path):
     nodes = json.loads((tmp_path / "manifest.json").read_text())["sessions"][0]["runner"]["nodes"]
     assert {node["isolation"]["seccomp"] for node in nodes} == {"on"}
     assert any(node.get("lost") for node in nodes)
+    assert "what it had is graded by others" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a node's own disk is mounted, which root may")
+def test_a_node_whose_disk_is_full_costs_no_verdict(cluster, programs, local, tmp_path):
+    small = cluster.add(disk_mib=60)
+    try:
+        driver = start(cluster, programs, tmp_path / "filled during the run")
+        wait_until(lambda: graded(tmp_path / "filled during the run") >= 100, driver)
+        cluster.fill_disk(small)
+        said = driver.communicate(timeout=WAIT_SECONDS)[1]
+        assert driver.returncode == 0, said
+        check_same(tmp_path / "filled during the run", local)
+        driver = start(cluster, programs, tmp_path / "full before")
+        said = driver.communicate(timeout=WAIT_SECONDS)[1]
+        assert driver.returncode == 0, said
+        check_same(tmp_path / "full before", local)
+        assert "there was no room for them (`df`); it grades nothing" in said
+    finally:
+        cluster.kill(small)
 
 
 def test_a_driver_that_is_killed_goes_on_with_the_same_command(cluster, programs, local, tmp_path):

@@ -28,23 +28,28 @@ from rltf.run import checkpoints  # noqa: E402
 pytestmark = pytest.mark.slow
 BENCHMARK = load_mini(split="train", size=8)
 ROOT = Path(__file__).parents[2]
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
 @pytest.fixture(scope="module")
-def address():
+def cluster():
     from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp()  # the names of sockets in it must be short
-    node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    head = {**node, "include_dashboard": False, "temp_dir": folder}
+    head = {**NODE, "include_dashboard": False, "temp_dir": folder}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        cluster.add_node(**node)
-        yield cluster.address
+        cluster.add_node(**NODE)
+        yield cluster
     finally:
         ray.shutdown()
         cluster.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def address(cluster):
+    return cluster.address
 
 
 @pytest.fixture
@@ -119,6 +124,30 @@ def test_a_sampler_that_is_killed_changes_no_bit_and_no_program_is_too_old(train
     assert_same_end(with_ray, with_process)
 
 
+class Lose(TrainerCallback):
+    """As `Kill`, with all that is on the node of a sampler; another node is there."""
+
+    def __init__(self, trainer, cluster):
+        self.cluster, others = cluster, {node.node_id: node for node in cluster.worker_nodes}
+        found = [
+            ray.get(each.__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id()))
+            for each in trainer._source._published._actors
+        ]
+        self.node = next(others[each] for each in found if each in others)
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == 3:
+            self.cluster.remove_node(self.node, allow_graceful=False)
+
+
+def test_a_node_that_is_lost_with_its_sampler_changes_no_bit(train, cluster):
+    cluster.add_node(**NODE)
+    settings = ("refresh_every=2", "max_staleness=3", "samplers=2")
+    with pytest.warns(UserWarning, match="sampler [01] is lost and started again"):
+        with_ray, _ = train("ray", *settings, callbacks=lambda trainer: [Lose(trainer, cluster)])
+    assert_same_end(with_ray, train("process", *settings[:2])[0])
+
+
 def command_of(out, model, *settings):
     return [
         sys.executable, "-m", "rltf", "train", "--out", str(out), "--model", str(model),
@@ -130,14 +159,15 @@ def command_of(out, model, *settings):
     ]  # fmt: skip
 
 
-def test_a_learner_that_is_killed_goes_on_and_ends_with_the_weights_of_a_process(
-    address, tiny_checkpoint, tmp_path
+@pytest.mark.parametrize("sampler", ["ray", "process"])  # with `process`, the cluster grades
+def test_a_learner_that_is_killed_goes_on_and_ends_with_the_weights_of_one_machine(
+    sampler, address, tiny_checkpoint, tmp_path
 ):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     model = tiny_checkpoint("gpt2")
     straight = command_of(tmp_path / "straight", model, "sampler=process")
     subprocess.run(straight, env=environment, check=True, capture_output=True)
-    command = [*command_of(tmp_path / "killed", model, "sampler=ray"), "--ray", address]
+    command = [*command_of(tmp_path / "killed", model, f"sampler={sampler}"), "--ray", address]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     said = []
     for line in process.stderr:

@@ -2,8 +2,8 @@
 
 Covers: Ray that is not installed, an address where nothing answers or something else does, another version of
 Ray or Python, a token that is missing or wrong. Left to itself Ray waits for minutes, and logs, in each case.
-Does not cover: what is done there (`harness.cluster` grades, `rltf` samples); who may reach a cluster's ports
-(docs/ray.md).
+Does not cover: what is done there (`pool` grades, `rltf.rollout.ray_samplers` samples); who may reach a
+cluster's ports (docs/ray.md).
 """
 
 from __future__ import annotations
@@ -90,8 +90,18 @@ def connect(address: str) -> Any:
     if thread.is_alive():
         raise InputError(f"--ray {address}: it did not answer as a Ray cluster in {_JOIN_SECONDS:g} s")
     if failures:
-        raise InputError(f"--ray {address}: {_in_a_line(failures[0])}") from None
+        raise InputError(f"--ray {address}: {in_a_line(failures[0])}") from None
+    _keep_back(ray)
     return ray
+
+
+def _keep_back(ray: Any) -> None:
+    """Have what Ray's servers say go to the logger `ray`: it comes on standard output, among our own lines.
+
+    A paragraph for each process that ends, whatever `log_to_driver` says; `RAY_DEDUP_LOGS` only counts them.
+    """
+    logger = logging.getLogger("ray")
+    ray._private.worker.print_to_stdstream = lambda data, **_: logger.warning("\n".join(data["lines"]))
 
 
 def _check_reachable(address: str) -> None:
@@ -118,7 +128,8 @@ def _check_reachable(address: str) -> None:
         )
 
 
-def _in_a_line(error: BaseException) -> str:
+def in_a_line(error: BaseException) -> str:
+    """What an error of Ray's, or of a node, says, without the traceback and the advice."""
     text = str(error)
     versions = re.findall(r"Ray: (\S+)\s+Python: (\S+)", text)
     if "Version mismatch" in text and len(versions) == 2:
@@ -127,11 +138,26 @@ def _in_a_line(error: BaseException) -> str:
             f"the cluster has Ray {ray_there} and Python {python_there}, this process Ray {ray_here} and"
             f" Python {python_here}; use the same on every node"
         )
-    if "uthentication" in text or "nauthenticated" in text:
-        return "the cluster wants a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH as on its nodes"
-    if "Failed to connect to Ray" in text:
-        return "what answers takes no connection: has this process the cluster's token (RAY_AUTH_TOKEN_PATH)?"
-    if "Could not find any running Ray instance" in text:
-        return "this machine is a node of no Ray cluster; give the head's HOST:PORT, or run `ray start` first"
-    first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
-    return f"no connection to Ray ({first})"
+    for sign, meaning in _MEANINGS.items():
+        if sign in text:
+            return meaning
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    cause = [line for line in lines if line.startswith(("ModuleNotFoundError", "harness.errors.", "OSError"))]
+    return (cause[-1:] or [f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__])[0]
+
+
+_TOKENLESS = "the cluster wants a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH as on its nodes"
+_MEANINGS = {
+    "uthentication": _TOKENLESS,
+    "nauthenticated": _TOKENLESS,
+    "Failed to connect to Ray": (
+        "what answers takes no connection: has this process the cluster's token (RAY_AUTH_TOKEN_PATH)?"
+    ),
+    "Could not find any running Ray instance": (
+        "this machine is a node of no Ray cluster; give the head's HOST:PORT, or run `ray start` first"
+    ),
+    "The actor died unexpectedly": (
+        "its actor's process ended; Ray's logs there may say why, or there was no room for them (`df`)"
+    ),
+}
+"""Of what Ray says, by a part of it."""
