@@ -101,7 +101,8 @@ def _keep_back(ray: Any) -> None:
     A paragraph for each process that ends, whatever `log_to_driver` says; `RAY_DEDUP_LOGS` only counts them.
     """
     logger = logging.getLogger("ray")
-    ray._private.worker.print_to_stdstream = lambda data, **_: logger.warning("\n".join(data["lines"]))
+    with contextlib.suppress(AttributeError):  # a private name: without it the lines are where Ray puts them
+        ray._private.worker.print_to_stdstream = lambda data, **_: logger.warning("\n".join(data["lines"]))
 
 
 def _check_reachable(address: str) -> None:
