@@ -8,6 +8,7 @@ right thing, which the canary's escape tries. What /proc does not show to us (hi
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def lacking(wanted: Mapping[str, str], had: Mapping[str, str]) -> list[str]:
         for name, state in wanted.items()
         if state == "on" and had.get(name) != "on"
     ]
+
+
+def exposes_judge(layers: Mapping[str, str], user: int) -> bool:
+    """Whether a program could read and write the memory of the worker that judges it, started by `user`.
+
+    Linux lets a process look into another of its own user, unless Landlock or a user namespace is between
+    them; to a process of root, which has capabilities, one without them gets no access.
+    """
+    return (
+        sys.platform == "linux"
+        and user != 0
+        and all(layers.get(name) != "on" for name in ("landlock", "user namespace"))
+    )
 
 
 def not_in_effect(server: int, layers: Mapping[str, str]) -> list[str]:

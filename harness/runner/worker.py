@@ -265,6 +265,13 @@ class GraderWorker:
         self._wanted = self._wanted or dict(server.layers)
 
     def _check_layers(self, server: ForkServer) -> None:
+        if layer_check.exposes_judge(server.layers, os.geteuid()):
+            reasons = [f"{name}: {server.layers[name]}" for name in ("landlock", "user namespace")]
+            raise IsolationError(
+                "grading cannot start: programs could read and write the memory of the process that judges"
+                f" them ({'; '.join(reasons)}). Use Linux 5.13 or later with Landlock, allow user namespaces"
+                " (sysctl user.max_user_namespaces), or start as root, which runs programs as another user"
+            )
         fewer = layer_check.lacking(self._wanted, server.layers)
         untrue = layer_check.not_in_effect(server.pid, server.layers)
         if fewer or untrue:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from cases import cases
 
 from harness import Job, Limits, Problem, Runner, TestSuite
 from harness.errors import IsolationError
@@ -231,6 +232,33 @@ def test_a_server_that_keeps_a_privilege_lets_nothing_be_graded(worker, monkeypa
         monkeypatch, f"import sandbox.isolation as i; i.Confinement._drop_privileges = lambda self: {kept}"
     )
     with pytest.raises(IsolationError, match=found):
+        worker._server((WarmImports.NONE, None))
+
+
+@cases(
+    "user, missing, refused",
+    [
+        (1000, ("landlock", "user namespace"), True),
+        (1000, ("landlock",), False),
+        (1000, ("user namespace",), False),
+        (0, ("landlock", "user namespace"), False),
+    ],
+)
+def test_where_programs_could_reach_into_the_judge_nothing_is_graded(
+    worker, monkeypatch, user, missing, refused
+):
+    def lacking(*args, **options):
+        server = ForkServer(*args, **options)
+        server.layers |= {"landlock": "on", "user namespace": "on"} | dict.fromkeys(missing, "not there")
+        return server
+
+    monkeypatch.setattr(worker_module, "ForkServer", lacking)
+    monkeypatch.setattr(worker_module.os, "geteuid", lambda: user)
+    monkeypatch.setattr(layer_check, "not_in_effect", lambda server, layers: [])
+    if refused:
+        with pytest.raises(IsolationError, match=r"memory of the process that judges them \(landlock: not there"):
+            worker._server((WarmImports.NONE, None))
+    else:
         worker._server((WarmImports.NONE, None))
 
 
