@@ -256,7 +256,9 @@ def test_where_programs_could_reach_into_the_judge_nothing_is_graded(
     monkeypatch.setattr(worker_module.os, "geteuid", lambda: user)
     monkeypatch.setattr(layer_check, "not_in_effect", lambda server, layers: [])
     if refused:
-        with pytest.raises(IsolationError, match=r"memory of the process that judges them \(landlock: not there"):
+        with pytest.raises(
+            IsolationError, match=r"memory of the process that judges them \(landlock: not there"
+        ):
             worker._server((WarmImports.NONE, None))
     else:
         worker._server((WarmImports.NONE, None))
