@@ -185,7 +185,7 @@ def test_verl_gets_a_score_with_the_same_keys_whatever_happens():
     assert [score["score"] for score in scores] == [1.0, 0.0, 0.0, 0.0, 0.0]
     assert len({tuple(score) for score in scores}) == 1
     assert [score["infra_error"] for score in scores] == [0.0, 0.0, 0.0, 0.0, 1.0]
-    assert [verl_score(answer)["no_program"] for answer in (RIGHT, "", "```python\n```")] == [0.0, 1.0, 1.0]
+    assert [verl_score(answer)["no_program"] for answer in (RIGHT, "", " ")] == [0.0, 1.0, 1.0]
     assert [score["pass_ratio"] for score in scores] == [1.0, 0.5, 0.0, 0.0, 0.0]
     assert verl_score(HALF, reward="pass_ratio")["score"] == 0.5
     assert all(isinstance(value, float) for score in scores for value in score.values())
