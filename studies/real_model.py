@@ -96,7 +96,7 @@ def page(run: Path, command: list[str], second: str) -> str:
             f"- Greedy: {asked['greedy']}; samples of each problem: {asked['n']}; {asked['dtype']} on"
             f" {asked['device']}; at most {asked['max_new_tokens']} new tokens; programs extracted by"
             f" `{asked['extraction']}`.",
-            f"- The model's file: sha256 `{asked['model']['sha256']}`.",
+            f"- The model, as digest of its file's name and SHA-256: `{asked['model']['sha256']}`.",
             f"- {second}",
             body,
         ]
