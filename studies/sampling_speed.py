@@ -5,7 +5,8 @@
 
 One float32 model, the same MBPP prompts as token ids, the same decoding, processors and run. In turn:
 
-- ours: `LocalSampler.complete`, as `rltf eval` and `rltf train` call it;
+- ours: `LocalSampler.load` and `complete`, as `rltf eval` calls them; the others have the model as the library
+  loads it, without our packed weights (`harness.models.hf.packed_products`);
 - the plain loop: a prompt at a time, `generate(num_return_sequences=N)`; with `--plain-every K` each K-th
   prompt, since how many there are changes nothing in its rate;
 - `generate` at its best: 64 rows at a time, padded on the left, sorted by length;
@@ -13,7 +14,7 @@ One float32 model, the same MBPP prompts as token ids, the same decoding, proces
   as a wheel): a GGUF in F32 is written from the same tensors, a key-value cache in F32, all prompts at once.
 
 Useful tokens are counted, the end token included: what `generate` computes behind a row's end is not. A
-matrix product of two square matrices gives the machine's rate. That samples do not depend on the batch is
+matrix product of two square matrices, by the faster of torch's two libraries, gives the machine's rate. That samples do not depend on the batch is
 looked at here, too: all are made again with another number of rows. Never a test: nothing passes or fails.
 """
 
@@ -98,6 +99,7 @@ def _timed(way: Callable[[], Any]) -> dict[str, float]:
 def _ways(args: argparse.Namespace) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
     """What is timed, each giving its useful tokens; and facts for the page."""
     from harness.models import Decoding, Request
+    from harness.models.hf.loading import load
     from harness.models.hf.sampler import LocalSampler
     from harness.prompts import find_format, make_prompt
     from harness.registry import load_benchmark
@@ -110,10 +112,11 @@ def _ways(args: argparse.Namespace) -> tuple[dict[str, Callable[[], Any]], dict[
     requests = [Request(make_prompt(form, problem), samples) for problem in benchmark.problems]
     decoding = Decoding(**DECODING, max_new_tokens=args.new_tokens)
     prompts = [list(sampler._prompting.encode(each.prompt, args.new_tokens).ids) for each in requests]
-    model, ends = sampler._model, sampler._ends
+    packed, ends = sampler._model, sampler._ends
+    model = load(str(args.model), dtype="float32", device="cpu").model.eval()
 
     def ours(part: int | None = None, **options: Any) -> int:
-        again = LocalSampler(model, sampler._tokenizer, **options)
+        again = LocalSampler(packed, sampler._tokenizer, **options)
         done = list(again.complete(requests[:part], decoding))
         facts["samples"].append([(each.task_id, each.sample_id, each.text) for each in done])
         facts["measured"] = again.describe()["measured"]
@@ -186,16 +189,24 @@ def llama(args: argparse.Namespace, prompts: Sequence[Sequence[int]]) -> dict[st
 
 
 def matrix_rate() -> float:
-    """GFLOP/s of float32 products of 2048 x 2048 on all processors: the median of five."""
+    """GFLOP/s of float32 products of 2048 x 2048 on all processors: the median of five, by the faster way."""
     import torch
 
-    one, other = torch.randn(2, 2048, 2048)
-    taken = []
-    for _ in range(6):
-        started = time.perf_counter()
-        one @ other
-        taken.append(time.perf_counter() - started)
-    return 2 * 2048**3 / median(taken[1:]) / 1e9
+    from harness.models.hf.packed_products import pack_products
+
+    given = torch.randn(2048, 2048)
+    layer = torch.nn.Linear(2048, 2048, bias=False)
+    rates = []
+    for prepare in (lambda: None, lambda: pack_products(layer)):
+        prepare()
+        taken = []
+        with torch.no_grad():
+            for _ in range(6):
+                started = time.perf_counter()
+                layer(given)
+                taken.append(time.perf_counter() - started)
+        rates.append(2 * 2048**3 / median(taken[1:]) / 1e9)
+    return max(rates)
 
 
 NAMES = {
@@ -235,7 +246,7 @@ def report(rounds: Sequence[dict[str, dict[str, float]]], facts: dict[str, Any],
             *rows,
             "",
             f"The peak is {facts['matrix']:.0f} GFLOP/s, that of a product of 2048 x 2048 matrices in float32"
-            f" on all processors; a token counts {work:.2f} GFLOP, two for each parameter, and neither"
+            f" on all processors, by the faster of MKL and oneDNN; a token counts {work:.2f} GFLOP, two for each parameter, and neither"
             " attention nor the prompts count. Each way draws its own noise, so that texts, and the numbers"
             " of tokens, differ. Useful tokens end with a row's end token.",
             "",

@@ -14,6 +14,7 @@ from harness.errors import InputError
 from harness.models.base import Completion, Decoding, Request
 from harness.models.chat_template import ChatChoice
 from harness.models.hf.loading import load, outline
+from harness.models.hf.packed_products import pack_products
 from harness.models.hf.prompt_reader import load_reader
 from harness.models.hf.sampler import LocalSampler, settled
 
@@ -69,6 +70,7 @@ class DeferredSampler:
         if self._sampler is None:
             about = None if self._outline is None else self._outline.description
             found = load(self._name, **self._options, description=about)
+            pack_products(found.model)
             sampler = LocalSampler(
                 found.model,
                 found.tokenizer,

@@ -27,6 +27,7 @@ from harness.models.hf.batching import Budget, Row, in_order, start_tokens
 from harness.models.hf.decode import Precision, Session
 from harness.models.hf.forward import Forward
 from harness.models.hf.noise import row_key
+from harness.models.hf.packed_products import pack_products
 from harness.models.hf.stopping import StopCriteria
 from harness.models.library_errors import out_of_memory
 from harness.models.positions import ContextWindow, embedding_rows, inner_model, is_seq2seq
@@ -119,6 +120,7 @@ class LocalSampler:
             trust_remote_code=trust_remote_code,
             gguf_file=gguf_file,
         )
+        pack_products(found.model)
         return cls(found.model, found.tokenizer, description=found.description, **options)
 
     def complete(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[Completion]:
