@@ -5,8 +5,8 @@
 
 One float32 model, the same MBPP prompts as token ids, the same decoding, processors and run. In turn:
 
-- ours: `LocalSampler.load` and `complete`, as `rltf eval` calls them; the others have the model as the library
-  loads it, without our packed weights (`harness.models.hf.packed_products`);
+- ours: `LocalSampler.load` and `complete`, as `rltf eval` calls them; the others have the model as the
+  library loads it, without our packed weights (`harness.models.hf.packed_products`);
 - the plain loop: a prompt at a time, `generate(num_return_sequences=N)`; with `--plain-every K` each K-th
   prompt, since how many there are changes nothing in its rate;
 - `generate` at its best: 64 rows at a time, padded on the left, sorted by length;
@@ -14,7 +14,8 @@ One float32 model, the same MBPP prompts as token ids, the same decoding, proces
   as a wheel): a GGUF in F32 is written from the same tensors, a key-value cache in F32, all prompts at once.
 
 Useful tokens are counted, the end token included: what `generate` computes behind a row's end is not. A
-matrix product of two square matrices, by the faster of torch's two libraries, gives the machine's rate. That samples do not depend on the batch is
+matrix product of two square matrices, by the faster of torch's two libraries, gives the machine's
+rate. That samples do not depend on the batch is
 looked at here, too: all are made again with another number of rows. Never a test: nothing passes or fails.
 """
 
@@ -246,7 +247,8 @@ def report(rounds: Sequence[dict[str, dict[str, float]]], facts: dict[str, Any],
             *rows,
             "",
             f"The peak is {facts['matrix']:.0f} GFLOP/s, that of a product of 2048 x 2048 matrices in float32"
-            f" on all processors, by the faster of MKL and oneDNN; a token counts {work:.2f} GFLOP, two for each parameter, and neither"
+            " on all processors, by the faster of MKL and oneDNN; a token counts"
+            f" {work:.2f} GFLOP, two for each parameter, and neither"
             " attention nor the prompts count. Each way draws its own noise, so that texts, and the numbers"
             " of tokens, differ. Useful tokens end with a row's end token.",
             "",
