@@ -98,7 +98,7 @@ def check_widths(page):
 
 
 def test_thirty_runs_are_sorted_filtered_chosen_and_compared_by_keyboard(
-    page, url, make_run, record_property
+    page, url, make_run, record_testsuite_property
 ):
     copies(make_run("run", {f"mbpp/{n}": [P if n % 2 else W] for n in range(4)}), 29)
     page.goto(url)
@@ -106,7 +106,7 @@ def test_thirty_runs_are_sorted_filtered_chosen_and_compared_by_keyboard(
     assert rows.count() == 30
     assert "run-28" in rows.first.inner_text()
     paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-    record_property("first contentful paint, ms", page.evaluate(paint))
+    record_testsuite_property("first contentful paint, ms", page.evaluate(paint))
     check_widths(page)
     page.get_by_role("button", name="pass@1").focus()
     page.keyboard.press("Enter")
