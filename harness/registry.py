@@ -60,7 +60,7 @@ def load_benchmark(
         DatasetError: If the data is not found or malformed.
     """
     options: dict[str, Any] = {} if split is None else {"split": split}
-    loader = _find(name)
+    loader = find_loader(name)
     selects = ids is not None or difficulty is not None
     pick = partial(_picked, ids=ids, difficulty=difficulty)
     if selects and "pick" in signature(loader).parameters:
@@ -115,7 +115,15 @@ def _declared() -> dict[str, str]:
     return declared if project.get("name") == _OWN_DISTRIBUTION else {}
 
 
-def _find(name: str) -> Callable[..., Any]:
+def find_loader(name: str) -> Callable[..., Any]:
+    """The function that loads a benchmark; it reads no data before it is called.
+
+    Args:
+        name: As of `load_benchmark`.
+
+    Raises:
+        InputError: If there is none of this name; names what exists.
+    """
     if name.startswith(jsonl.PREFIX):
         return partial(jsonl.load, name.removeprefix(jsonl.PREFIX))
     if ":" in name:

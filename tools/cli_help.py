@@ -32,9 +32,10 @@ def render() -> str:
 
 
 def _all(parser: ArgumentParser) -> list[ArgumentParser]:
-    """The parser and those of its commands."""
+    """The parser and those of its commands; one that has two names once."""
     commands = [action for action in parser._actions if isinstance(action, _SubParsersAction)]
-    return [parser, *(child for action in commands for child in action.choices.values())]
+    children = {id(child): child for action in commands for child in action.choices.values()}
+    return [parser, *children.values()]
 
 
 def main() -> int:

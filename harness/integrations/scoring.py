@@ -117,11 +117,15 @@ class Scorer:
             url: Of an `rltf serve` that grades instead of this process.
 
         Raises:
-            InputError: If reward, extraction or profile is unknown.
+            InputError: If benchmark, reward, extraction or profile is unknown.
         """
         if isinstance(reward, str) and reward not in REWARDS:
             raise InputError(f"unknown reward {reward!r}; available: {', '.join(REWARDS)}, or a function")
         find_rule(extraction)
+        if isinstance(benchmark, str):
+            from harness.registry import find_loader  # noqa: PLC0415 - not when a trainer imports this
+
+            find_loader(benchmark)  # a misspelt one is told before a model is loaded, not after
         self._source = benchmark, split, data_dir
         self.reward = REWARDS[reward] if isinstance(reward, str) else reward
         if profile is not None:

@@ -94,7 +94,7 @@ class Runs:
         if isinstance(run, InputError):
             return RunSummary(name, folder, State.DAMAGED, changed, None, **about, problem=self._plain(run))
         complete = manifest.get("samples_sha256") is not None and not journals_of(folder, "outcomes")
-        state = state_of(folder, finished=run is not None and complete, changed=changed)
+        state = state_of(folder, finished=run is not None and complete, changed=changed, locks=True)
         progress = None if state is State.FINISHED else self._progress(folder, manifest)
         return RunSummary(name, folder, state, changed, run, **about, progress=progress)
 

@@ -98,7 +98,7 @@ class Trainings:
             most = self._json(states[-1].parent, _STATE, problems).get("max_steps")
         most = most if isinstance(most, int) and most > 0 else None
         done = bool(compared) or ("training.json" not in problems and not about and _reached(rows, most))
-        state = state_of(folder, finished=done, changed=changed)
+        state = state_of(folder, finished=done, changed=changed, locks=False)
         return TrainingSummary(
             name,
             folder,

@@ -11,8 +11,11 @@ pytest.importorskip("starlette")
 from starlette.testclient import TestClient
 
 from harness.report.lines import line_chart
+from harness.run_store.lock import locked
+from harness.view import state
 from harness.view.app import FRAMED_POLICY, create_app
 from harness.view.pages import tree_of
+from harness.view.state import State, state_of
 from rltf.cli import main
 
 P, W = "passed", "wrong_answer"
@@ -118,7 +121,7 @@ def test_statements_and_tests_come_from_a_benchmark_that_is_here_and_is_the_same
     assert "not installed here" in facts(name="mini", split="../../etc").json()["missing"]
 
 
-def test_a_run_that_is_not_finished_is_shown_as_far_as_it_is(client, runs, tmp_path):
+def test_a_run_that_is_not_finished_is_shown_as_far_as_it_is(client, runs, tmp_path, monkeypatch):
     folder = tmp_path / "one"
     lines = (folder / "outcomes.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "outcomes.journal.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:40])
@@ -130,8 +133,31 @@ def test_a_run_that_is_not_finished_is_shown_as_far_as_it_is(client, runs, tmp_p
     index = client.get("/api/programs?name=one").json()
     assert [each["id"] for each in index["problems"]] == ["mbpp/1", "mbpp/2"]
     os.utime(folder / "outcomes.journal.jsonl")
+    monkeypatch.setattr("harness.view.state._every_lock_is_seen", lambda _: False)
     assert "running" in client.get("/run?name=one").text
     assert "has no numbers yet" in client.get("/compare?name=one&name=two").text
+
+
+def test_a_run_that_is_killed_is_unfinished_at_once_where_its_lock_would_be_seen(tmp_path, monkeypatch):
+    now = time.time()
+    for seen, left in ((True, State.UNFINISHED), (False, State.RUNNING)):
+        monkeypatch.setattr("harness.view.state._every_lock_is_seen", lambda _, seen=seen: seen)
+        with locked(tmp_path):
+            assert state_of(tmp_path, finished=True, changed=now, locks=True) is State.RUNNING
+        assert state_of(tmp_path, finished=False, changed=now, locks=True) is left
+        assert state_of(tmp_path, finished=False, changed=now, locks=False) is State.RUNNING
+
+
+def test_a_lock_may_be_hidden_in_a_container_and_on_a_disk_of_several_machines(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "_NAMESPACE", tmp_path)
+    monkeypatch.setattr(state, "_FIRST_NAMESPACE", tmp_path.stat().st_ino)
+    monkeypatch.setattr(state.os, "major", lambda _: 8)
+    assert state._every_lock_is_seen(tmp_path)
+    monkeypatch.setattr(state.os, "major", lambda _: 0)
+    assert not state._every_lock_is_seen(tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(state, "_NAMESPACE", tmp_path / "another")
+    assert not state._every_lock_is_seen(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "metrics.json"])

@@ -78,7 +78,7 @@ def test_what_the_grader_failed_on_is_tried_again_and_then_no_reward():
     assert (scored.reward, scored.verdict("strict"), grader.asked) == (None, "infrastructure_error", 3)
 
 
-@pytest.mark.parametrize("arguments", [{"reward": "x"}, {"extraction": "x"}])
+@pytest.mark.parametrize("arguments", [{"reward": "x"}, {"extraction": "x"}, {"benchmark": "x"}])
 def test_an_unknown_option_is_refused(arguments):
     with pytest.raises(InputError, match="available"):
         Scorer(**arguments)
