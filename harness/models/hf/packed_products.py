@@ -32,7 +32,7 @@ def pack_products(model: Any) -> int:
     if not _available() or size > _MEMORY_SHARE * _memory():
         return 0
     for layer in layers:
-        layer.forward = _product(layer)  # type: ignore[method-assign]  # the module stays, hooks and all
+        vars(layer)["forward"] = _product(layer)  # the module stays, hooks and all
     return len(layers)
 
 
@@ -43,9 +43,8 @@ def _can_be_packed(layer: nn.Linear) -> bool:
 
 
 def _available() -> bool:
-    return torch.backends.mkldnn.is_available() and all(
-        hasattr(torch.ops.mkldnn, name) for name in _OPERATIONS
-    )
+    found: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return found and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATIONS)
 
 
 def _memory() -> float:
