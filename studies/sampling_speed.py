@@ -221,18 +221,24 @@ NAMES = {
 def report(rounds: Sequence[dict[str, dict[str, float]]], facts: dict[str, Any], args: Any) -> str:
     """The page that is committed."""
     rates = {
-        name: median(each[name]["tokens"] / each[name]["seconds"] for each in rounds) for name in rounds[0]
+        name: median(each[name]["tokens"] / each[name]["seconds"] for each in rounds)
+        for name in NAMES
+        if name in rounds[0]
     }
     work = 2 * facts["parameters"] / 1e9
     rows = [
         f"| {NAMES[name]} | {median(each[name]['tokens'] for each in rounds):,.0f} |"
         f" {median(each[name]['seconds'] for each in rounds):.1f} | {rates[name]:.1f} |"
         f" {rates['ours'] / rates[name]:.1f} | {100 * work * rates[name] / facts['matrix']:.0f} % |"
-        for name in NAMES
-        if name in rates
+        for name in rates
     ]
     measured = facts["measured"]
-    command = f"make sampling-speed MODEL={args.model.name}"
+    llama = "--llama PYTHON " if args.llama else ""
+    command = (
+        f"make sampling-speed MODEL={args.model.name} ARGS='{llama}--problems {args.problems}"
+        f" --samples {args.samples} --new-tokens {args.new_tokens} --plain-every {args.plain_every}"
+        f" --rounds {args.rounds}'"
+    )
     return "\n".join(
         [
             "# Sampling, beside other ways to sample the same model",
