@@ -39,6 +39,7 @@ _TENSORS = (
     "harness/models/hf/forward.py",
     "harness/models/hf/sampler.py",
     "harness/models/hf/noise.py",
+    "harness/models/hf/packed_products.py",
     "harness/models/positions.py",
     "harness/models/hf/virtual_tokens.py",
     "rltf/data/batch.py",
