@@ -107,7 +107,7 @@ class Grader:
 
 
 def children(pid: int) -> list[int]:
-    """Child processes, of any of its threads; zombies excluded."""
+    """Child processes, of any of its threads, a thread's oldest first; zombies excluded."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -140,13 +140,13 @@ def server_pids(runner: Runner) -> list[int]:
 
 
 def template_pids(runner: Runner) -> list[int]:
-    """Processes of the templates: each the first child of a dispatcher's."""
-    return [min(children(server)) for server in server_pids(runner)]
+    """Processes of the templates: each the oldest child of a dispatcher's; numbers of processes begin anew."""
+    return [children(server)[0] for server in server_pids(runner)]
 
 
 def programs_alive(runner: Runner) -> list[int]:
     """Processes of programs: whatever a dispatcher has for children besides its template."""
-    return [child for server in server_pids(runner) for child in sorted(children(server))[1:]]
+    return [child for server in server_pids(runner) for child in children(server)[1:]]
 
 
 class Processes:
