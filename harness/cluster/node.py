@@ -23,9 +23,9 @@ from typing import Any, cast
 import harness
 from harness.cluster.plain import packed, unpacked
 from harness.run_store import environment
-from harness.runner.backend import Chunk, Unprepared, WorkerStart, info_here
+from harness.runner.backend import Chunk, WorkerStart, info_here
 from harness.runner.cache_key import grading_versions
-from harness.runner.runner import Request, Runner, unusable
+from harness.runner.runner import Request, Runner
 from harness.types import Job, Problem, TestSuite
 
 KEPT_SUITE_BYTES = 512 << 20
@@ -126,8 +126,7 @@ class NodeGrader:
             self._answered.clear()
             answers = []
             while self._answers:
-                number, answer = self._answers.popleft()
-                answers.append((number, _final(answer)))
+                answers.append(self._answers.popleft())
             if self._over is not None:
                 self._answered.set()
                 if not answers:
@@ -213,12 +212,6 @@ def _said(error: Exception) -> str:
     return (
         f"{error}" if isinstance(error, harness.errors.HarnessError) else f"{type(error).__name__}: {error}"
     )
-
-
-def _final(answer: Any) -> Any:
-    """What the driver's runner is to take as it is: a living runner fails only over the problem's tests."""
-    reason = answer.infrastructure_error
-    return answer if reason is None else Unprepared(reason.removeprefix(unusable(answer.task_id, "")))
 
 
 class _Work:

@@ -20,7 +20,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     for each in (
         types.Checker, types.ErrorInfo, types.Limits, types.Outcome, types.PreamblePart, types.Status,
         types.TestKind, types.TestOutcome, types.TestSuite,
-        backend.Chunk, backend.Task, backend.Unprepared, backend.WorkerInfo, backend.WorkerStart,
+        backend.Chunk, backend.Task, backend.WorkerInfo, backend.WorkerStart,
         execution.Ending, execution.Execution, execution.TestExecution,
         builtins.bytearray, builtins.complex, builtins.frozenset, builtins.set,
     )

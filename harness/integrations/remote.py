@@ -44,7 +44,8 @@ class RemoteService:
         """
         if not url.startswith(("http://", "https://")):
             raise InputError(f"url {url!r}: give the address of an rltf serve, http://host:port")
-        self._url, self._profile = f"{url.rstrip('/')}/v1/grade", profile
+        url = url.rstrip("/")
+        self._url, self._profile = f"{url}/v1/grade", profile
         _check_answers(url)
         self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="remote grading")
 
@@ -89,7 +90,7 @@ def _check_answers(url: str) -> None:
         InputError: Names it.
     """
     try:
-        urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=_PATIENCE).close()  # noqa: S310 - as below
+        urllib.request.urlopen(f"{url}/health", timeout=_PATIENCE).close()  # noqa: S310 - as below
     except urllib.error.HTTPError:
         return  # somebody is there; what is wrong is said of the programs
     except (OSError, ValueError, http.client.HTTPException) as error:

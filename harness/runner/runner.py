@@ -373,12 +373,12 @@ class Runner:
         if isinstance(outcome, Unprepared):
             if number in self._in_flight:
                 task = self._in_flight[number].task
-                said = unusable(task.task_id, outcome.reason)
+                said = f"the tests of {task.task_id} can't be used: {outcome.reason}"
                 yield from self._deliver(number, replace(self._ungraded(task, said), unusable_tests=True))
             return
         self._check_profiles(outcome, worker)
         reason = outcome.infrastructure_error
-        if reason is None or number not in self._in_flight:
+        if reason is None or outcome.unusable_tests or number not in self._in_flight:
             yield from self._deliver(number, outcome)
         elif on_trial is None:
             self._suspects.append(self._in_flight[number])
@@ -488,11 +488,6 @@ def _pool(
     if not workers:
         raise ValueError("workers must be at least 1, got none")
     return FixedPool(workers, limits, profiles)
-
-
-def unusable(task_id: str, reason: str) -> str:
-    """What is said where a problem's own tests, or its checker, can't be used."""
-    return f"the tests of {task_id} can't be used: {reason}"
 
 
 def _addressed(outcome: Outcome, job: Job, *, cached: bool) -> Outcome:

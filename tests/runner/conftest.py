@@ -140,7 +140,7 @@ def server_pids(runner: Runner) -> list[int]:
 
 
 def template_pids(runner: Runner) -> list[int]:
-    """Processes of the templates: each the oldest child of a dispatcher's; numbers of processes begin anew."""
+    """Processes of the templates: each the oldest child of a dispatcher's. Their numbers begin anew."""
     return [children(server)[0] for server in server_pids(runner)]
 
 

@@ -33,7 +33,11 @@ class FakeWorker:
         for task in chunk.tasks:
             self.graded.append(task.code)
             verdict = Status.PASSED if "right" in task.code else Status.WRONG_ANSWER
-            self.answers.append((task.number, Outcome(task.task_id, task.sample_id, {"strict": verdict})))
+            outcome = Outcome(task.task_id, task.sample_id, {"strict": verdict})
+            if "odd" in task.code:
+                odd = {"infrastructure_error": "its tests can't be used", "unusable_tests": True}
+                outcome = replace(outcome, verdicts={"strict": Status.NOT_RUN}, **odd)
+            self.answers.append((task.number, outcome))
         os.write(self._write, b".")
 
     def poll(self):
@@ -91,6 +95,14 @@ def test_any_worker_grades_and_all_are_closed():
     graded(factories, 50)
     assert all(factory.made[0].graded for factory in factories)
     assert all(worker.closed for factory in factories for worker in factory.made)
+
+
+def test_tests_that_a_worker_says_can_not_be_used_are_final_and_not_tried_again():
+    factory = Factory()
+    with Runner(workers=[factory], profiles=("strict",)) as runner:
+        (outcome,) = runner.run([Job("task", 0, "odd", PROBLEM)])
+    assert (outcome.unusable_tests, outcome.infrastructure_error) == (True, "its tests can't be used")
+    assert factory.made[0].graded == ["odd"]
 
 
 def test_what_a_lost_worker_had_outstanding_is_graded_by_others():

@@ -38,10 +38,28 @@ def server(request, monkeypatch):
         without = {"without": NAMESPACES}
         monkeypatch.setattr(module, "_configuration", lambda *args: configuration(*args) | without)
     if request.param != "no namespaces":
-        monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
+        leave_out_seccomp(monkeypatch)
     server = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
     yield server
     server.close()
+
+
+@pytest.fixture
+def unfiltered(monkeypatch):
+    """One that lacks seccomp alone."""
+    leave_out_seccomp(monkeypatch)
+    server = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
+    yield server
+    server.close()
+
+
+def leave_out_seccomp(monkeypatch):
+    monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
+
+
+def needs(layer, server):
+    if server.layers[layer] != "on":
+        pytest.skip(f"{layer}: {server.layers[layer]}")
 
 
 def output(server, code):
@@ -70,28 +88,17 @@ def test_a_user_namespace_that_is_given_no_users_is_one_that_is_missing(monkeypa
         server.close()
 
 
-def test_what_a_program_leaves_running_without_seccomp_ends_with_its_server(monkeypatch):
-    monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
-    server = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
-    if server.layers["pid namespace"] != "on":
-        server.close()
-        pytest.skip(f"pid namespace: {server.layers['pid namespace']}")
-    try:
-        server.send([ProgramRequest(0, "import os, time\nif not os.fork(): time.sleep(99)", SUITE)])
-        assert next(server.results()).retires
-        server._process.wait(30)
-        assert not list(_descendants(server._process.pid))
-    finally:
-        server.close()
+def test_what_a_program_leaves_running_without_seccomp_ends_with_its_server(unfiltered):
+    needs("pid namespace", unfiltered)
+    unfiltered.send([ProgramRequest(0, "import os, time\nif not os.fork(): time.sleep(99)", SUITE)])
+    assert next(unfiltered.results()).retires
+    unfiltered._process.wait(30)
+    assert not list(_descendants(unfiltered._process.pid))
 
 
-def test_without_seccomp_sockets_of_the_network_lead_nowhere_and_those_with_a_path_do(monkeypatch):
+def test_without_seccomp_sockets_of_the_network_lead_nowhere_and_those_with_a_path_do(unfiltered):
     """What SECURITY.md says is then open is open, and nothing more."""
-    monkeypatch.setattr(module, "_seccomp_layer", lambda: (Filters(b"", b"", ()), {"seccomp": "missing"}))
-    server = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
-    if server.layers["network namespace"] != "on":
-        server.close()
-        pytest.skip(f"network namespace: {server.layers['network namespace']}")
+    needs("network namespace", unfiltered)
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as network:
         os.chmod(folder, 0o755)
         local = socket.socket(socket.AF_UNIX)
@@ -105,10 +112,9 @@ def test_without_seccomp_sockets_of_the_network_lead_nowhere_and_those_with_a_pa
             "    except OSError:\n        print('nowhere')\n"
         )
         try:
-            assert output(server, code).split() == ["nowhere", "reached"]
+            assert output(unfiltered, code).split() == ["nowhere", "reached"]
         finally:
             local.close()
-            server.close()
 
 
 def test_cleaning_up_follows_no_link_out_of_the_folder(server, tmp_path):

@@ -50,10 +50,19 @@ def start_tokens(model: Any, device: str) -> int:
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         size = 2 * config.num_hidden_layers * heads * head * model.dtype.itemsize
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        memory = machine_memory()
     except (AttributeError, TypeError, ValueError):  # a config with other names, or another system
         return CPU_TOKENS // 2
     return max(1, min(CPU_TOKENS, int(_CACHE_SHARE * memory / size)))
+
+
+def machine_memory() -> int:
+    """Bytes.
+
+    Raises:
+        ValueError: If the system does not say.
+    """
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(slots=True)

@@ -8,12 +8,13 @@ models whose weights stay as they are. Does not cover: training, whose weights c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from harness.models.hf.batching import machine_memory
 
 _MEMORY_SHARE = 0.25
 """Of a machine's memory, for a second copy of weights; above it they are multiplied as they are."""
@@ -28,8 +29,7 @@ def pack_products(model: Any) -> int:
         model: In eval mode for good; its weights are kept, and must not change from now on.
     """
     layers = [each for each in model.modules() if type(each) is nn.Linear and _can_be_packed(each)]
-    size = sum(each.weight.numel() * each.weight.element_size() for each in layers)
-    if not _available() or size > _MEMORY_SHARE * _memory():
+    if not _available() or sum(each.weight.nbytes for each in layers) > _most_bytes():
         return 0
     for layer in layers:
         vars(layer)["forward"] = _product(layer)  # the module stays, hooks and all
@@ -47,9 +47,9 @@ def _available() -> bool:
     return found and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATIONS)
 
 
-def _memory() -> float:
+def _most_bytes() -> float:
     try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        return _MEMORY_SHARE * machine_memory()
     except (ValueError, OSError):  # another system
         return 0.0
 
