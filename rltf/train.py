@@ -22,13 +22,13 @@ from transformers import PrinterCallback, ProgressCallback
 from harness.cluster import RayNodes
 from harness.errors import InputError
 from harness.extraction import versioned
+from harness.machine_limits import available_processors, local_share
 from harness.models.hf.loading import Loaded, load
 from harness.models.presets import Settings
 from harness.prompts import find_format
 from harness.prompts.trained import note_trained
 from harness.report.sampling_progress import SamplingProgress, SilentSampling
 from harness.runner import Runner
-from harness.runner.processors import available_processors, local_share
 from harness.types import Benchmark, Limits, Problem
 from rltf.build import check_rewarding, check_sampler, check_split, make_trainer, with_adapters
 from rltf.config import RLTFConfig

@@ -123,7 +123,7 @@ def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
         import uvicorn  # noqa: PLC0415
     except ImportError as error:
         raise InputError(f"{error.name} is missing: pip install 'rltf-harness[serve]'") from None
-    from harness.runner.processors import available_processors  # noqa: PLC0415
+    from harness.machine_limits import available_processors  # noqa: PLC0415
     from harness.server.app import create_app  # noqa: PLC0415
     from harness.service import GradingService  # noqa: PLC0415
 

@@ -26,6 +26,7 @@ from multiprocess.connection import wait
 
 from harness.compare import find_check, get_profiles
 from harness.errors import HarnessError, InfrastructureError, IsolationError
+from harness.machine_limits import available_processors
 from harness.runner.backend import Task, Unprepared, WorkerFactory, WorkerLostError, info_here
 from harness.runner.cache import VerdictCache
 from harness.runner.cache_key import GRADER_VERSION, Keys
@@ -33,7 +34,6 @@ from harness.runner.cleanup import sweep
 from harness.runner.execution import Ending, Execution, check_files
 from harness.runner.lost_programs import lost_outcome
 from harness.runner.pool import FixedPool, Pool, PoolSource
-from harness.runner.processors import available_processors
 from harness.runner.worker_handle import LocalWorker, WorkerHandle
 from harness.types import Job, Limits, Outcome, Status, TestSuite
 

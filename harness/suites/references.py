@@ -152,8 +152,8 @@ def _run(references: Sequence[Reference]) -> dict[str, list[Output]]:
 
 def _outputs(parts: Sequence[Reference]) -> list[tuple[Reference, list[Output]]]:
     """Each with what it returned."""
+    from harness.machine_limits import available_processors  # noqa: PLC0415 - the same
     from harness.runner import Runner  # noqa: PLC0415 - only where nothing is kept yet
-    from harness.runner.processors import available_processors  # noqa: PLC0415 - the same
 
     if not parts:
         return []

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.models.hf.batching import machine_memory
+from harness.machine_limits import available_memory
 
 _MEMORY_SHARE = 0.25
 """Of a machine's memory, for a second copy of weights; above it they are multiplied as they are."""
@@ -49,7 +49,7 @@ def _available() -> bool:
 
 def _most_bytes() -> float:
     try:
-        return _MEMORY_SHARE * machine_memory()
+        return _MEMORY_SHARE * available_memory()
     except (ValueError, OSError):  # another system
         return 0.0
 

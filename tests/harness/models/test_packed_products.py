@@ -58,7 +58,7 @@ def test_inputs_of_every_shape_and_those_that_need_gradients_are_served(shape, b
 def test_nothing_is_packed_in_half_precision_without_the_library_or_the_memory(model, monkeypatch):
     half = torch.nn.Sequential(torch.nn.Linear(4, 4).to(torch.bfloat16))
     assert pack_products(half) == 0
-    monkeypatch.setattr(packed_products, "machine_memory", lambda: 1000)
+    monkeypatch.setattr(packed_products, "available_memory", lambda: 1000)
     assert pack_products(model) == 0
     monkeypatch.undo()
     monkeypatch.setattr(packed_products, "_OPERATIONS", ("gone",))

@@ -1,11 +1,11 @@
-"""How many programs run at a time: affinity, quotas of control groups, shares of a launch."""
+"""What a process may use: affinity, limits of control groups, shares of a launch."""
 
 import os
 
 import pytest
 from cases import cases
 
-from harness.runner.processors import available_processors, local_share
+from harness.machine_limits import available_memory, available_processors, local_share
 
 
 @pytest.fixture
@@ -52,6 +52,28 @@ CASES = [
 @pytest.mark.parametrize(("files", "expected"), CASES)
 def test_a_quota_counts_as_whole_processors(tmp_path, many_processors, files, expected):
     assert available_processors(tree(tmp_path, files)) == expected
+
+
+PAGES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+V1_MEMORY = {"proc/self/cgroup": "4:memory:/a\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, PAGES),
+        (V2 | {"sys/fs/cgroup/a/b/memory.max": "max\n"}, PAGES),
+        (
+            V2 | {"sys/fs/cgroup/a/b/memory.max": "2097152\n", "sys/fs/cgroup/a/memory.max": "1048576\n"},
+            1048576,
+        ),
+        (V2 | {"sys/fs/cgroup/memory.max": "1048576\n"}, 1048576),
+        (V1_MEMORY | {"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "9223372036854771712\n"}, PAGES),
+        (V1_MEMORY | {"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "4194304\n"}, 4194304),
+    ],
+)
+def test_a_container_s_memory_is_what_there_is(tmp_path, files, expected):
+    assert available_memory(tree(tmp_path, files)) == expected
 
 
 def test_affinity_bounds_what_there_is():
