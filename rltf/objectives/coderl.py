@@ -10,13 +10,12 @@ Released: programs are sampled once (`refresh_every=none`), and micro-batches ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rltf.objectives.base import GREEDY, Objective, RolloutBatch, TrainingOptions
-from rltf.objectives.memory import OwnModels, PolicySize
-from rltf.objectives.token_critic import CRITIC, TokenCritic
+from rltf.objectives.base import RolloutBatch, TrainingOptions
+from rltf.objectives.token_critic import CRITIC, CriticObjective
 from rltf.rewards.critic_options import CriticOptions, Kind
 from rltf.rewards.feedback import Category, Feedback
 from rltf.rewards.rltf import Reduction
@@ -48,7 +47,7 @@ class CodeRLOptions(CriticOptions):
     tokens, mean over programs (`sum`)."""
 
 
-class CodeRL(Objective):
+class CodeRL(CriticObjective):
     """One term, `policy`; chosen reward terms are terms of their own, with no baseline and no critic."""
 
     Options: ClassVar[type[Any]] = CodeRLOptions
@@ -60,29 +59,10 @@ class CodeRL(Objective):
         """
         super().__init__(options, training)
         self.refuse_terms((_POLICY, CRITIC), "coderl")
-        self.critic = TokenCritic(options, self)
         self.baselines: dict[str, float] = {}
         """By problem: the reward of its newest greedy program."""
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """A greedy program where the baseline is one."""
-        greedy = {GREEDY} if self.options.baseline == "greedy" else set()
-        return self.needs_always | greedy | self.critic.needs
-
-    def set_up(self, model: Any, tokenizer: Any) -> None:
-        """The critic."""
-        self.critic.set_up(model, tokenizer)
-
-    def own_memory(self, policy: PolicySize) -> OwnModels:
-        """The critic's."""
-        return self.critic.own_memory(policy)
-
     # --- credit ----------------------------------------------------------------------------------
-
-    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
-        """The critic judges the new programs."""
-        return self.critic.prepare(groups)
 
     def credit(self, group: Group) -> list[Credit]:
         """R - R_b, which the critic's values share out among the tokens, and the chosen terms."""

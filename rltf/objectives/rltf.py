@@ -9,14 +9,13 @@ With `critic` each token's log-probability is multiplied by the critic's value o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import InputError
-from rltf.objectives.base import GREEDY, Objective, RolloutBatch, TrainingOptions
-from rltf.objectives.memory import OwnModels, PolicySize
-from rltf.objectives.token_critic import CRITIC, TokenCritic
+from rltf.objectives.base import RolloutBatch, TrainingOptions
+from rltf.objectives.token_critic import CRITIC, CriticObjective
 from rltf.rewards.feedback import Feedback, feedback_of
 from rltf.rewards.rltf import (
     Reduction,
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 _OWN = ("coarse", "fine", "adaptive")
 
 
-class RLTF(Objective):
+class RLTF(CriticObjective):
     """The paper's loss, L = L_sl + L_coarse + L_fine + L_adaptive (eq. 6)."""
 
     Options: ClassVar[type[Any]] = RewardConfig
@@ -54,27 +53,8 @@ class RLTF(Objective):
         self.refuse_terms(_OWN, "rltf")
         self.baselines: dict[str, Feedback] = {}
         """By problem: its best program so far, or its newest greedy one, as the baseline has it."""
-        self.critic = TokenCritic(options, self)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """A greedy program where the baseline is one."""
-        greedy = {GREEDY} if self.options.baseline == "greedy" else set()
-        return self.needs_always | greedy | self.critic.needs
-
-    def set_up(self, model: Any, tokenizer: Any) -> None:
-        """The critic, if there is one."""
-        self.critic.set_up(model, tokenizer)
-
-    def own_memory(self, policy: PolicySize) -> OwnModels:
-        """The critic's."""
-        return self.critic.own_memory(policy)
 
     # --- credit ----------------------------------------------------------------------------------
-
-    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
-        """The critic judges the new programs."""
-        return self.critic.prepare(groups)
 
     def credit(self, group: Group) -> list[Credit]:
         """The rewards of each program, baseline subtracted, and the chosen terms."""

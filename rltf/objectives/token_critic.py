@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness.errors import InputError
 from rltf.critic.classes import ORDER, class_of, names_of
-from rltf.objectives.base import HIDDEN, Example, Objective, RolloutBatch
+from rltf.objectives.base import GREEDY, HIDDEN, Example, Objective, RolloutBatch, TrainingOptions
 from rltf.objectives.memory import (
     BFLOAT16,
     FITTING,
@@ -263,3 +263,30 @@ def _notes(
         if own:
             found[f"critic/value_{names[number]}"] = sum(own) / len(own)
     return found
+
+
+class CriticObjective(Objective):
+    """An objective whose tokens a critic may value, and whose baseline may be a greedy program."""
+
+    def __init__(self, options: CriticOptions, training: TrainingOptions) -> None:
+        """`options` have a `baseline`, too."""
+        super().__init__(options, training)
+        self.critic = TokenCritic(options, self)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """A greedy program where the baseline is one."""
+        greedy = {GREEDY} if self.options.baseline == "greedy" else set()
+        return self.needs_always | greedy | self.critic.needs
+
+    def set_up(self, model: Any, tokenizer: Any) -> None:
+        """The critic, if there is one."""
+        self.critic.set_up(model, tokenizer)
+
+    def own_memory(self, policy: PolicySize) -> OwnModels:
+        """The critic's."""
+        return self.critic.own_memory(policy)
+
+    def prepare(self, groups: Sequence[Group]) -> Mapping[str, float]:
+        """The critic judges the new programs."""
+        return self.critic.prepare(groups)
