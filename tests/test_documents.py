@@ -180,6 +180,20 @@ def test_a_page_does_what_it_says_when_it_is_followed_word_for_word(page, tmp_pa
     assert len(took) >= 4
 
 
+def test_each_measured_figure_of_the_readme_is_in_the_report_that_it_names():
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Measured\n")[2]
+    rows = [
+        line.split("|")[2:4]
+        for line in table.partition("\n## ")[0].splitlines()
+        if line.startswith("| ") and "](" in line
+    ]
+    assert len(rows) >= 9
+    for figure, link in rows:
+        report = (ROOT / link.partition("](")[2].rstrip(") ")).read_text(encoding="utf-8")
+        for number in re.findall(r"\d[\d,.]*\d|\d", figure):
+            assert re.search(rf"(?<![\d,.]){re.escape(number)}", report), f"{number} is not in {link}"
+
+
 def test_what_a_page_shows_must_be_printed_in_its_order():
     block = document_blocks.Block("page", 1, "text", "", "one\n…two…\n", "", False)
     document_blocks.check_shown(block, "zero\none\nthe two of them\n")
