@@ -2,7 +2,7 @@
 
 Audit the problems, load the model (made and warm-started if none is named), evaluate it, train it, evaluate
 it again, compare. The run folder may be left at any moment: the same call with `resume` goes on from the
-newest whole checkpoint and, on a CPU, ends with the same weights.
+newest whole checkpoint and, on a CPU, ends with the same weights. Until then no other process gets it.
 Does not cover: the arguments (`rltf.commands.train`), a step of training (`rltf.trainer`).
 """
 
@@ -28,6 +28,7 @@ from harness.models.presets import Settings
 from harness.prompts import find_format
 from harness.prompts.trained import note_trained
 from harness.report.sampling_progress import SamplingProgress, SilentSampling
+from harness.run_store.lock import locked
 from harness.runner import Runner
 from harness.types import Benchmark, Limits, Problem
 from rltf.build import check_rewarding, check_sampler, check_split, make_trainer, with_adapters
@@ -81,7 +82,15 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
     """
     check_split(training.benchmark)
     check_sampler(training.config)
-    adopt_folder(training.out, _identity(training), training.config, resume=resume, command=training.command)
+    with _folder_of(training, resume=resume):
+        _train(training)
+        if training.config.process_index:
+            return {}
+        names = [benchmark.name for benchmark in training.evaluate_on]
+        return write_outcome(training.out, names, training.config.profile, _introduction(training))
+
+
+def _train(training: Training) -> None:
     with _runner(training) as runner:
         rewarding = _rewarding(training, runner)
         start = training.model or _made_model(training)
@@ -95,13 +104,22 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
             _run(trainer, training.config, training.say)
             training.say("evaluating the end")
             evaluations.run(_whole_model(trainer), trainer.processing_class, "after")
-    if training.config.process_index:
-        return {}
-    names = [benchmark.name for benchmark in training.evaluate_on]
-    return write_outcome(training.out, names, training.config.profile, _introduction(training))
 
 
 # --- before training -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _folder_of(training: Training, *, resume: bool) -> Iterator[None]:
+    """The run folder, which is this training's and no other process's until its end."""
+    if training.config.process_index:  # the first process of a launch has it for all
+        yield
+        return
+    with locked(training.out):
+        adopt_folder(
+            training.out, _identity(training), training.config, resume=resume, command=training.command
+        )
+        yield
 
 
 def _identity(training: Training) -> dict[str, Any]:

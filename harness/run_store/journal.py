@@ -8,7 +8,6 @@ Does not cover: loss of power. Rows are not synced to the disk one by one; what 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import IO, Any
 
 from harness.errors import InfrastructureError, InputError
 from harness.files import replace_file, writing
+from harness.run_store.lock import take
 from harness.run_store.outcome_rows import check_outcome_row
 from harness.run_store.records import Key, encoded, outcome_row
 from harness.types import Outcome, Status
@@ -132,14 +132,11 @@ class RowFile:
     def _open(self) -> IO[bytes]:
         # Unbuffered: a row is with the operating system once it is written; a kill tears one row at most.
         stream = self.journal.open("ab", buffering=0)
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.close()
+        if not take(stream, self.journal):
             raise InputError(
                 f"{self.journal} is in use by another rltf process, perhaps one that an ended launch left"
                 " behind; end it, then run the same command again"
-            ) from None
+            )
         if stream.tell() > self._ends.get(self.journal, 0):
             # Not cut off: a reader may hold its beginning already, and would join it to the row that follows.
             stream.write(_TORN)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 _RECENT = 180.0
 """Seconds: a run whose files were written so lately is taken to be at work, where no lock can tell. A
-training has no lock."""
+training by others than `rltf train` has none."""
 _LOCKS = Path("/proc/locks")
 _NAMESPACE = Path("/proc/self/ns/pid")
 _FIRST_NAMESPACE = 0xEFFFFFFC
@@ -42,7 +42,7 @@ def state_of(folder: Path, *, finished: bool, changed: float, locks: bool) -> St
         folder: Of the run.
         finished: Whether all of its files are there.
         changed: When its files were last written, in seconds since 1970.
-        locks: Whether who works on it keeps the folder locked, as runs do.
+        locks: Whether who works on it keeps the folder locked, as `rltf` does.
     """
     if _is_locked(folder):
         return State.RUNNING

@@ -98,7 +98,7 @@ class Trainings:
             most = self._json(states[-1].parent, _STATE, problems).get("max_steps")
         most = most if isinstance(most, int) and most > 0 else None
         done = bool(compared) or ("training.json" not in problems and not about and _reached(rows, most))
-        state = state_of(folder, finished=done, changed=changed, locks=False)
+        state = self._state(folder, done=done, changed=changed, own=bool(about))
         return TrainingSummary(
             name,
             folder,
@@ -111,6 +111,14 @@ class Trainings:
             _differences(compared),
             f"not readable: {', '.join(problems)}" if problems else "",
         )
+
+    def _state(self, folder: Path, *, done: bool, changed: float, own: bool) -> State:
+        """`rltf train` keeps its folder locked, which tells of a stage in it, too; other Trainers do not."""
+        if own:
+            return state_of(folder, finished=done, changed=changed, locks=True)
+        if not done and self._root.has(folder.parent, "training.json"):
+            return state_of(folder.parent, finished=False, changed=changed, locks=True)
+        return state_of(folder, finished=done, changed=changed, locks=False)
 
     def _json(self, folder: Path, name: str, problems: list[str]) -> Mapping[str, Any]:
         if not (folder / name).exists():

@@ -18,6 +18,7 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, set_seed
 from harness.errors import InputError
 from harness.models.hf.loading import load
 from harness.models.prompt_choice import format_of_model
+from harness.run_store.lock import locked
 from harness.types import Benchmark
 from rltf.build import check_split
 from rltf.critic.classes import names_of
@@ -67,11 +68,16 @@ def train_critic(training: CriticTraining) -> dict[str, Any]:
         InputError: If model, programs, options or folder are not what they should be.
     """
     check_split(training.benchmark)
-    if training.out.exists() and (not training.out.is_dir() or any(training.out.iterdir())):
-        raise InputError(f"{training.out} is not empty; choose another --out")
-    config = training.config
-    if config.world_size > 1:
+    if training.config.world_size > 1:
         raise InputError("a critic is trained in one process; start rltf critic without accelerate launch")
+    with locked(training.out):
+        if any(training.out.iterdir()):
+            raise InputError(f"{training.out} is not empty; choose another --out")
+        return _trained(training)
+
+
+def _trained(training: CriticTraining) -> dict[str, Any]:
+    config = training.config
     loaded = load(training.model, dtype=config.dtype, device=str(config.device))
     tokens = Tokens(
         loaded.model,
@@ -150,9 +156,7 @@ def _save(critic: Critic, tokenizer: Any, out: Path, record: dict[str, Any]) -> 
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         save_critic(critic, tokenizer, temporary, record)
-        if out.exists():
-            out.rmdir()
-        temporary.rename(out)
+        temporary.rename(out)  # over the empty folder that has been locked
     except OSError as error:
         raise InputError(
             f"{out / CONFIG} cannot be written: {error.strerror}; choose another --out"

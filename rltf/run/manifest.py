@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InputError
-from harness.files import write_json, writing
+from harness.files import write_json
 from harness.run_store import environment
 from harness.run_store.manifest import refuse_other_inputs
 from rltf.config import RLTFConfig
@@ -27,25 +27,21 @@ def adopt_folder(
     """Make `out` the folder of this training, or find that it is.
 
     Args:
-        out: Made if it does not exist.
+        out: It exists, and no other process works there (`harness.run_store.lock`).
         identity: What a resumed run must have as before; plain JSON values.
-        config: Recorded in full. Of several processes the first does all of this.
+        config: Recorded in full.
         resume: Whether to go on with what lies there.
         command: Recorded.
 
     Raises:
         InputError: If it holds another training, or this one and `resume` was not asked for.
     """
-    if config.process_index:
-        return
     path, asked = out / MANIFEST, json.loads(json.dumps(identity))
     # A manifest alone is a training that was refused before it began.
     if path.exists() and len(list(out.iterdir())) > 1:
         if not resume:
             raise InputError(f"{out} holds a training run; pass --resume to go on, or choose another --out")
         return refuse_other_inputs(out, _read(path), asked)
-    with writing(path):
-        out.mkdir(parents=True, exist_ok=True)
     manifest = {
         "format": FORMAT,
         "identity": asked,

@@ -148,6 +148,26 @@ def test_a_run_that_is_killed_is_unfinished_at_once_where_its_lock_would_be_seen
         assert state_of(tmp_path, finished=False, changed=now, locks=False) is State.RUNNING
 
 
+def test_a_training_that_is_killed_is_unfinished_at_once_and_so_is_the_stage_in_it(
+    client, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("harness.view.state._every_lock_is_seen", lambda _: True)
+    folder, stage = tmp_path / "training", tmp_path / "training" / "warm-start"
+    training(folder, [{"step": 1, "loss": 1.0}])
+    stage.mkdir()
+    (stage / "metrics.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
+
+    def states():
+        names = ("training", "training/warm-start")
+        return [client.get("/api/training", params={"name": name}).json()["state"] for name in names]
+
+    with locked(folder):
+        assert states() == ["running", "running"]
+    assert states() == ["unfinished", "unfinished"]
+    (folder / "training.json").unlink()
+    assert states() == ["running", "running"]  # others' trainings have no lock: their files are new
+
+
 def test_a_lock_may_be_hidden_in_a_container_and_on_a_disk_of_several_machines(tmp_path, monkeypatch):
     monkeypatch.setattr(state, "_NAMESPACE", tmp_path)
     monkeypatch.setattr(state, "_FIRST_NAMESPACE", tmp_path.stat().st_ino)
@@ -190,7 +210,8 @@ def test_rows_that_are_damaged_are_left_out_and_counted(client, runs, tmp_path):
 def test_a_training_is_drawn_from_its_log_as_it_grows(client, tmp_path):
     folder = tmp_path / "training"
     training(folder, [{"step": n, "loss/supervised": 1 / n, "sampled/passed": 0.1 * n} for n in (1, 2)])
-    text = client.get("/training?name=training").text
+    with locked(folder):
+        text = client.get("/training?name=training").text
     assert "Supervised loss" in text
     assert "running" in text
     with (folder / "metrics.jsonl").open("a") as log:
