@@ -152,8 +152,8 @@ class Scorer:
         """Score answers with their ground truths, in order; returns when all are graded.
 
         Raises:
-            InputError: If the benchmark cannot be loaded, or nothing answers at `url`: no answer of this run
-                could be scored.
+            InputError: If the benchmark cannot be loaded, nothing answers at `url`, or what answers cannot
+                grade the benchmark: no answer of this run could be scored.
         """
         self.problems()
         prepared = [self._prepared(answer, truth) for answer, truth in answers]
@@ -255,11 +255,15 @@ class Scorer:
         workers, limits, url = self._options
         if url is None:
             return self._service or GradingService.shared(workers, limits, (self._profile_target(),))
+        profile, benchmark = self.profile, self.benchmark()  # each takes the lock
         with self._lock:
             if self._service is None:
                 from harness.integrations.remote import RemoteService  # noqa: PLC0415 - where it is used
 
-                self._service = RemoteService(url, self.profile)
+                remote = RemoteService(url, profile)
+                if benchmark is not None:
+                    remote.check_benchmark(benchmark)
+                self._service = remote
             return self._service
 
     def use(self, service: Service) -> None:

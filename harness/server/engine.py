@@ -47,6 +47,8 @@ class Engine:
         for benchmark in settings.benchmarks:
             self.problems |= benchmark.by_id()
         self.profile = settings.profiles[0]
+        self._digests: dict[str, str] = {}
+        """Of the tests of these problems, as far as a client has asked."""
         self._preparing = ThreadPoolExecutor(1, "prepare")
         meters.watch("rltf_waiting_programs", "In the queue", lambda: self.queue.waiting)
         meters.watch("rltf_running_programs", "With the grader workers", lambda: self.queue.running)
@@ -68,6 +70,20 @@ class Engine:
             # It is run in the process that programs are copied from, those of other clients among them.
             raise Refusal(400, "tests with a preamble are taken from the server's benchmarks only")
         return problem
+
+    def check_tests(self, problem: Problem, digest: str) -> None:
+        """Hold that the tests of a benchmark's problem are those that a client has.
+
+        Raises:
+            Refusal: With status 400, if they are others.
+        """
+        task_id = problem.task_id
+        if task_id not in self._digests:
+            self._digests[task_id] = problem.suite.content_digest
+        if self._digests[task_id] != digest:
+            raise Refusal(
+                400, f"{task_id} has other tests here; use the same data, and the same version, on both sides"
+            )
 
     async def prepare(self, make: Callable[[], _Made]) -> _Made:
         """What `make` makes of a request: its tests as problems, its answers as programs.

@@ -38,6 +38,9 @@ class Program(BaseModel):
 
     code: str = Field(description="A program, or with `extract` a model's answer.")
     task_id: str | None = Field(None, description="Of a benchmark of this server; its tests are used.")
+    tests_digest: str | None = Field(
+        None, description="Of the task's tests as the client has them; others are refused."
+    )
     sample_id: int | str | None = Field(None, description="Comes back in the outcome; by default the place.")
 
 
@@ -117,17 +120,25 @@ def _jobs(engine: Engine, body: Grade) -> list[Job]:
 
 def _job(engine: Engine, body: Grade, number: int, limits: Limits, found: dict[str | None, Problem]) -> Job:
     given = body.programs[number]
-    program = Program(code=given, task_id=None, sample_id=None) if isinstance(given, str) else given
+    program = _plain(given) if isinstance(given, str) else given
     task_id = program.task_id or body.task_id
     if task_id not in found:
         if task_id is None and body.tests is None:
             raise Refusal(400, f"programs[{number}]: neither tests nor a task_id")
         found[task_id] = engine.problem({"task_id": task_id} if task_id is not None else body.tests)
     problem, code = found[task_id], program.code
+    if program.tests_digest is not None:
+        if task_id is None:
+            raise Refusal(400, f"programs[{number}]: tests_digest goes with a task_id")
+        engine.check_tests(problem, program.tests_digest)
     if body.extract is not None:
         code = extract(code, body.extract, wanted=Wanted.of(problem)).code
     sample_id = number if program.sample_id is None else program.sample_id
     return Job(problem.task_id, sample_id, code, problem, limits)
+
+
+def _plain(code: str) -> Program:
+    return Program(code=code, task_id=None, tests_digest=None, sample_id=None)
 
 
 def _row(outcome: Outcome, profile: str | None) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -38,9 +39,8 @@ def client(application):
         yield client
 
 
-@pytest.fixture(scope="module")
-def url(application):
-    """The same on a port."""
+@contextmanager
+def on_a_port(application):
     import uvicorn
 
     server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="warning"))
@@ -52,3 +52,29 @@ def url(application):
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def url(application):
+    """The same on a port."""
+    with on_a_port(application) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def serving():
+    """`serving(benchmark)`: address of a server that has this benchmark alone, for as long as the tests."""
+    pytest.importorskip("prometheus_client")
+    pytest.importorskip("fastapi")
+    from harness import GradingService
+    from harness.server.app import create_app
+    from harness.server.settings import Settings
+
+    with ExitStack() as stack:
+
+        def serve(benchmark):
+            settings = Settings(limits=LIMITS, benchmarks=[benchmark])
+            service = GradingService(1, LIMITS, settings.profiles)
+            return stack.enter_context(on_a_port(create_app(service, settings, workers=1)))
+
+        yield serve

@@ -1,17 +1,20 @@
 """Rewards of trainers that grade at an `rltf serve` elsewhere are those that are graded here."""
 
+import json
 import re
-from concurrent.futures import Future
+import zlib
+from dataclasses import replace
 
 import pytest
 
-from harness import Job, Limits, load_benchmark
+from benchmarks.humaneval.checker import CHECKER
+from harness import load_benchmark
 from harness.errors import InputError
 from harness.integrations import remote
 from harness.integrations.ground_truth import read_tests
 from harness.integrations.remote import RemoteService
 from harness.integrations.scoring import Scorer
-from harness.types import CallTest, Checker, Problem, StdinTest, TestKind, TestSuite
+from harness.types import Benchmark, CallTest, Problem, StdinTest, TestKind, TestSuite, ValueTest
 
 PAIRS = {"inputs": ["1\n", "2\n"], "outputs": ["2\n", "3\n"]}
 CALLS = {"inputs": [[1], [2]], "outputs": [2, 3], "fn_name": "f"}
@@ -56,16 +59,97 @@ def test_a_server_that_goes_later_is_no_reward_and_is_named(url, monkeypatch):
     assert re.match(r"http://127\.0\.0\.1:9/v1/grade: .*refused", scored.cause)
 
 
-def test_what_cannot_be_sent_and_what_the_server_refuses_is_the_users_mistake(url):
-    suite = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], checker=Checker("a:b", "1"))
-    with pytest.raises(InputError, match="grade in this process"):
-        remote.tests_of(suite)
+def test_an_address_of_no_server_of_ours_and_a_profile_that_it_lacks_are_refused_at_once(url):
     with pytest.raises(InputError, match="http://host:port"):
         RemoteService("localhost:80", "strict")
-    problem = Problem("x", "", load_suite=lambda: read_tests(PAIRS))
-    future: Future = RemoteService(url, "nothing").submit(Job("x", 0, "1", problem, Limits()))
-    with pytest.raises(InputError, match="profile"):
-        future.result()
+    with pytest.raises(InputError, match=r"profile 'nothing' is none of the server's \(strict, apps\)"):
+        RemoteService(url, "nothing")
+    with pytest.raises(InputError, match="is no rltf serve for us"):
+        RemoteService(f"{url}/elsewhere", "strict")
+
+
+def test_without_a_profile_the_benchmarks_own_is_taken(url):
+    problem = load_benchmark("mini", ids=["0"]).problems[0]
+    scorer = Scorer("mini", profile=None, url=url)
+    answers = [(f"```python\n{problem.solutions[0]}\n```", problem.task_id)]
+    assert [each.reward for each in scorer.score_all(answers)] == [1.0]
+
+
+UNSENT = {
+    "a checker": {"checker": CHECKER},
+    "a preamble": {"preamble": "one = 1\n"},
+    "an exact text": {"kind": TestKind.STDIN, "tests": [StdinTest("", "1.0\n")], "exact_text": True},
+    "keys that are numbers": {"kind": TestKind.CALL, "tests": [CallTest([{1: 2}], 2)], "entry_point": "f"},
+    "a value": {"entry_point": "f"},
+}
+"""Suites that no request can hold."""
+PROGRAMS = {
+    "a checker": "def f():\n    return 1.05\n",  # near enough for the checker alone
+    "a preamble": "def f():\n    return one\n",
+    "an exact text": "print(1.0)\n",
+    "keys that are numbers": "def f(x):\n    return x[1]\n",
+    "a value": "def f():\n    return 1\n",
+}
+
+
+def unsent(name, **changes):
+    expected = '("near", 1, 0.1, "<")' if "checker" in UNSENT[name] else "1"
+    row = {"kind": TestKind.ASSERTS, "tests": [ValueTest("f()", expected)]} | UNSENT[name] | changes
+    suite = TestSuite.pack(row.pop("kind"), row.pop("tests"), **row)
+    return Problem(f"own/{name}", "", load_suite=lambda: suite)
+
+
+def own(**changes):
+    problems = [unsent(name, **changes) for name in UNSENT]
+    return Benchmark("own", "test", "1", problems, dataset_hash="own", source="made here")
+
+
+def answers(benchmark):
+    tasks = [each.task_id for each in benchmark.problems]
+    return [(f"```python\n{PROGRAMS[task.removeprefix('own/')]}```", task) for task in tasks]
+
+
+@pytest.mark.slow
+def test_tests_that_cannot_be_sent_are_graded_where_the_server_has_their_benchmark(serving):
+    benchmark = own()
+    assert not any(remote.can_be_sent(problem.suite) for problem in benchmark.problems)
+    rewards = [
+        [each.reward for each in Scorer(benchmark, workers=1, url=where).score_all(answers(benchmark))]
+        for where in (None, serving(benchmark))
+    ]
+    assert rewards == [[1.0] * len(UNSENT)] * 2
+
+
+@pytest.mark.slow
+def test_other_tests_under_the_same_name_are_refused(serving):
+    there, here = own(), own(setup="x = 1")
+    with pytest.raises(InputError, match="own/a checker has other tests here; use the same data"):
+        Scorer(here, url=serving(there)).score_all(answers(here)[:1])
+
+
+def test_a_server_without_the_benchmark_is_refused_before_a_program_is_sent(url, monkeypatch):
+    monkeypatch.setattr(RemoteService, "submit", lambda *_: pytest.fail("was sent"))
+    with pytest.raises(
+        InputError, match=r"own/a checker can't be sent .* start it with --benchmark own:test"
+    ):
+        Scorer(own(), url=url).score_all(answers(own()))
+
+
+def test_what_compresses_tests_has_no_part_in_their_comparison():
+    suite = own().problems[0].suite
+    other = replace(suite, packed=zlib.compress(zlib.decompress(suite.packed), level=0))
+    assert other.digest != suite.digest
+    assert other.content_digest == suite.content_digest
+    assert own(setup="x = 1").problems[0].suite.content_digest != suite.content_digest
+
+
+def test_a_digest_goes_with_a_task_id(client):
+    body = {"programs": [{"code": "x = 1", "tests_digest": "0"}], "tests": PAIRS}
+    answer = client.post("/v1/grade", json=body)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        400,
+        "programs[0]: tests_digest goes with a task_id",
+    )
 
 
 def test_tests_are_the_same_when_they_have_been_sent():
@@ -75,4 +159,5 @@ def test_tests_are_the_same_when_they_have_been_sent():
         read_tests(PAIRS),
     ]
     for suite in suites:
-        assert read_tests(remote.tests_of(suite)).digest == suite.digest
+        assert remote.can_be_sent(suite)
+        assert read_tests(json.loads(json.dumps(remote.tests_of(suite)))).digest == suite.digest
