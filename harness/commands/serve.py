@@ -123,6 +123,7 @@ def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
         import uvicorn  # noqa: PLC0415
     except ImportError as error:
         raise InputError(f"{error.name} is missing: pip install 'rltf-harness[serve]'") from None
+    from harness.commands.places import listening  # noqa: PLC0415
     from harness.machine_limits import available_processors  # noqa: PLC0415
     from harness.server.app import create_app  # noqa: PLC0415
     from harness.service import GradingService  # noqa: PLC0415
@@ -136,22 +137,23 @@ def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
         )
     config = uvicorn.Config(
         create_app(service, settings, workers=workers),
-        host=args.host,
-        port=args.port,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=args.grace,
         server_header=False,
     )
-    sys.stderr.write(
-        f"rltf: serving on http://{args.host}:{args.port} with {workers} workers; /docs describes it\n"
-    )
     # Once it has stopped, uvicorn sends itself the signal that it was stopped by; this is an orderly end.
     signal.signal(signal.SIGTERM, _end)
-    try:
-        uvicorn.Server(config).run()
-    except KeyboardInterrupt:
-        return 0
+    # Before uvicorn, which would tell what is wrong with either in a log of its own.
+    with listening(args.host, args.port) as listener, service:
+        port = listener.getsockname()[1]
+        sys.stderr.write(
+            f"rltf: serving on http://{args.host}:{port} with {workers} workers; /docs describes it\n"
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            return 0
     return 0
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +57,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit status."""
+    from harness.commands.places import listening  # noqa: PLC0415 - nothing heavy before a command runs
+
     try:
         import uvicorn  # noqa: PLC0415 - the parser is built without
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
     # A page must not fetch a data set because someone looked at a program.
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     app = create_app(args.folder, args.data)
-    with _listening(args.port) as listener:
+    with listening(_ADDRESS, args.port) as listener:
         port = listener.getsockname()[1]
         sys.stderr.write(f"rltf: {args.folder} is shown on http://{_ADDRESS}:{port}/ until Ctrl-C\n")
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
@@ -78,15 +79,6 @@ def run(args: argparse.Namespace, _command: Sequence[str]) -> int:
         except KeyboardInterrupt:
             return 0
     return 0
-
-
-def _listening(port: int) -> socket.socket:
-    try:
-        return socket.create_server((_ADDRESS, port))
-    except (OSError, OverflowError) as error:
-        raise InputError(
-            f"--port {port}: {getattr(error, 'strerror', None) or error}; name another, or 0 for a free one"
-        ) from None
 
 
 def _end(number: int, _: FrameType | None) -> None:

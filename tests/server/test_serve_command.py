@@ -66,3 +66,17 @@ def test_a_server_grades_and_ends_in_order(tmp_path):
 def test_a_mistake_is_one_line(capsys, arguments, complaint):
     assert main(["serve", *arguments]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_and_a_cache_that_is_none_are_one_line_before_anything_is_served(
+    capsys, tmp_path
+):
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["serve", "--no-cache", "--workers", "1", "--port", port]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"rltf: error: --port {port} of 127.0.0.1: Address already in use")
+    assert main(["serve", "--cache", str(tmp_path / "file"), "--port", "0"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not usable as a verdict cache" in line
