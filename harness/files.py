@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 from harness.errors import InputError
@@ -33,6 +34,14 @@ def writing(path: Path) -> Iterator[None]:
             f"{path} cannot be written: {error.strerror or error}; make room or choose another --out, then"
             " run the same command again: what was graded is kept"
         ) from None
+
+
+def check_file(path: Path) -> None:
+    """Refuse what `replace_file` could not write, before work is done for it."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file")
+    with writing(path):
+        TemporaryFile(dir=path.parent).close()
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:

@@ -13,6 +13,8 @@ from transformers import TrainerCallback, set_seed
 
 from harness.errors import InputError
 from harness.evaluate.evaluation import Grader
+from harness.models.hf.adapters import import_peft
+from harness.models.hf.loading import check
 from harness.models.hf.sampler import LocalSampler
 from harness.models.prompt_choice import format_of_model
 from harness.prompts import find_format
@@ -103,16 +105,13 @@ def with_adapters(model: Any, config: RLTFConfig) -> Any:
     """
     if not config.lora_rank:
         return model
-    try:
-        from peft import LoraConfig, get_peft_model  # noqa: PLC0415 - optional
-    except ImportError:
-        raise InputError("lora_rank needs the package peft; pip install peft") from None
+    peft = import_peft("lora_rank")
     kind = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
-    settings = LoraConfig(
+    settings = peft.LoraConfig(
         r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear", task_type=kind
     )
     set_seed(config.seed)  # adapters start at random
-    return get_peft_model(model, settings)
+    return peft.get_peft_model(model, settings)
 
 
 def check_split(benchmark: Benchmark) -> None:
@@ -129,12 +128,34 @@ def check_split(benchmark: Benchmark) -> None:
         raise InputError(f"{benchmark.name} has no problems in split {benchmark.split}; choose other ones")
 
 
+def check_models(model: str | None, config: RLTFConfig) -> None:
+    """Refuse checkpoints that cannot be loaded, as far as is known without their weights.
+
+    Args:
+        model: Of the policy; `None` where it is made on the spot.
+        config: Of the run.
+
+    Raises:
+        InputError: As `harness.models.hf.loading.check`, or if peft is missing.
+    """
+    if config.lora_rank:
+        import_peft("lora_rank")
+    for name in (*([] if model is None else [model]), *config.make_objective().own_checkpoints()):
+        check(name, dtype=config.dtype, device=str(config.device))
+
+
 def check_sampler(config: RLTFConfig) -> None:
     """Refuse samplers that there is no place for, as far as can be said before a model is loaded.
 
     Raises:
-        InputError: As `rltf.rollout.ray_resources.check_room`.
+        InputError: As `rltf.rollout.ray_resources.check_room`, or where each process has a part of the
+            weights only.
     """
+    if config.online and config.cuts_weights:
+        raise InputError(
+            "programs cannot be sampled from weights that are cut apart (FSDP, ZeRO-3); use DDP or ZeRO-2,"
+            " or --method sft"
+        )
     if config.online and config.sampler == "ray":
         check_room(config.ray or "auto", sampler_need(config), config.samplers)
 
@@ -190,11 +211,6 @@ def _source(
 ) -> Source:
     if grader is None:
         raise InputError(f"method {config.method} needs a running grader: with harness.Runner() as grader: …")
-    if config.cuts_weights:
-        raise InputError(
-            "programs cannot be sampled from weights that are cut apart (FSDP, ZeRO-3); use DDP or ZeRO-2,"
-            " or --method sft"
-        )
     options: dict[str, Any] = {
         "source_tokens": config.max_prompt_tokens,
         "batch_size": config.sample_batch_size,

@@ -80,8 +80,7 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
     Raises:
         InputError: If model, problems, options or folder are not what they should be; checkpoints are kept.
     """
-    check_split(training.benchmark)
-    check_sampler(training.config)
+    _check(training)
     with _folder_of(training, resume=resume):
         _train(training)
         if training.config.process_index:
@@ -107,6 +106,20 @@ def _train(training: Training) -> None:
 
 
 # --- before training -----------------------------------------------------------------------------
+
+
+def _check(training: Training) -> None:
+    """Refuse what can be known to fail before anything is made, loaded or graded."""
+    config = training.config
+    check_split(training.benchmark)
+    if config.online:
+        check_rewarding(training.benchmark.problems, config)
+    if config.cuts_weights and training.evaluate_every is not None:
+        raise InputError("with FSDP or ZeRO-3 there is no evaluation in between; leave --eval-every out")
+    for benchmark in training.evaluate_on:
+        if training.settings.format not in (None, config.prompt_format):
+            find_format(benchmark, training.settings.format)
+    check_sampler(config)
 
 
 @contextmanager
@@ -239,8 +252,6 @@ def _trainer(
         grader=evaluations.runner,
     )
     if training.evaluate_every is not None:
-        if config.cuts_weights:
-            raise InputError("with FSDP or ZeRO-3 there is no evaluation in between; leave --eval-every out")
         some = evaluations.first(training.evaluate_every_on)
         trainer.add_callback(EvaluateEvery(some, training.evaluate_every, config.profile, trainer))
     return trainer

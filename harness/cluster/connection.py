@@ -72,8 +72,7 @@ def connect(address: str) -> Any:
     ray = import_ray()
     if ray.is_initialized():
         return ray
-    if address != "auto":
-        _check_reachable(address)
+    check_address(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
     failures: list[BaseException] = []
 
@@ -93,6 +92,17 @@ def connect(address: str) -> Any:
         raise InputError(f"--ray {address}: {in_a_line(failures[0])}") from None
     _keep_back(ray)
     return ray
+
+
+def check_address(address: str) -> None:
+    """Refuse a cluster that is not there, as far as is known without a connection.
+
+    Raises:
+        InputError: As `connected`.
+    """
+    ray = import_ray()
+    if address != "auto" and not ray.is_initialized():
+        _check_reachable(address)
 
 
 def _keep_back(ray: Any) -> None:

@@ -23,6 +23,7 @@ from harness.commands.options import (
     add_report_to,
     add_running,
     add_selection,
+    cache_of,
     check_report_to,
     default_folder,
     grading_options,
@@ -182,7 +183,8 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
-    from harness.evaluate.evaluation import Plan, evaluate  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.commands.places import check_places  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.evaluate.evaluation import Plan, evaluate  # noqa: PLC0415 - the same
     from harness.models.distributed import current_processes  # noqa: PLC0415 - the same
     from harness.report.sampling_progress import sampling_progress_on  # noqa: PLC0415 - the same
     from harness.run_store.run_folder import has_samples  # noqa: PLC0415 - the same
@@ -204,6 +206,8 @@ def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     )
     progress = sampling_progress_on(sys.stderr)
     if not has_samples(folder, sampling.n):
+        if processes.leads:
+            check_places(folder, cache_of(args), args.ray)
         sampling.load()  # what is wrong with the weights is said before a folder is made
     try:
         metrics = evaluate(plan, folder, runner_start(args, benchmark), progress, processes=processes)

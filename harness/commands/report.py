@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InputError
+from harness.files import check_file, replace_file
 
 if TYPE_CHECKING:
     from harness.report.sections import Report
@@ -128,8 +129,6 @@ def _emit(args: argparse.Namespace) -> int:
 
 
 def _write(text: str, path: Path | None) -> None:
-    from harness.files import replace_file  # noqa: PLC0415 - nothing heavy before the arguments are good
-
     if path is None:
         sys.stdout.write(text)
         return
@@ -160,6 +159,17 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("--programs takes a size of at least 0 MiB")
     if any(n < 1 for n in args.submit):
         raise InputError("--submit takes numbers of at least 1")
+    if args.out is not None:
+        check_file(args.out)
+    if args.plots is not None:
+        _check_plots()
+
+
+def _check_plots() -> None:
+    from harness.report import plots  # noqa: PLC0415
+
+    if not plots.available():
+        raise InputError("plots need matplotlib: pip install 'rltf-harness[plots]', or leave --plots out")
 
 
 def _report(args: argparse.Namespace, runs: list[Run]) -> Report:
@@ -248,7 +258,5 @@ def _format(args: argparse.Namespace) -> str:
 def _plot(runs: list[Run], args: argparse.Namespace) -> None:
     from harness.report import plots  # noqa: PLC0415
 
-    if not plots.available():
-        raise InputError("plots need matplotlib: pip install 'rltf-harness[plots]'; the report is written")
     for path in plots.save_plots(runs, args.profile, args.plots):
         sys.stderr.write(f"wrote {path}\n")

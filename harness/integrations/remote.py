@@ -152,7 +152,7 @@ def _asked(url: str, body: Mapping[str, Any] | None, timeout: float) -> Any:
 
 def _said(error: urllib.error.HTTPError) -> str:
     """An answer's status, and its word on what is wrong."""
-    text = error.read(500)
+    text = error.read(500).decode(errors="replace")
     with suppress(ValueError, LookupError, TypeError):
         text = json.loads(text)["detail"]
     return f"status {error.code}, {text}"

@@ -67,6 +67,8 @@ def parcels(
         InputError: If the run can't be published, or the Hub does not answer.
     """
     publishable(run)
+    if samples is not None:
+        _check_name(samples)  # of the repository that is sent to last
     with tempfile.TemporaryDirectory(prefix="rltf-push-") as folder:
         card = with_results(_card_of(api, to, folder), to.rpartition("/")[2], model_index(run))
         files: dict[str, bytes | Path] = {_CARD: str(card.content).encode(errors="backslashreplace")}
@@ -136,6 +138,15 @@ def answering(repo: str) -> Iterator[None]:
         raise InputError(
             f"{repo}: the Hub can't be reached ({one_line(str(error))}); run the command again"
         ) from None
+
+
+def _check_name(repo: str) -> None:
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # noqa: PLC0415 - only to publish
+        validate_repo_id,
+    )
+
+    with answering(repo):
+        validate_repo_id(repo)
 
 
 def _card_of(api: HfApi, repo: str, folder: str) -> str | None:

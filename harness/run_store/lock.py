@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Protocol
 from weakref import WeakSet
 
@@ -40,11 +41,12 @@ def locked(path: Path) -> Iterator[None]:
     """Make `path` if it does not exist, and keep it locked; a folder that was made and left empty is removed.
 
     Raises:
-        InputError: If another process has locked it, or it cannot be made.
+        InputError: If another process has locked it, or it cannot be made or written.
     """
     with writing(path):
         created = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path).close()  # whether anything can be written there
         # The folder itself is locked: a lock file would stay behind, and would have to be explained.
         folder = _Folder(path)
     if not take(folder, path):

@@ -192,6 +192,7 @@ def _training(args: argparse.Namespace, command: Sequence[str]) -> Training:
         options = [f"{name}={value}" for name, value in WARM_STARTS.get(args.preset, {}).items()]
         settings = [*args.set, *options, *(args.warm or [])]
         warm = _config(args, args.out / "warm-start", settings, method="sft")
+    _check(args, config)
     benchmark = _benchmark(args, config)
     for asked in (config.prompt_format, config.sl_prompt_format):
         find_format(benchmark, asked)
@@ -211,6 +212,19 @@ def _training(args: argparse.Namespace, command: Sequence[str]) -> Training:
         progress=partial(sampling_progress_on, sys.stderr),
         say=_say if config.process_index == 0 else lambda line: None,
     )
+
+
+def _check(args: argparse.Namespace, config: RLTFConfig) -> None:
+    """What takes a second at most, before the benchmark's data is read: names, folders, models' files."""
+    from harness.commands.places import check_places  # noqa: PLC0415 - nothing heavy before a command runs
+    from harness.registry import find_loader  # noqa: PLC0415 - the same
+    from rltf.build import check_models  # noqa: PLC0415 - the same
+
+    for name in (*([] if args.benchmark is None else [args.benchmark]), *(args.eval or [])):
+        find_loader(name)
+    if config.process_index == 0:
+        check_places(args.out, cache_of(args), config.ray)
+    check_models(args.model, config)
 
 
 def _say(line: str) -> None:

@@ -79,15 +79,8 @@ class Labelling:
     # --- sampled programs ------------------------------------------------------------------------
 
     def _of_folder(self, folder: Path) -> Iterator[tuple[str, LabelledProgram]]:
-        if (folder / "outcomes.jsonl").exists():
-            return self._of_run(folder)
-        newest = checkpoints.newest(folder) if folder.is_dir() else None
-        if newest is not None:
-            return self._of_checkpoint(newest)
-        raise InputError(
-            f"{folder} holds no graded programs: give a run folder of rltf eval or rltf train, or grade a"
-            " file with rltf score first"
-        )
+        checkpoint = checkpoint_of(folder)
+        return self._of_run(folder) if checkpoint is None else self._of_checkpoint(checkpoint)
 
     def _of_run(self, folder: Path) -> Iterator[tuple[str, LabelledProgram]]:
         for row, outcome_of in graded_samples(folder):
@@ -140,6 +133,23 @@ class Labelling:
         end = self._tokens.end_id
         cut = not ended and row.target[-1:] == [end]
         return LabelledProgram(row.prompt, row.target[:-1] if cut else row.target, label)
+
+
+def checkpoint_of(folder: Path) -> Path | None:
+    """Where the graded programs of a folder of `rltf train` are; `None` if it is one of a run itself.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    if (folder / "outcomes.jsonl").exists():
+        return None
+    newest = checkpoints.newest(folder) if folder.is_dir() else None
+    if newest is None:
+        raise InputError(
+            f"{folder} holds no graded programs: give a run folder of rltf eval or rltf train, or grade a"
+            " file with rltf score first"
+        )
+    return newest
 
 
 def check_vocabulary(data: LabelledData, model: Any) -> None:

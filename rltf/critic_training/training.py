@@ -28,7 +28,7 @@ from rltf.critic.model import Critic
 from rltf.critic.reading import reading_of
 from rltf.critic.values import class_loss, class_report
 from rltf.critic_training.config import CriticConfig
-from rltf.critic_training.labelled import LabelledData, Labelling, check_vocabulary
+from rltf.critic_training.labelled import LabelledData, Labelling, check_vocabulary, checkpoint_of
 from rltf.data.batch import Tokens
 from rltf.rewards.critic_options import CriticOptions
 
@@ -78,6 +78,8 @@ def train_critic(training: CriticTraining) -> dict[str, Any]:
 
 def _trained(training: CriticTraining) -> dict[str, Any]:
     config = training.config
+    for folder in training.samples:
+        checkpoint_of(folder)  # before the model is loaded
     loaded = load(training.model, dtype=config.dtype, device=str(config.device))
     tokens = Tokens(
         loaded.model,

@@ -89,8 +89,11 @@ class Evaluations:
         return found
 
     def _format(self, benchmark: Benchmark, model: Any, tokenizer: Any) -> PromptFormat:
-        trained = self.prompt_format if self.prompt_format in formats_of(benchmark) else None
-        return format_of_model(benchmark, model, tokenizer, name=self.settings.format or trained)
+        asked = self.settings.format or self.prompt_format
+        # A format of the training's own is for benchmarks that have it; one of a paper's is for all.
+        if asked == self.prompt_format and asked not in formats_of(benchmark):
+            asked = None
+        return format_of_model(benchmark, model, tokenizer, name=asked)
 
     def first(self, count: int) -> Evaluations:
         """The same on the first `count` problems of each benchmark, without pages: there may be hundreds."""

@@ -155,6 +155,10 @@ class Objective:
             tokenizer: The policy's.
         """
 
+    def own_checkpoints(self) -> Sequence[str]:
+        """Hub ids or folders that `set_up` will load; asked before anything is done."""
+        return ()
+
     def own_memory(self, policy: PolicySize) -> OwnModels:
         """What the models that `set_up` makes take, and their training; asked before they are made.
 

@@ -87,6 +87,11 @@ class TokenCritic:
             models[CRITIC] = self._made(model, tokenizer).eval().requires_grad_(False)
             self._check_processes()
 
+    def own_checkpoints(self) -> Sequence[str]:
+        """As `Objective.own_checkpoints`."""
+        name = self._options.critic_model
+        return (name,) if self._has_model and name is not None else ()
+
     def own_memory(self, policy: PolicySize) -> OwnModels:
         """As `Objective.own_memory`; a `critic_model` is taken to be of the policy's size."""
         options = self._options
@@ -282,6 +287,10 @@ class CriticObjective(Objective):
     def set_up(self, model: Any, tokenizer: Any) -> None:
         """The critic, if there is one."""
         self.critic.set_up(model, tokenizer)
+
+    def own_checkpoints(self) -> Sequence[str]:
+        """The critic's."""
+        return self.critic.own_checkpoints()
 
     def own_memory(self, policy: PolicySize) -> OwnModels:
         """The critic's."""

@@ -237,3 +237,10 @@ def test_runs_that_are_not_whole_or_not_a_models_are_refused(hub, run, make_run,
     assert push(gold) == 2
     assert "own solutions" in capsys.readouterr().err
     assert server.asked == []
+
+
+def test_nothing_is_sent_where_the_samples_would_have_no_name_to_go_to(hub, run, capsys):
+    server = hub(card=CARD)
+    assert push(run, "--samples", "me/my//samples") == 2
+    assert "can't be a repository's name" in capsys.readouterr().err
+    assert not server.commits

@@ -215,6 +215,18 @@ def test_a_mistake_is_one_line(runs, capsys, arguments, problem):
     assert len(error.splitlines()) == 1
 
 
+def test_what_can_not_be_written_is_said_before_the_runs_are_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("harness.report.plots.available", lambda: False)
+    for arguments, problem in (
+        (["--out", str(tmp_path / "none" / "report.html")], "report.html cannot be written"),
+        (["--out", str(tmp_path)], "is a folder; name a file"),
+        (["--plots", str(tmp_path)], "plots need matplotlib"),
+    ):
+        assert cli.main(["report", "/no/such/run", *arguments]) == 2
+        assert problem in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_benchmark_without_published_numbers_is_named(make_run, capsys):
     run = make_run("r", {"mini/test/1": [P]}, benchmark="mini")
     assert cli.main(["report", str(run), "--against", "published"]) == 2

@@ -39,11 +39,7 @@ def with_adapter(make_base: Callable[[], Any], adapter: str) -> Any:
     Raises:
         InputError: If the package peft is missing, or the adapter does not fit the model.
     """
-    try:
-        peft = import_module("peft")
-    except ImportError:
-        raise InputError("--adapter needs the package peft; pip install peft") from None
-    config = _config(adapter)
+    peft, config = import_peft(f"adapter {adapter}"), adapter_config(adapter)
 
     def adapted() -> Any:
         model = make_base()
@@ -61,6 +57,21 @@ def with_adapter(make_base: Callable[[], Any], adapter: str) -> Any:
         return adapted()
 
 
+def import_peft(what: str) -> Any:
+    """The package.
+
+    Args:
+        what: Needs it.
+
+    Raises:
+        InputError: If it is not installed.
+    """
+    try:
+        return import_module("peft")
+    except ImportError:
+        raise InputError(f"{what} needs the package peft; pip install peft") from None
+
+
 def adapter_file(adapter: str, name: str) -> Path | None:
     """A file of an adapter's folder or repository; None if it has none of that name."""
     folder = Path(adapter)
@@ -73,7 +84,12 @@ def adapter_file(adapter: str, name: str) -> Path | None:
     return None if found is None else Path(str(found))
 
 
-def _config(adapter: str) -> dict[str, Any]:
+def adapter_config(adapter: str) -> dict[str, Any]:
+    """What an adapter says of itself.
+
+    Raises:
+        InputError: If it is none.
+    """
     file = adapter_file(adapter, ADAPTER_CONFIG)
     if file is None:
         raise InputError(f"{adapter} is no PEFT adapter: it has no {ADAPTER_CONFIG}")

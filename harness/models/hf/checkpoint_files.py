@@ -110,6 +110,15 @@ def read_json(file: Path) -> dict[str, Any]:
     return found
 
 
+def check_weights(folder: Path) -> None:
+    """
+    Raises:
+        InputError: If no file of weights lies there.
+    """
+    if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
+        raise InputError(f"{folder} holds no weights (model.safetensors, or pytorch_model.bin)")
+
+
 def has_tokenizer(folder: str) -> bool:
     """Whether a tokenizer lies there."""
     return any((Path(folder) / name).is_file() for name in _TOKENIZERS[:-1])

@@ -17,8 +17,8 @@ from huggingface_hub import try_to_load_from_cache
 from transformers.utils.hub import extract_commit_hash
 
 from harness.errors import InputError
-from harness.models.hf.adapters import with_adapter
-from harness.models.hf.checkpoint_files import ADAPTER_CONFIG, Source, digest, source_of
+from harness.models.hf.adapters import adapter_config, import_peft, with_adapter
+from harness.models.hf.checkpoint_files import ADAPTER_CONFIG, Source, check_weights, digest, source_of
 from harness.models.hf.gguf_tokenizer import named_split
 from harness.models.hf.prompt_reader import library_options, load_config, load_tokenizer, tokenizer_of
 from harness.models.library_errors import asked
@@ -82,6 +82,23 @@ def load(
     model = base() if adapter is None else with_adapter(base, adapter)
     model = asked(name, model.to, asking.device).eval()
     return Loaded(model, tokenizer, description or _described(name, asking, options.get("revision")))
+
+
+def check(name: str, **options: Unpack[CheckpointOptions]) -> None:
+    """Refuse what `load` would refuse, as far as that is known without reading weights: in a second.
+
+    Arguments as for `load`.
+
+    Raises:
+        InputError: As `load`.
+    """
+    asking = _asking(name, **options)
+    tokenizer_of(asking.source, asking.options)
+    if asking.source.gguf_file is None and Path(asking.source.model).is_dir():
+        check_weights(Path(asking.source.model))
+    if asking.source.adapter is not None:
+        import_peft(f"adapter {asking.source.adapter}")
+        adapter_config(asking.source.adapter)
 
 
 @dataclass(frozen=True, slots=True)
