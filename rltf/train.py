@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -36,6 +36,7 @@ from rltf.config import RLTFConfig
 from rltf.evaluation.comparison_report import write_outcome
 from rltf.evaluation.evaluations import EvaluateEvery, Evaluations
 from rltf.monitoring.callbacks import Console
+from rltf.monitoring.trackers import AFTER, BEFORE, TRAIN, WARM_START, Trackers, replace_callbacks, trackers
 from rltf.rollout.problem_filter import audit
 from rltf.run import checkpoints
 from rltf.run.manifest import adopt_folder
@@ -81,28 +82,35 @@ def train(training: Training, *, resume: bool = False) -> dict[str, Any]:
         InputError: If model, problems, options or folder are not what they should be; checkpoints are kept.
     """
     _check(training)
-    with _folder_of(training, resume=resume):
-        _train(training)
+    identity = _identity(training)
+    about = {name: identity[name] for name in ("model", "benchmark", "prompt")}
+    with (
+        _folder_of(training, identity, resume=resume),
+        trackers(training.config, about, resumed=resume) as told,
+    ):
+        _train(training, told)
         if training.config.process_index:
             return {}
         names = [benchmark.name for benchmark in training.evaluate_on]
         return write_outcome(training.out, names, training.config.profile, _introduction(training))
 
 
-def _train(training: Training) -> None:
+def _train(training: Training, told: Trackers) -> None:
     with _runner(training) as runner:
         rewarding = _rewarding(training, runner)
         start = training.model or _made_model(training)
         if training.warm_start is not None:
-            start = _warm_started(training, start)
+            start = _warm_started(training, start, told)
         evaluations = _evaluations(training, runner, start)
         with closing(_trainer(training, _load(start, training.config), rewarding, evaluations)) as trainer:
             training.say("evaluating the starting point")
-            evaluations.run(trainer.model, trainer.processing_class, "before")
+            evaluations.run(trainer.model, trainer.processing_class, BEFORE)
+            told.evaluated(evaluations.folder, BEFORE, 0)
             training.say(f"training: {training.config.method}, {training.config.max_steps} steps")
-            _run(trainer, training.config, training.say)
+            _run(trainer, training.config, training.say, told, TRAIN)
             training.say("evaluating the end")
-            evaluations.run(_whole_model(trainer), trainer.processing_class, "after")
+            evaluations.run(_whole_model(trainer), trainer.processing_class, AFTER)
+            told.evaluated(evaluations.folder, AFTER, training.config.max_steps)
 
 
 # --- before training -----------------------------------------------------------------------------
@@ -123,15 +131,13 @@ def _check(training: Training) -> None:
 
 
 @contextmanager
-def _folder_of(training: Training, *, resume: bool) -> Iterator[None]:
+def _folder_of(training: Training, identity: Mapping[str, Any], *, resume: bool) -> Iterator[None]:
     """The run folder, which is this training's and no other process's until its end."""
     if training.config.process_index:  # the first process of a launch has it for all
         yield
         return
     with locked(training.out):
-        adopt_folder(
-            training.out, _identity(training), training.config, resume=resume, command=training.command
-        )
+        adopt_folder(training.out, identity, training.config, resume=resume, command=training.command)
         yield
 
 
@@ -205,7 +211,7 @@ def _made_model(training: Training) -> str:
     return str(folder)
 
 
-def _warm_started(training: Training, start: str) -> str:
+def _warm_started(training: Training, start: str, told: Trackers) -> str:
     """The model after a supervised stage; the folder that it is in."""
     config = training.warm_start
     assert config is not None  # noqa: S101 - the caller asked
@@ -214,7 +220,7 @@ def _warm_started(training: Training, start: str) -> str:
         training.say(f"warm start: {config.max_steps} supervised steps")
         loaded = _load(start, config)
         with closing(make_trainer(loaded.model, loaded.tokenizer, config, training.benchmark)) as trainer:
-            _run(trainer, config, training.say)
+            _run(trainer, config, training.say, told, WARM_START)
     return str(folder)
 
 
@@ -264,12 +270,15 @@ def _whole_model(trainer: RLTFTrainer) -> Any:
     return _load(str(Path(str(trainer.args.output_dir), MODEL)), trainer.args).model
 
 
-def _run(trainer: RLTFTrainer, config: RLTFConfig, say: Callable[[str], None]) -> None:
+def _run(
+    trainer: RLTFTrainer, config: RLTFConfig, say: Callable[[str], None], told: Trackers, stage: str
+) -> None:
     """Train from the newest whole checkpoint, if there is one, and save the model."""
     out = Path(str(config.output_dir))
     for theirs in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(theirs)
     trainer.add_callback(Console(say))
+    replace_callbacks(trainer, told, stage)
     checkpoint = checkpoints.newest(out)
     if checkpoint is not None:
         say(f"going on from {checkpoint.name}")

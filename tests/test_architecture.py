@@ -55,6 +55,7 @@ _TENSORS = (
 _TRAINER = (
     "rltf/build.py",
     "rltf/monitoring/callbacks.py",
+    "rltf/monitoring/trackers.py",
     "rltf/config.py",
     "rltf/evaluation/evaluations.py",
     "rltf/train.py",

@@ -1,25 +1,20 @@
-"""Logging an evaluation's numbers with wandb or trackio, as training does by transformers' `report_to`.
+"""Telling wandb or trackio the numbers of an evaluation.
 
-Covers: one entry a run, once its numbers are on disk; what fails there is a warning, since nothing is lost.
-Does not cover: the course of an evaluation, which has none.
+Covers: one entry a run folder, once its numbers are on disk; what fails there is a warning, since nothing is
+lost. Does not cover: the course of an evaluation, which has none; trainings (`rltf.monitoring.trackers`).
 """
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from harness.errors import InputError
 from harness.publish.results import results, setting
+from harness.publish.tracked_run import FILE, TrackedRun, TrackerError, is_missing
 from harness.run_store.finished_run import Run
 from harness.run_store.metrics_file import score_in
-from harness.text import one_line
-
-_PROJECT = "rltf"
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -29,24 +24,28 @@ def check_trackers(names: Sequence[str]) -> None:
         InputError: If one is.
     """
     for name in names:
-        if find_spec(name) is None:
+        if is_missing(name):
             raise InputError(f"--report-to {name}: {name} is missing; pip install {name}, or leave it out")
 
 
 def track(run: Run, names: Sequence[str]) -> None:
-    """Log a finished run with packages that have `init`, `log` and `finish`.
-
-    The project is that of the tracker's own variable (`WANDB_PROJECT`, `TRACKIO_PROJECT`), or `rltf`.
-    """
-    for name in names:
+    """Tell a finished run to trackers; what they were told before is not told again."""
+    numbers = numbers_of(run)
+    for name in dict.fromkeys(names):
+        tracked = TrackedRun(name, run.path)
+        if tracked.was_told(numbers):
+            warnings.warn(
+                f"{name} was told these numbers before; remove {run.path / FILE} to tell it anew",
+                stacklevel=2,
+            )
+            continue
         try:
-            tracker = import_module(name)
-            project = os.environ.get(f"{name.upper()}_PROJECT") or _PROJECT
-            tracker.init(project=project, name=run.path.resolve().name, config=_config(run))
-            tracker.log(_numbers(run))
-            tracker.finish()
-        except Exception as error:  # whatever a service answers, the run is whole
-            warnings.warn(f"{name} was not told: {one_line(str(error))}; the run is whole", stacklevel=2)
+            tracked.open(_config(run))
+            tracked.log(numbers)
+            tracked.finish()
+            tracked.note_told(numbers)
+        except TrackerError as error:
+            warnings.warn(f"{error}; the run is whole, and the same command tries again", stacklevel=2)
 
 
 def _config(run: Run) -> dict[str, Any]:
@@ -54,20 +53,27 @@ def _config(run: Run) -> dict[str, Any]:
     return {"programs": run.manifest["programs"], "benchmark": dict(about), **setting(run)}
 
 
-def _numbers(run: Run) -> dict[str, float]:
-    """In shares, named `eval/<benchmark>/<metric>` under the first profile, as training names them."""
+def numbers_of(run: Run, front: str = "eval", profile: str | None = None) -> dict[str, float]:
+    """In shares, named `<front>/<benchmark>/<metric>` under one profile; others have their names in it.
+
+    Args:
+        run: Finished.
+        front: Of every name.
+        profile: That goes without its name; the run's first if there is none.
+    """
     found: dict[str, float] = {}
-    for profile in run.profiles:
-        front = f"eval/{run.benchmark}" if profile == run.profiles[0] else f"eval/{run.benchmark}/{profile}"
-        group = run.metrics["profiles"][profile]["overall"]
-        for each in (each for each in results(run) if each.profile == profile):
+    plain = profile or run.profiles[0]
+    for each in run.profiles:
+        place = f"{front}/{run.benchmark}" if each == plain else f"{front}/{run.benchmark}/{each}"
+        group = run.metrics["profiles"][each]["overall"]
+        for result in (result for result in results(run) if result.profile == each):
             found |= {
-                f"{front}/{each.metric}": each.percent / 100,
-                f"{front}/{each.metric}_low": each.low / 100,
-                f"{front}/{each.metric}_high": each.high / 100,
+                f"{place}/{result.metric}": result.percent / 100,
+                f"{place}/{result.metric}_low": result.low / 100,
+                f"{place}/{result.metric}_high": result.high / 100,
             }
         if (passed := score_in(group, "test_case_average")) is not None:
-            found[f"{front}/tests_passed"] = passed["value"]
+            found[f"{place}/tests_passed"] = passed["value"]
         total = max(group["samples"], 1)
-        found |= {f"{front}/{status}": count / total for status, count in group["verdicts"].items()}
+        found |= {f"{place}/{status}": count / total for status, count in group["verdicts"].items()}
     return found

@@ -10,6 +10,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a supervised stage before, with these options over the others: max_steps=300",
     )
-    parser.add_argument("--report-to", nargs="+", metavar="NAME", help="tensorboard, wandb, …")
+    parser.add_argument("--report-to", nargs="+", metavar="NAME", help="tensorboard, wandb, trackio, …")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="programs graded at a time")
     parser.add_argument(
         "--ray", metavar="ADDRESS", help="a Ray cluster to grade on, or for sampler=ray: HOST:PORT, or auto"
@@ -140,7 +141,9 @@ def _add_evaluation(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, command: Sequence[str]) -> int:
     """Run the command; returns the exit status."""
     try:
-        from rltf.train import train  # noqa: PLC0415 - imports torch
+        # transformers says on stdout, which may be for JSON, that wandb is offline.
+        with redirect_stdout(sys.stderr):
+            from rltf.train import train  # noqa: PLC0415 - imports torch
     except ImportError as error:
         raise InputError(
             f"training needs torch, transformers and accelerate ({error}); pip install 'rltf-harness[models]'"

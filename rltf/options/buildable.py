@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import InputError
+from harness.publish.tracked_run import TRACKERS
 
 if TYPE_CHECKING:
     from rltf.config import RLTFConfig
@@ -76,9 +77,12 @@ def _check_reports(names: Any) -> None:
 
     here = get_available_reporting_integrations()  # type: ignore[no-untyped-call]
     for name in names:
-        if name not in here:
-            available = f"available: {', '.join(here)}" if here else "none is installed"
-            raise InputError(f"report_to={name}: not known or not installed; {available}")
+        if name in here:
+            continue
+        if name in TRACKERS:
+            raise InputError(f"report_to={name}: {name} is missing; pip install {name}, or leave it out")
+        available = f"available: {', '.join(here)}" if here else "none is installed"
+        raise InputError(f"report_to={name}: not known or not installed; {available}")
 
 
 def _try_device(name: str) -> None:

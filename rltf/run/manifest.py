@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import InputError
 from harness.files import write_json
+from harness.publish.tracked_run import FILE as TRACKED
 from harness.run_store import environment
 from harness.run_store.manifest import refuse_other_inputs
 from rltf.config import RLTFConfig
@@ -37,8 +38,8 @@ def adopt_folder(
         InputError: If it holds another training, or this one and `resume` was not asked for.
     """
     path, asked = out / MANIFEST, json.loads(json.dumps(identity))
-    # A manifest alone is a training that was refused before it began.
-    if path.exists() and len(list(out.iterdir())) > 1:
+    # A manifest alone, or with the ids of trackers, is a training that was refused before it began.
+    if path.exists() and {each.name for each in out.iterdir()} - {MANIFEST, TRACKED}:
         if not resume:
             raise InputError(f"{out} holds a training run; pass --resume to go on, or choose another --out")
         return refuse_other_inputs(out, _read(path), asked)

@@ -1,8 +1,6 @@
-"""A run in other tools' formats (`rltf report --emit`), and logged with trackers (`--report-to`)."""
+"""A run in other tools' formats (`rltf report --emit`)."""
 
 import json
-import sys
-from types import ModuleType
 
 import pytest
 
@@ -67,57 +65,6 @@ def test_what_has_no_place_in_a_format_is_one_line(capsys, make_run, run):
     assert main(["report", str(other), "--emit", "hub-yaml"]) == 2
     assert main(["report", str(other), str(run), "--emit", "lm-eval"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 3
-
-
-class Tracker(ModuleType):
-    """Has the calls of wandb and trackio, and keeps them."""
-
-    def __init__(self, name):
-        super().__init__(name)
-        self.calls = []
-        self.__spec__ = object()
-
-    def init(self, **options):
-        self.calls.append(options)
-
-    def log(self, numbers):
-        self.calls.append(numbers)
-
-    def finish(self):
-        self.calls.append("finished")
-
-
-def test_a_tracker_is_told_what_training_would_log(run, monkeypatch):
-    from harness.publish.trackers import track
-    from harness.run_store.finished_run import read_run
-
-    tracker = Tracker("trackio")
-    monkeypatch.setitem(sys.modules, "trackio", tracker)
-    monkeypatch.setenv("TRACKIO_PROJECT", "mine")
-    track(read_run(run), ["trackio"])
-    begun, numbers, ended = tracker.calls
-    assert (begun["project"], begun["name"], ended) == ("mine", "run", "finished")
-    assert begun["config"]["n"] == 2
-    assert numbers["eval/humaneval-plus/pass@1"] == 0.5
-    assert numbers["eval/humaneval-plus/evalplus-base/timed_out"] == 0.25
-
-
-def test_a_tracker_that_fails_is_a_warning(run, monkeypatch):
-    from harness.publish.trackers import track
-    from harness.run_store.finished_run import read_run
-
-    tracker = Tracker("wandb")
-    tracker.log = None
-    monkeypatch.setitem(sys.modules, "wandb", tracker)
-    with pytest.warns(UserWarning, match="wandb was not told"):
-        track(read_run(run), ["wandb"])
-
-
-def test_a_tracker_that_is_not_installed_is_said_before_any_work(capsys, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setattr("harness.publish.trackers.find_spec", lambda name: None)
-    assert main(["score", "gold", "--benchmark", "mini", "--report-to", "wandb"]) == 2
-    assert "pip install wandb" in capsys.readouterr().err
 
 
 def test_reports_and_scores_are_there_as_json(capsys, run):
