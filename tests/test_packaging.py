@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -131,3 +132,14 @@ def test_the_installed_command_grades_from_another_folder(python, tmp_path):
 def test_the_installed_command_finds_the_published_numbers(python, tmp_path):
     shown = _run(python.parent / "rltf", "report", "--table", "rltf-9", cwd=tmp_path)
     assert "| RLTF | CodeT5 | 770M | 30.40 |" in shown
+
+
+def test_every_action_of_the_workflows_is_named_by_commit_with_its_version_behind_it():
+    lines = [
+        line.strip()
+        for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "uses:" in line
+    ]
+    assert lines
+    assert [line for line in lines if not re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)] == []
