@@ -307,6 +307,7 @@ def _introduction(training: Training) -> list[str]:
     config, benchmark = training.config, training.benchmark
     made = training.model or f"a {training.toy_kind} model made for {benchmark.name}"
     warm = training.warm_start
+    samples = "1 sample" if training.settings.n == 1 else f"{training.settings.n} samples"
     stages = [
         *([f"{warm.max_steps} supervised steps before (they are part of 'before')"] if warm else []),
         f"{config.max_steps} steps of {config.method}",
@@ -314,5 +315,5 @@ def _introduction(training: Training) -> list[str]:
     return [
         f"{made}, trained on {len(benchmark):,} problems of {benchmark.name} ({benchmark.split}):"
         f" {', then '.join(stages)}.",
-        f"Evaluated with {training.settings.n} samples of each problem; seed {config.seed}.",
+        f"Evaluated with {samples} of each problem; seed {config.seed}.",
     ]

@@ -251,3 +251,21 @@ def test_the_page_fits_a_desktop_and_a_narrow_window(look, page, tmp_path, width
     assert "violation" not in noted
     look(page.as_uri(), f"--screenshot={shot}", size)
     assert _size(shot) == (width, height)
+
+
+def test_no_table_of_two_runs_on_three_difficulties_is_cut_at_1280_pixels(look, make_run, tmp_path):
+    from rltf.cli import main
+
+    words = {"sums/1": ["passed"] * 2, "sums/2": ["passed", "wrong_answer"], "sums/3": ["passed"] * 2}
+    levels = dict(zip(words, ("introductory", "interview", "competition"), strict=True))
+    runs = [make_run(name, words, benchmark="mini", levels=levels) for name in ("before", "after")]
+    systems = [f"mini {run.name}={run}" for run in runs]
+    assert main(["report", *systems, "--out", str(tmp_path / "page.html")]) == 0
+    script = PROBE + (
+        'const cut = [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth);'
+        'note("cut", cut.map(e => e.ariaLabel).join());'
+        'note("tables", document.querySelectorAll(".scroll").length);'
+    )
+    noted = _Dom(look(_probed(tmp_path / "page.html", script), "--dump-dom", "--window-size=1280,900")).noted
+    assert int(noted["tables"]) > 1
+    assert noted["cut"] == ""
