@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.humaneval.check_body import NoCheck, take_apart
+from benchmarks.humaneval.check_body import NoCheck, preamble, take_apart
 from benchmarks.humaneval.checker import CHECKER
 from benchmarks.humaneval.prompts import PROMPTS
 from harness.datasource import DataHash, load_hub, locate, read_errata, read_jsonl, require
 from harness.errors import DatasetError, InputError
 from harness.types import Benchmark, Problem, TestKind, TestSuite, ValueTest
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever prompt, extraction or comparison changes scores; README.md logs why."""
 HUB_NAME = "openai/openai_humaneval"
 FILE_NAMES = ("HumanEval.jsonl.gz", "HumanEval.jsonl")
@@ -111,6 +111,7 @@ def _problem(number: int, fields: dict[str, str], place: str) -> Problem:
         TestKind.ASSERTS,
         taken.tests,
         entry_point=entry_point,
+        preamble=preamble(prompt, entry_point),
         setup=taken.setup,
         checker=CHECKER if checked else None,
     )

@@ -103,19 +103,26 @@ def _check_function(test: str) -> ast.FunctionDef:
     return checks[0]
 
 
-def _helpers(prompt: str, entry_point: str) -> list[ast.stmt]:
-    """What the prompt defines beside the entry point."""
+def preamble(prompt: str, entry_point: str) -> str:
+    """What the prompt gives a program beside the function to complete: its imports and helpers."""
+    return "".join(f"{ast.unparse(each)}\n" for each in _given(prompt, entry_point))
+
+
+def _given(prompt: str, entry_point: str) -> list[ast.stmt]:
     try:
         body = ast.parse(prompt).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-    return [
-        each
-        for each in body
-        if not (isinstance(each, ast.FunctionDef) and each.name == entry_point)
-        # Functions cannot import everything; of the prompt's helpers, none needs that.
-        and not (isinstance(each, ast.ImportFrom) and each.names[0].name == "*")
-    ]
+    return [each for each in body if not (isinstance(each, ast.FunctionDef) and each.name == entry_point)]
+
+
+def _helpers(prompt: str, entry_point: str) -> list[ast.stmt]:
+    """Those that a check may define for itself.
+
+    Functions cannot import everything; of the prompt's helpers, none needs that.
+    """
+    given = _given(prompt, entry_point)
+    return [each for each in given if not (isinstance(each, ast.ImportFrom) and each.names[0].name == "*")]
 
 
 def _is_idle(statement: ast.stmt) -> bool:

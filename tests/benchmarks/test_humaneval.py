@@ -277,6 +277,19 @@ def test_helpers_of_the_prompt_belong_to_the_check_that_calls_them(tmp_path, run
     assert not forged.passed("strict")
 
 
+def test_a_whole_program_has_the_imports_and_helpers_of_the_prompt(tmp_path, runner):
+    prompt = (
+        "from typing import List\nimport math\n\n\ndef twice(x):\n    return 2 * x\n\n\n"
+        'def f(xs: List[int]) -> int:\n    """Twice the sum, rounded up."""\n'
+    )
+    check = "def check(candidate):\n    assert candidate([1, 2.5]) == 7\n"
+    problem = one(tmp_path, prompt=prompt, entry_point="f", test=check)
+    body = "def f(xs: List[int]) -> int:\n    return math.ceil(twice(sum(xs)))\n"
+    own = "def twice(x):\n    return 3 * x\n\n" + body
+    verdicts = [each.verdicts["strict"] for each in graded(runner, problem, body, prompt + body, own)]
+    assert verdicts == ["passed", "passed", "wrong_answer"]
+
+
 def test_a_check_that_draws_its_inputs_draws_the_same_ones_each_time(tmp_path, runner):
     test = (
         "def check(candidate):\n    import random\n    for _ in range(1):\n"
