@@ -82,7 +82,41 @@ def _compares(expression: ast.expr, expected: Any, brought: Collection[str]) -> 
         name = expression.func.id if isinstance(expression.func, ast.Name) else ""
         if not hasattr(builtins, name) and not _calls_program(expression, brought):
             return True
-    return any(_is_comparison(node, brought) for node in ast.walk(expression))
+    return any(
+        _is_comparison(node, brought) or _gives_away(node, expected, brought) for node in ast.walk(expression)
+    )
+
+
+def _gives_away(node: ast.AST, expected: Any, brought: Collection[str]) -> bool:
+    """Whether it combines the program's answer with a literal, and what is expected is that, or nothing left.
+
+    As in `f(1) & {1, 2} == {1, 2}`, `f(1) / 2.5 == 1`, `{1, 2}.difference(f(1)) == set()`: an answer passes
+    these by its operator or method alone, which is handed the literal.
+    """
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv):
+        parts, known = [node.left, node.right], expected == 1
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr):
+        parts, known = [node.left, node.right], False
+    elif (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _METHODS
+        and not _is_programs(node.func, brought)
+    ):
+        parts, known = [node.func.value, *_arguments(node)], not expected
+    else:
+        return False
+    literals = [value for value in map(_literal, parts) if value is not _NO_LITERAL]
+    return any(map(_calls, parts)) and any(known or expected == value for value in literals)
+
+
+_METHODS = frozenset(
+    name
+    for kind in (bytes, dict, frozenset, list, set, str, tuple)
+    for name in dir(kind)
+    if not name.startswith("__")
+)
+"""What a value of the program's may answer for, or a literal with it; not the methods of its own classes."""
 
 
 def _is_comparison(node: ast.AST, brought: Collection[str]) -> bool:

@@ -7,14 +7,20 @@ C that never looks back is not interrupted: the host then misses the worker's he
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from types import FrameType
 
 SECONDS = 1.0
 """For any comparison: 100 times what the costliest honest answer of APPS takes (`make honest-answers`)."""
 SECONDS_A_MIB = 1 / 16
 """More for each MiB of what is compared: 2 s in all at the output limit."""
+PROCESS_SECONDS, PROCESS_SECONDS_A_MIB = 4.0, 1.0
+"""For all tests of a process together: twice what the costliest kinds of plain data take."""
+FAILED_SECONDS = 2.0
+"""For those that are left when one has failed, where what a failed program costs is counted."""
 _AGAIN = 0.25
 """Between two interruptions, should code that a comparison calls have swallowed the first one."""
 
@@ -35,14 +41,17 @@ class budget:
     _handled = False
     _running = False
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, most: float = math.inf) -> None:
         """
         Args:
             size: Bytes that the block works on.
+            most: CPU seconds that are left for it.
         """
-        self._seconds = SECONDS + size / (1 << 20) * SECONDS_A_MIB
+        self._seconds = min(most, SECONDS + size / (1 << 20) * SECONDS_A_MIB)
 
     def __enter__(self) -> None:
+        if self._seconds <= 0:
+            raise OverBudgetError
         if threading.get_ident() != _MAIN_THREAD:
             return
         if not budget._handled:
@@ -52,9 +61,37 @@ class budget:
         signal.setitimer(signal.ITIMER_PROF, self._seconds, _AGAIN)
 
     def __exit__(self, *_error: object) -> None:
-        if threading.get_ident() == _MAIN_THREAD:
-            budget._running = False
-            signal.setitimer(signal.ITIMER_PROF, 0)
+        stop()
+
+
+def stop() -> None:
+    """Stop the clock. Again after an interruption: one that meets the end of the block leaves it running."""
+    if threading.get_ident() == _MAIN_THREAD:
+        budget._running = False
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+class Allowance:
+    """CPU seconds of this thread for comparing all that one process has reported.
+
+    Each of its tests has a budget; a forger has as many tests as the problem.
+    """
+
+    def __init__(self, size: int) -> None:
+        """
+        Args:
+            size: Bytes of the report.
+        """
+        self._until = time.thread_time() + PROCESS_SECONDS + size / (1 << 20) * PROCESS_SECONDS_A_MIB
+
+    def shorten(self) -> None:
+        """Leave no more than there is for a program that has failed."""
+        self._until = min(self._until, time.thread_time() + FAILED_SECONDS)
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self._until - time.thread_time()
 
 
 _MAIN_THREAD = threading.main_thread().ident

@@ -6,14 +6,14 @@ claim a verdict, since it was never told what is expected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.compare import CheckError, Profile
 from harness.runner.asserts import Split
 from harness.runner.child_report import Ending, error_of, fields_of, raised, signal_name, too_much, value_of
-from harness.runner.comparison_budget import OverBudgetError, budget
+from harness.runner.comparison_budget import Allowance, OverBudgetError, budget, stop
 from harness.runner.sandbox.borderline import RETRY_AT
 from harness.runner.sandbox.protocol import clamped_records, split_records
 from harness.runner.split_suite import Checked, PreparedSuite, UnsplitAssert, ran_inside
@@ -39,7 +39,12 @@ class ProcessResult:
     stderr: bytes = b""
     """The last of it, where it was asked for."""
 
+    def without_data(self) -> ProcessResult:
+        """The numbers alone."""
+        return ProcessResult(self.first, self.killed, self.status, self.cpu, self.rss_kib, b"", b"")
 
+
+_T = TypeVar("_T")
 _REFUSALS = ("syntax_error", "outside_function")
 """What a record is called that says that the program does not compile."""
 
@@ -47,8 +52,17 @@ _REFUSALS = ("syntax_error", "outside_function")
 class VerdictMaker:
     """Makes verdicts of what programs did, under some profiles."""
 
-    def __init__(self, profiles: Sequence[Profile], limits: Limits) -> None:
+    def __init__(
+        self, profiles: Sequence[Profile], limits: Limits, make_room: Callable[[], object] | None = None
+    ) -> None:
+        """
+        Args:
+            profiles: To judge by.
+            limits: Of the programs.
+            make_room: Frees memory, if some is held that is no program's doing.
+        """
         self._profiles = tuple(profiles)
+        self._make_room = make_room
         self._assert_matches = {profile.assert_matches for profile in self._profiles}
         self._limits = limits
 
@@ -61,10 +75,16 @@ class VerdictMaker:
 
     def add(self, tests: list[TestOutcome], suite: PreparedSuite, run: ProcessResult) -> None:
         """Give verdicts on the next run of a program, and put its outcomes behind the earlier ones."""
-        verdicts_of = self._script if suite.kind is TestKind.STDIN else self._imported
-        found = verdicts_of(suite, run)
         # A failed load speaks for all tests, yet a forger may have had the rest run all the same.
-        tests[run.first :] = [self._as_refused(test, run) for test in found] if run.refused else found
+        del tests[run.first :]
+        if suite.kind is TestKind.STDIN:
+            found = self._script(suite, run)
+        else:
+            found = self._imported(suite, run, failed=any(map(self.failed, tests)))
+        for test in found:
+            tests.append(self._as_refused(test, run) if run.refused else test)
+            if self._ends(tests[-1]):
+                return  # whatever a report holds behind it, nothing is compared for nothing
 
     def _ends(self, test: TestOutcome) -> bool:
         """Whether no test after this one is to be run."""
@@ -129,10 +149,10 @@ class VerdictMaker:
         records = clamped_records(run.report, run.cpu, 2)
         compiled_at = records[0][0] if records else 0.0
         cpu = run.cpu - compiled_at
-        if not records or (first := fields_of(records[0][1])).get("kind") in _REFUSALS:
+        if not records or (first := _claims(records[0][1])).get("kind") in _REFUSALS:
             yield self._all(self._failed_compile(run, error_of(first) if records else None), run.cpu)
             return
-        ended = fields_of(records[1][1]) if len(records) > 1 else {}
+        ended = _claims(records[1][1]) if len(records) > 1 else {}
         # What the program says of its exit is known to be true where the kernel has seen none.
         exit_code = run.status or exit_status(ended)
         died = self._death(run, over=self._over(suite, cpu)) or self._full(run)
@@ -150,10 +170,11 @@ class VerdictMaker:
     ) -> tuple[dict[str, Status], ErrorInfo | None]:
         """By profile, whether the output is what is expected; and why not, if that took too much."""
         statuses = {p.name: Status.RUNTIME_ERROR for p in self._profiles if failed and p.exit_code_fails}
-        try:
+        expected = suite.expected[run.first]
+
+        def compare() -> None:
             with budget(len(run.stdout)):
                 output = run.stdout.decode("utf-8", errors="surrogateescape")
-                expected = suite.expected[run.first]
                 for profile in self._profiles:
                     if profile.name not in statuses:
                         if isinstance(expected, Checked):
@@ -162,10 +183,23 @@ class VerdictMaker:
                             continue
                         right = profile.stdout_matches(output, expected, reals=suite.reals)
                         statuses[profile.name] = _graded(right)
+
+        try:
+            self._with_room(compare)
         except (OverBudgetError, MemoryError, CheckError) as error:
             missing = [profile.name for profile in self._profiles if profile.name not in statuses]
             return statuses | dict.fromkeys(missing, Status.WRONG_ANSWER), _not_compared(error)
         return statuses, None
+
+    def _with_room(self, judge: Callable[[], _T]) -> _T:
+        """What it returns; once more with more memory, since what is held may be other problems' tests."""
+        try:
+            return judge()
+        except MemoryError:
+            if self._make_room is None:
+                raise
+        self._make_room()
+        return judge()
 
     def _failed_compile(self, run: ProcessResult, error: ErrorInfo | None) -> Ending:
         """A compiler that died of the program is the program's syntax error, unless it ran out of time."""
@@ -200,17 +234,25 @@ class VerdictMaker:
 
     # --- imported programs -----------------------------------------------------------------------
 
-    def _imported(self, suite: PreparedSuite, run: ProcessResult) -> Iterator[TestOutcome]:
+    def _imported(self, suite: PreparedSuite, run: ProcessResult, *, failed: bool) -> Iterator[TestOutcome]:
         remaining = len(suite.expected) - run.first
         records = clamped_records(run.report, run.cpu, remaining + 2)
-        failed = self._failed_load(run, [fields_of(data) for _, data in records[:2]])
-        if failed is not None:
-            yield from [self._all(failed, run.cpu)] * (1 if failed.status is Status.TIMED_OUT else remaining)
+        ending = self._failed_load(run, [_claims(data) for _, data in records[:2]])
+        if ending is not None:
+            yield from [self._all(ending, run.cpu)] * (1 if ending.status is Status.TIMED_OUT else remaining)
             return
         before = records[1][0]
+        allowance = Allowance(len(run.report))
+        cheaply = self._limits.costly_tests_after_failure is not None
+        if failed and cheaply:
+            allowance.shorten()
         for offset, (after, data) in enumerate(records[2:]):
-            yield self._test(suite.expected[run.first + offset], suite, data, after - before)
+            test = self._test(suite.expected[run.first + offset], suite, data, after - before, allowance.left)
+            yield test
             before = after
+            if cheaply and not failed and self.failed(test):
+                failed = True
+                allowance.shorten()
         done = len(records) - 2
         if done < remaining:
             cpu = run.cpu - before
@@ -231,11 +273,15 @@ class VerdictMaker:
         ended = ErrorInfo("SystemExit", f"the program ended the process, exit status {run.status}", None)
         return self._death(run) or Ending(Status.RUNTIME_ERROR, ended)
 
-    def _test(self, expected: Any, suite: PreparedSuite, data: bytes, cpu: float) -> TestOutcome:
+    def _test(self, expected: Any, suite: PreparedSuite, data: bytes, cpu: float, most: float) -> TestOutcome:
         inside = ran_inside(expected)
-        try:
-            with budget(len(data)):
+
+        def judge() -> TestOutcome:
+            with budget(len(data), most):
                 return self._judged(expected, suite, data, cpu)
+
+        try:
+            return self._with_room(judge)
         except (OverBudgetError, MemoryError, CheckError) as error:
             return self._all(Ending(Status.WRONG_ANSWER, _not_compared(error)), cpu, inside=inside)
 
@@ -283,8 +329,22 @@ def _is_at_limit(test: TestOutcome) -> bool:
     statuses = test.statuses.values()
     if Status.OUT_OF_MEMORY in statuses:
         return test.error is not None and test.error.type == "SIGKILL"
-    too_much = test.error is not None and test.error.type == _TOO_MUCH
-    return too_much or Status.TIMED_OUT in statuses or Status.OUTPUT_LIMIT in statuses
+    return was_too_much(test) or Status.TIMED_OUT in statuses or Status.OUTPUT_LIMIT in statuses
+
+
+def _claims(data: bytes) -> Mapping[str, Any]:
+    """The fields of a record in which an honest program has few: nothing, where they fill the memory."""
+    try:
+        return fields_of(data)
+    except MemoryError:
+        return {}
+
+
+def was_too_much(test: TestOutcome) -> bool:
+    """Whether its answer took more to compare than it may."""
+    # An exception of the program's own may have that name, but is no wrong answer.
+    named = test.error is not None and test.error.type == _TOO_MUCH
+    return named and Status.WRONG_ANSWER in test.statuses.values()
 
 
 def exit_status(ended: Mapping[str, Any]) -> int:
@@ -298,6 +358,7 @@ _TOO_MUCH = "ComparisonBudget"
 
 
 def _not_compared(error: OverBudgetError | MemoryError | CheckError) -> ErrorInfo:
+    stop()
     if isinstance(error, CheckError):
         return ErrorInfo("CheckError", str(error), None)
     what = "memory" if isinstance(error, MemoryError) else "time"

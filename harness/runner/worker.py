@@ -108,9 +108,11 @@ class _Pending:
 
     def take(self, result: Result) -> None:
         """Count a result as the program's; what is left to do begins behind it."""
-        self.runs.append(result.run)
+        # What many processes left behind would fill the worker's memory.
+        self.runs.append(result.run if self.task.execute else result.run.without_data())
+        began = time.thread_time()
         self.maker.add(self.tests, self.request.suite, result.run)
-        self.costs.add(result.run, self.tests)
+        self.costs.add(result.run, self.tests, time.thread_time() - began)
         asked = self.request
         cpu, idle = asked.cpu + result.run.cpu, asked.idle + result.run.idle
         self.request = replace(asked, first=result.following, cpu=cpu, idle=idle)
@@ -152,8 +154,9 @@ def _read_chunks(connection: Any, inbox: queue.SimpleQueue[Chunk], worker: Grade
     while True:
         try:
             inbox.put(pickle.loads(connection.recv_bytes()))  # noqa: S301 - from our own host process
-        except (EOFError, OSError):
-            # The host is gone, or done: there is nobody to finish for.
+        except (EOFError, OSError, MemoryError):
+            # The host is gone, or done: there is nobody to finish for. Or what it said met the limit on
+            # memory: nobody must wait for a worker that hears no more.
             worker.close()
             os._exit(0)
 
@@ -306,7 +309,7 @@ class GraderWorker:
             if len(self._makers) >= _KEPT_MAKERS:
                 self._makers.clear()
             profiles = (ANYTHING,) if task.execute else self._profiles
-            maker = self._makers[key] = VerdictMaker(profiles, limits)
+            maker = self._makers[key] = VerdictMaker(profiles, limits, self._suites.clear)
         return _Pending(task, request, limits, maker)
 
     def _grade_with_server(self, pending: list[_Pending], kind: _Kind) -> list[_Pending]:
@@ -345,6 +348,8 @@ class GraderWorker:
                 if fits or (waiting and not sent):
                     newest = self._send_batch(server, waiting, sent)
         except _LOSSES as error:
+            if isinstance(error, MemoryError):
+                self._suites.clear()
             self._drop_server(kind)
             if sent:
                 self._lose(sent, error)

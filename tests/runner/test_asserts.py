@@ -39,6 +39,12 @@ from harness.types import AssertTest, TestKind, TestSuite
         ("assert f([1, set([2])], 4) == 1", "f([1, set([2])], 4)", 1),
         ("assert f(set([1]), [1, 2])", "not not f(set([1]), [1, 2])", True),
         ("assert(f(1) == b'x')", "f(1)", b"x"),
+        ("assert f(1) % 2 == 0", "f(1) % 2", 0),
+        ("assert f(1) / 2 == 3.5", "f(1) / 2", 3.5),
+        ("assert ' '.join(f(1)) == 'a b'", "' '.join(f(1))", "a b"),
+        ("assert f(1).get('a') == 2", "f(1).get('a')", 2),
+        ("assert f('').strip() == ''", "f('').strip()", ""),
+        ("assert Solution().find('') == ''", "Solution().find('')", ""),
     ],
 )
 def test_what_is_expected_stays(source, expression, expected):
@@ -65,6 +71,8 @@ def test_identity_is_kept(value):
         "assert isinstance(f(1), int)", "assert all(f(1))", "assert f(1) == x", "assert f(1) == 2 ** 3", "assert f(1) == [x for x in (1,)]",
         "assert f(1) == list(map(int, '12'))", "assert f(1) == float('x')", "assert f(1) == open('x')", "f(1) == 2", "x = 1; assert f(1) == 2",
         "assert is_same(f(1), [1, 2])", "assert isclose(f(1), 2.5)", "assert same(sorted(f(1)), [1])", "assert check(f)(1)",
+        "assert f(1) / 2.5 == 1", "assert f(1) // 3 == 1", "assert f(1) & {1, 2} == {1, 2}", "assert {1, 2} | set(f(1)) == {1, 2}",
+        "assert {1, 2}.difference(f(1)) == set()", "assert f(1).replace('abc', '') == ''", "assert f(1).intersection([1, 2]) == [1, 2]",
         "assert f(1) ==", "", "assert f(1) == '\0'", "assert f(1) == set([[]])",
     ],
 )  # fmt: skip

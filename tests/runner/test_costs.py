@@ -16,6 +16,10 @@ def outcome_of(status, cpu):
     return TestOutcome({"strict": status, "apps": status}, None, cpu)
 
 
+def process(first, *, cpu=0.01, report=b"", idle=0.0):
+    return ProcessResult(first, None, 0, cpu, 0, report, b"", idle=idle)
+
+
 PASSED, WRONG = Status.PASSED, Status.WRONG_ANSWER
 
 
@@ -36,11 +40,49 @@ def test_costly_tests_are_counted_from_the_first_failure_on(tests, expected):
     suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([1], 1)] * len(tests), entry_point="f"))
     costs = Costs(Limits(cpu_seconds=LIMIT), suite)
     outcomes = [outcome_of(*test) for test in tests]
-    costs.add(ProcessResult(0, None, 0, 0.0, 0, b"", b""), outcomes)
+    run = process(0, cpu=sum(cpu for _, cpu in tests))
+    costs.add(run, outcomes)
     assert costs.cut_at(outcomes) == expected
     unlimited = Costs(Limits(cpu_seconds=LIMIT, costly_tests_after_failure=None), suite)
-    unlimited.add(ProcessResult(0, None, 0, 0.0, 0, b"", b""), outcomes)
+    unlimited.add(run, outcomes)
     assert unlimited.cut_at(outcomes) is None
+
+
+@cases(
+    ("used", "judging", "expected"),
+    [
+        ({"cpu": 0.01}, 0.0, None),
+        ({"cpu": 0.35}, 0.0, 5),  # half a limit and more, loading for each test: no time of a test is claimed
+        ({"idle": 0.8}, 0.0, None),
+        ({"idle": 1.0}, 0.0, 5),
+        ({"report": bytes(9 << 20)}, 0.0, 5),
+        ({"report": bytes(7 << 20)}, 0.0, 9),
+        ({}, 1.1, 9),
+    ],
+)
+def test_what_each_process_of_an_imported_program_uses_is_a_cost_of_its_test(used, judging, expected):
+    suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([1], 1)] * 40, entry_point="f"))
+    costs, outcomes = Costs(Limits(cpu_seconds=LIMIT), suite), []
+    for number in range(40):
+        outcomes.append(outcome_of(WRONG, 0.0))
+        costs.add(process(number, **used), outcomes, judging)
+    assert costs.cut_at(outcomes) == expected
+
+
+def test_forged_times_hide_nothing_of_what_a_failed_program_uses_in_all():
+    suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([1], 1)] * 40, entry_point="f"))
+    for claimed in (0.0, 0.2):
+        costs, outcomes = Costs(Limits(cpu_seconds=4.0), suite), [outcome_of(WRONG, claimed)] * 30
+        costs.add(process(0, cpu=59.0), outcomes)
+        assert costs.cut_at(outcomes) is None
+        copy = costs.copy()
+        copy.add(process(0, cpu=61.0), outcomes)
+        assert copy.cut_at(outcomes) == 29
+        # A process of its own for each of the next two, which claims nothing of what loading takes.
+        for number in (30, 31):
+            outcomes = [*outcomes, outcome_of(WRONG, claimed)]
+            costs.add(process(number, cpu=0.6), outcomes)
+        assert costs.cut_at(outcomes) == 31
 
 
 def test_idle_time_and_output_are_costs_of_a_script():
@@ -130,6 +172,19 @@ def test_a_flood_of_output_ends_a_program_as_a_time_out_does(graders):
     assert cutting.statuses(outcome) == ["output_limit"] + ["not_run"] * 19
     outcome = cutting.call("def f(n): return 'y' * 10**7", "f", *[([n], "y") for n in range(20)])
     assert cutting.statuses(outcome) == ["output_limit"] + ["not_run"] * 19
+    cutting.still_sane()
+
+
+def test_output_of_less_than_half_a_limit_adds_up_once_a_program_has_failed(graders):
+    cutting, whole = graders
+    code = "print(' ' * 400000, 1)"
+    cases = [("", "2\n")] + [("", "1\n")] * 15
+    cut, uncut = cutting.script(code, *cases), whole.script(code, *cases)
+    assert cutting.statuses(cut) == ["wrong_answer"] + ["passed"] * 9 + ["timed_out"] + ["not_run"] * 5
+    assert (cut.cut_short, uncut.cut_short) == (True, False)
+    assert whole.statuses(uncut) == ["wrong_answer"] + ["passed"] * 15
+    right = cutting.script(code, *cases[1:])
+    assert (right.verdicts["strict"], right.cut_short) == ("passed", False)
     cutting.still_sane()
 
 

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from harness import Limits, TestSuite
 from harness.compare import PROFILES, Opaque, get_profiles
 from harness.runner import comparison_budget as module
-from harness.runner.child_report import error_of, fields_of, value_of
+from harness.runner import verdicts
+from harness.runner.child_report import Ending, error_of, fields_of, value_of
 from harness.runner.comparison_budget import OverBudgetError, budget
 from harness.runner.sandbox.protocol import clamped_records, record
 from harness.runner.split_suite import prepare
 from harness.runner.verdicts import ProcessResult, VerdictMaker
-from harness.types import CallTest, StdinTest, TestKind
+from harness.types import CallTest, ErrorInfo, Status, StdinTest, TestKind, TestOutcome
 
 FULL = 16 << 20
 
@@ -182,6 +183,106 @@ def test_what_needs_more_memory_than_the_worker_has_is_a_wrong_answer(monkeypatc
         object.__setattr__(profile, "stdout_matches", apps.stdout_matches)
     assert test.statuses["apps"] == "wrong_answer"
     assert "memory" in test.error.message
+
+
+MANY = 30
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Has each test of a process take that many seconds to compare; which of them were compared."""
+    now = [0.0]
+    monkeypatch.setattr(module.time, "thread_time", lambda: now[0])
+
+    def of(seconds, error=None, *, limits=None, right=0):
+        seen = []
+
+        def slow(self, expected, suite, data, cpu):
+            seen.append(expected)
+            now[0] += seconds
+            if error is not None and len(seen) == 1:
+                raise error
+            return self._all(Ending(Status.PASSED if expected < right else Status.WRONG_ANSWER), cpu)
+
+        monkeypatch.setattr(VerdictMaker, "_judged", slow)
+        maker = VerdictMaker(get_profiles(["strict"]), limits or Limits())
+        calls = [CallTest([number], number) for number in range(MANY)]
+        suite = prepare(TestSuite.pack(TestKind.CALL, calls, entry_point="f"))
+        records = [b"", b'{"kind":"loaded"}', *[encoded(0)] * MANY]
+        run = ProcessResult(0, None, 0, 0.1, 0, b"".join(record(0.0, each) for each in records), b"")
+        return [test.statuses["strict"].value for test in maker.outcomes(suite, [run])], seen
+
+    return of
+
+
+def test_behind_a_comparison_that_took_too_long_nothing_is_compared(judged):
+    # 30 sets of equal hashes, each a second's work, once took the worker a minute, and so did it in vain.
+    statuses, seen = judged(0.0, OverBudgetError())
+    assert (statuses, len(seen)) == (["wrong_answer"] + ["not_run"] * (MANY - 1), 1)
+
+
+def test_all_that_one_process_reports_has_a_budget_and_less_once_it_has_failed(judged):
+    for right, fewest, most in ((0, 5, 8), (MANY, 10, 13)):
+        statuses, seen = judged(0.4, right=right)
+        assert fewest < len(seen) < most
+        done = ["passed" if right else "wrong_answer"] * len(seen)
+        assert statuses == [*done, "wrong_answer", *["not_run"] * (MANY - 1 - len(seen))]
+
+
+def test_a_report_whose_comparisons_are_cheap_is_compared_to_its_end(judged):
+    assert judged(0.01, right=MANY)[0] == ["passed"] * MANY
+    assert judged(0.01)[0] == ["wrong_answer"] * MANY
+
+
+def test_where_failed_programs_cost_what_they_may_only_the_reports_budget_holds(judged):
+    limits = Limits(costly_tests_after_failure=None)
+    assert judged(0.1, limits=limits)[0] == ["wrong_answer"] * MANY
+
+
+def test_what_does_not_fit_beside_other_problems_tests_is_compared_again_without_them(monkeypatch):
+    room, sizes = [], iter([MemoryError(), None])
+    judge = VerdictMaker._judged
+
+    def short_of_memory(self, *args):
+        if (error := next(sizes)) is not None:
+            raise error
+        return judge(self, *args)
+
+    monkeypatch.setattr(VerdictMaker, "_judged", short_of_memory)
+    suite = prepare(TestSuite.pack(TestKind.CALL, [CallTest([1], 5)], entry_point="f"))
+    maker = VerdictMaker(get_profiles(["strict"]), Limits(), lambda: room.append("made"))
+    report = b"".join(record(0.0, each) for each in (b"", b'{"kind":"loaded"}', encoded(5)))
+    (test,) = maker.outcomes(suite, [ProcessResult(0, None, 0, 0.1, 0, report, b"")])
+    assert (test.statuses["strict"], room) == ("passed", ["made"])
+
+
+def test_what_a_script_claims_of_its_end_is_nothing_where_it_fills_the_memory(monkeypatch):
+    def short_of_memory(data):
+        raise MemoryError
+
+    monkeypatch.setattr(verdicts, "fields_of", short_of_memory)
+    suite = prepare(TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")]))
+    report = record(0.0, b"") + record(0.0, b'{"kind":"ended","exit":0}')
+    for output, status in ((b"1", "passed"), (b"2", "wrong_answer")):
+        run = ProcessResult(0, None, 0, 0.1, 0, report, output)
+        (test,) = VerdictMaker(get_profiles(["strict"]), Limits()).outcomes(suite, [run])
+        assert test.statuses["strict"] == status
+
+
+def test_an_interruption_at_the_very_end_of_a_comparison_leaves_no_clock_running():
+    clock = budget(0)
+    clock.__enter__()
+    with pytest.raises(OverBudgetError):
+        module._ring(0, None)
+    assert verdicts._not_compared(OverBudgetError()).type == "ComparisonBudget"
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+    module._ring(0, None)  # of a signal that was on its way
+
+
+def test_an_exception_that_is_called_as_ours_is_no_answer_that_took_too_much():
+    for status, ours in ((Status.WRONG_ANSWER, True), (Status.RUNTIME_ERROR, False)):
+        test = TestOutcome({"strict": status}, ErrorInfo("ComparisonBudget", "", None), 0.0)
+        assert verdicts.was_too_much(test) is ours
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import queue
 import struct
 import threading
 from dataclasses import replace
@@ -23,9 +24,11 @@ from harness.runner import layer_check, self_check
 from harness.runner import retry as retrying
 from harness.runner import worker as worker_module
 from harness.runner.backend import Chunk, Task, WorkerStart
-from harness.runner.fork_server import ForkServer, ServerLostError
+from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError
+from harness.runner.sandbox.protocol import record
 from harness.runner.seccomp import Filters
 from harness.runner.split_suite import WarmImports
+from harness.runner.verdicts import ProcessResult
 from harness.runner.worker_handle import LocalWorker
 from harness.runner.worker_life import Heart
 from harness.types import Status, StdinTest, TestKind
@@ -384,3 +387,32 @@ def test_a_program_whose_answer_cannot_be_made_is_answered_all_the_same(worker, 
     assert worker.host.poll()
     ((number, lost),) = answered(worker)
     assert (number, lost.infrastructure_error) == (7, "MemoryError")
+
+
+def test_a_worker_that_can_not_take_what_the_host_says_ends_and_is_not_waited_for(monkeypatch):
+    # Once the thread that reads ended alone, for want of memory, and the host waited for ever.
+    class Connection:
+        def recv_bytes(self):
+            raise MemoryError
+
+    class Ended(BaseException):
+        pass
+
+    def end(status):
+        raise Ended
+
+    monkeypatch.setattr(worker_module.os, "_exit", end)
+    with pytest.raises(Ended):
+        worker_module._read_chunks(Connection(), queue.SimpleQueue(), SimpleNamespace(close=lambda: None))
+
+
+def test_of_what_a_graded_programs_processes_left_a_worker_keeps_the_numbers_alone(worker):
+    # A hundred right answers of eight mebibytes each once filled its memory: the next was taken for wrong.
+    prepared = worker._prepared(SUITE)
+    run = ProcessResult(0, None, 0, 0.5, 1024, record(0.0, b""), b"1\n" + bytes(1 << 20))
+    result = Result(1, run, 1, last=True, asks=False, so_far=False, over=0, retires=False)
+    for execute, kept in ((False, 0), (True, len(run.stdout))):
+        task = Task(1, "echo", 0, "print(input())", SUITE.digest, execute=execute)
+        item = worker._pending(task, ProgramRequest(1, task.code, prepared, capture=execute))
+        item.take(result)
+        assert [(each.cpu, each.rss_kib, len(each.stdout)) for each in item.runs] == [(0.5, 1024, kept)]

@@ -31,6 +31,8 @@ COSTLY = 0.5
 """Share of a limit on CPU time, idle time or output from which on a test is costly."""
 FAILED_CPU_SECONDS = 60.0
 """After so many, a program that has failed gets no more tests, where these are counted."""
+FAILED_OUTPUTS = 4
+"""After it has printed and reported so many times the limit on output, the same: reading it takes time."""
 _MOST_NUMBERS = 1 << 30
 MOST_WHY = 500
 """Characters of why tests can't be used: they are a client's, and may be long."""
@@ -203,6 +205,7 @@ class Dispatcher:
         self._load: float = self._limits["load_cpu_seconds"]
         self._idle: float = self._limits["wall_factor"] * self._cpu
         self._cpu_used = cpu
+        self._output_used = 0
         self._cpu_left: float = (self._limits["program_cpu_seconds"] or float("inf")) - cpu
         self._idle_left: float = self._limits["program_idle_seconds"] - idle
 
@@ -283,6 +286,7 @@ class Dispatcher:
             self._report(job, first, run, following=following, over=over, retires=True)
             self._retire()
         self._cpu_used += ended.cpu
+        self._output_used += len(run.stdout) + len(run.report)
         self._cpu_left -= ended.cpu
         self._idle_left -= ended.idle
         last = last or (self._stop_at_timeout and self._stopped(run))
@@ -314,6 +318,7 @@ class Dispatcher:
             or run.ended.idle >= COSTLY * self._idle
             or max(len(run.stdout), len(run.report)) >= COSTLY * self._output
             or self._cpu_used >= FAILED_CPU_SECONDS
+            or self._output_used >= FAILED_OUTPUTS * self._output
         )
 
     def _report(
