@@ -215,7 +215,8 @@ class Limits:
     the same, and known sooner; pass ratios are not, so rewards that count tests need the default."""
     costly_tests_after_failure: int | None = 4
     """Tests that a program gets after it has failed under every profile, of those that use half a limit or
-    more; `None` for all. The one beyond them is `timed_out`, the rest `not_run`; see `Outcome.cut_short`."""
+    more, or that go beyond what it may use in all (`harness.runner.failed_costs`); `None` for all. The one
+    beyond them is `timed_out`, the rest `not_run`; see `Outcome.cut_short`."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -54,6 +54,11 @@ class Cgroup:
         """Where a process writes itself into it."""
         return [str(folder / "cgroup.procs") for folder in self._folders]
 
+    @property
+    def names(self) -> list[str]:
+        """Of its folder in each hierarchy."""
+        return [folder.name for folder in self._folders]
+
     def close(self) -> None:
         """Remove it; its processes have been ended."""
         for folder in self._folders:

@@ -180,6 +180,7 @@ class ForkServer:
         self.shortcuts: dict[str, int] = header["shortcuts"]
         self.cgroup = tuple(self._cgroup.limits)
         """Which limits a cgroup holds, if one could be had."""
+        self.cgroup_names = tuple(self._cgroup.names)
 
     @property
     def pid(self) -> int:

@@ -1,15 +1,16 @@
 """A look from outside at the processes of a fork server: the layers that no program in it can tell of.
 
 Covers: namespaces, read-only mounts, the user, no_new_privs, capabilities, seccomp filters beyond our own,
-and limits, as the kernel shows them in /proc. Does not cover: whether what Landlock and seccomp refuse is the
-right thing, which the canary's escape tries. What /proc does not show to us (hidepid) is left to it as well.
+limits, and the cgroup, as the kernel shows them in /proc. Does not cover: whether what Landlock and seccomp
+refuse is the right thing, which the canary's escape tries; what /proc does not show to us (hidepid), which is
+left to it as well; the watch, which other canaries try.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.runner.sandbox.isolation import DESCRIPTORS, PROCESSES
@@ -50,20 +51,34 @@ def exposes_judge(layers: Mapping[str, str], user: int) -> bool:
     )
 
 
-def not_in_effect(server: int, layers: Mapping[str, str]) -> list[str]:
+def not_in_effect(server: int, layers: Mapping[str, str], groups: Sequence[str] = ()) -> list[str]:
     """Layers that are said to be on and do not hold for the processes that programs are copies of.
 
     Args:
         server: Process id of the fork server, as it was started.
         layers: As it reports them.
+        groups: Names of the cgroups that were made for it.
     """
     found: set[str] = set()
     for pid in _last_descendants(server):
         try:
             found.update(_missing(pid, layers))
+            if not _is_in(pid, groups):
+                found.add("cgroup")
         except OSError:
             continue  # ended meanwhile, or not ours to look at
     return sorted(found)
+
+
+def _is_in(pid: int, groups: Sequence[str]) -> bool:
+    """Whether a process is in all of these cgroups, each in a hierarchy of its own."""
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    here = [line.rpartition("/")[2] for line in lines]
+    return all(here.count(group) >= groups.count(group) for group in groups) or _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    return _status(pid)["State"][0] in "ZX"
 
 
 def _missing(pid: int, layers: Mapping[str, str]) -> Iterator[str]:

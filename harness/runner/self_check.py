@@ -1,4 +1,4 @@
-"""The check of a fork server: a known pass, a known fail and a known escape must come out as they should.
+"""The check of a fork server: known passes, fails, an escape and time-outs must come out as they should.
 
 Grading that looks clean and is wrong has happened to others (a memory limit below the size of the
 grader once zeroed every score of a run): a server grades nothing before this holds. Run in every
@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from harness.errors import IsolationError
 from harness.types import AssertTest, Limits, Outcome, Status, StdinTest, TestKind, TestSuite
 
+_LIMIT_SECONDS = 0.02
+"""Of CPU time, in the checks of the watch: they are made in every server, so they are over soon. Without it
+they end by themselves, as something else than a time-out."""
+_LOOP = "import time\nwhile time.process_time() < 1: pass\nprint('held')"
+_SLEEP = "import time\ntime.sleep(3)\nprint('held')"
 _BEYOND_MIB = 1024
 """Of the limit: no server takes so much less than it may."""
 _ADD = TestSuite.pack(TestKind.STDIN, [StdinTest("1 2\n", "3\n"), StdinTest("-1 1\n", "0\n")])
@@ -56,12 +61,17 @@ class Canary:
 def canaries(layers: Mapping[str, str], limits: Limits) -> list[Canary]:
     """What a server with these layers must grade before anything else."""
     too_much = f"held = bytearray({limits.memory_mib + _BEYOND_MIB} << 20)\nprint(3)"
+    soon = TestSuite.pack(
+        TestKind.STDIN, [StdinTest("", "held\n")], cpu_factor=_LIMIT_SECONDS / limits.cpu_seconds
+    )
     return [
         Canary("a right script", _ADD, "print(sum(map(int, input().split())))", Status.PASSED),
         Canary("a wrong script", _ADD, "print(3)", Status.WRONG_ANSWER),
         Canary("a right function", _SQUARE, "def square(x):\n    return x * x", Status.PASSED),
         Canary("a wrong function", _SQUARE, "def square(x):\n    return x + x", Status.WRONG_ANSWER),
         Canary("too much memory", _HELD, too_much, Status.OUT_OF_MEMORY),
+        Canary("a loop", soon, _LOOP, Status.TIMED_OUT),
+        Canary("a sleeper", soon, _SLEEP, Status.TIMED_OUT),
         Canary("an escape", _HELD, _escape_program(layers), Status.PASSED),
     ]
 

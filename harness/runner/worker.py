@@ -276,7 +276,7 @@ class GraderWorker:
                 " (sysctl user.max_user_namespaces), or start as root, which runs programs as another user"
             )
         fewer = layer_check.lacking(self._wanted, server.layers)
-        untrue = layer_check.not_in_effect(server.pid, server.layers)
+        untrue = layer_check.not_in_effect(server.pid, server.layers, server.cgroup_names)
         if fewer or untrue:
             found = [*(f"without {name}" for name in fewer), *(f"{name}, not as it says" for name in untrue)]
             raise IsolationError(

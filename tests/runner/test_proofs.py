@@ -24,6 +24,7 @@ from harness.runner import layer_check, self_check
 from harness.runner import retry as retrying
 from harness.runner import worker as worker_module
 from harness.runner.backend import Chunk, Task, WorkerStart
+from harness.runner.cgroup import Cgroup
 from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError
 from harness.runner.sandbox.protocol import record
 from harness.runner.seccomp import Filters
@@ -200,6 +201,36 @@ def test_a_server_without_a_limit_lets_nothing_be_graded(worker, layers, monkeyp
         worker._server((WarmImports.NONE, None))
 
 
+WITHOUT_WATCH = {
+    "a loop": "look = w.Watch._looked_at; w.Watch._looked_at = lambda *a: (lambda wait, why:"
+    " (wait, why if why != 'cpu' else None))(*look(*a))",
+    "a sleeper": "w._Clock.is_idle = lambda *_: False",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITHOUT_WATCH)
+def test_a_server_that_does_not_watch_lets_nothing_be_graded(worker, monkeypatch, name):
+    watchdog = f"import sandbox.watchdog as w; {WITHOUT_WATCH[name]}"
+    mutated(monkeypatch, watchdog)
+    # A loop that ends late is run again by another server, which would be the same.
+    found = f"{name} was graded|lost over the start-up check"
+    with pytest.raises((IsolationError, ServerLostError), match=found):
+        worker._server((WarmImports.NONE, None))
+
+
+@pytest.mark.slow
+def test_a_server_outside_of_the_cgroup_that_was_made_for_it_lets_nothing_be_graded(worker, monkeypatch):
+    probe = Cgroup(0, processes=50, memory_mib=256)
+    had = bool(probe.files)
+    probe.close()
+    if not had:
+        pytest.skip("cgroup: none can be made here")
+    mutated(monkeypatch, "import sandbox.forkserver as f; f.join = lambda group: None")
+    with pytest.raises(IsolationError, match="cgroup, not as it says"):
+        worker._server((WarmImports.NONE, None))
+
+
 UNDER_A_FILTER = """
 import os, signal, pyseccomp
 from harness.runner import layer_check
@@ -257,7 +288,7 @@ def test_where_programs_could_reach_into_the_judge_nothing_is_graded(
 
     monkeypatch.setattr(worker_module, "ForkServer", lacking)
     monkeypatch.setattr(worker_module.os, "geteuid", lambda: user)
-    monkeypatch.setattr(layer_check, "not_in_effect", lambda server, layers: [])
+    monkeypatch.setattr(layer_check, "not_in_effect", lambda *_: [])
     if refused:
         with pytest.raises(
             IsolationError, match=r"memory of the process that judges them \(landlock: not there"
