@@ -94,10 +94,5 @@ def as_checkpoint(source: Path, folder: Path) -> None:
     from harness.models.hf.loading import load
 
     found = load(str(source), dtype="float32", device="cpu")
-    config = found.model.config
-    del config.quantization_config  # transformers writes nothing that came from a GGUF file
-    plain = type(found.model)(config)
-    plain.load_state_dict(found.model.state_dict())
-    plain.generation_config = found.model.generation_config
-    plain.save_pretrained(folder)
+    found.model.save_pretrained(folder)
     found.tokenizer.save_pretrained(folder)
