@@ -283,6 +283,7 @@ def test_a_program_wrong_on_the_last_tests_only_fails(default_grader):
     [
         ("x = 1\nprint(1/0)", "runtime_error", "ZeroDivisionError", 2),
         ("import sys\nprint(1)\nsys.exit(3)", "runtime_error", "SystemExit", 3),
+        ("import sys\nprint(1)\nsys.exit(2**80)", "runtime_error", "SystemExit", 3),
         ("exit('no')", "runtime_error", "SystemExit", 1),
         ("import os\nprint(1, flush=True)\nos._exit(2)", "runtime_error", "SystemExit", None),
         ("raise KeyboardInterrupt", "runtime_error", "KeyboardInterrupt", 1),
