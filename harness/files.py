@@ -38,16 +38,19 @@ def writing(path: Path) -> Iterator[None]:
 
 def check_file(path: Path) -> None:
     """Refuse what `replace_file` could not write, before work is done for it."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; name a file")
+    _refuse_folder(path)
     with writing(path):
         TemporaryFile(dir=path.parent).close()
 
 
-def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write `path` whole or not at all: a reader, or a run after a kill, never sees half a file."""
+def _refuse_folder(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file")
+
+
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write `path` whole or not at all: a reader, or a run after a kill, never sees half a file."""
+    _refuse_folder(path)
     temporary = path.with_name(path.name + ".tmp")
     with writing(path):
         # Whatever lies there is removed, never opened: a link in a shared folder could lead anywhere.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.humaneval.check_body import NoCheck, preamble, take_apart
+from benchmarks.humaneval.check_body import NoCheck, take_apart
 from benchmarks.humaneval.checker import CHECKER
 from benchmarks.humaneval.prompts import PROMPTS
 from harness.datasource import DataHash, load_hub, locate, read_errata, read_jsonl, require
@@ -111,7 +111,7 @@ def _problem(number: int, fields: dict[str, str], place: str) -> Problem:
         TestKind.ASSERTS,
         taken.tests,
         entry_point=entry_point,
-        preamble=preamble(prompt, entry_point),
+        preamble=taken.preamble,
         setup=taken.setup,
         checker=CHECKER if checked else None,
     )

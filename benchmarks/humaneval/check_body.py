@@ -53,6 +53,8 @@ class Taken:
     tests: list[AssertTest | ValueTest] = field(default_factory=list)
     setup: str = ""
     """Functions that the tests call, defined after the program."""
+    preamble: str = ""
+    """What the prompt gives a program beside the function to complete: its imports and helpers."""
 
 
 class NoCheck(ValueError):
@@ -71,7 +73,9 @@ def take_apart(test: str, entry_point: str, prompt: str) -> Taken:
         NoCheck: If there is no such function, or it asserts nothing.
     """
     body = _check_function(test).body
-    helpers = _helpers(prompt, entry_point)
+    given = _given(prompt, entry_point)
+    # Functions cannot import everything; of the prompt's helpers, none needs that.
+    helpers = [each for each in given if not (isinstance(each, ast.ImportFrom) and each.names[0].name == "*")]
     taken, before, functions = Taken(), list[ast.stmt](), list[str]()
     for statement in body:
         if _is_idle(statement):
@@ -89,6 +93,7 @@ def take_apart(test: str, entry_point: str, prompt: str) -> Taken:
     if not taken.tests:
         raise NoCheck("its check(candidate) asserts nothing")
     taken.setup = "\n".join([_KEEPER, *functions]) if functions else ""
+    taken.preamble = "".join(f"{ast.unparse(each)}\n" for each in given)
     return taken
 
 
@@ -103,26 +108,13 @@ def _check_function(test: str) -> ast.FunctionDef:
     return checks[0]
 
 
-def preamble(prompt: str, entry_point: str) -> str:
-    """What the prompt gives a program beside the function to complete: its imports and helpers."""
-    return "".join(f"{ast.unparse(each)}\n" for each in _given(prompt, entry_point))
-
-
 def _given(prompt: str, entry_point: str) -> list[ast.stmt]:
+    """What the prompt has beside the entry point."""
     try:
         body = ast.parse(prompt).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     return [each for each in body if not (isinstance(each, ast.FunctionDef) and each.name == entry_point)]
-
-
-def _helpers(prompt: str, entry_point: str) -> list[ast.stmt]:
-    """Those that a check may define for itself.
-
-    Functions cannot import everything; of the prompt's helpers, none needs that.
-    """
-    given = _given(prompt, entry_point)
-    return [each for each in given if not (isinstance(each, ast.ImportFrom) and each.names[0].name == "*")]
 
 
 def _is_idle(statement: ast.stmt) -> bool:

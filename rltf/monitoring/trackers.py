@@ -35,6 +35,7 @@ _OF_THE_WHOLE = {
     "total_flos",
 }  # fmt: skip
 """What Trainer says at its end, of a session and not of a step; its epoch means nothing here."""
+_WITHOUT = "training goes on without it, metrics.jsonl has all"
 
 
 class Trackers:
@@ -78,7 +79,7 @@ class Trackers:
             yield
         except TrackerError as error:
             self.runs.remove(run)
-            warnings.warn(f"{error}; training goes on without it, metrics.jsonl has all", stacklevel=4)
+            warnings.warn(f"{error}; {_WITHOUT}", stacklevel=4)
 
 
 @contextmanager
@@ -104,7 +105,7 @@ def trackers(config: RLTFConfig, about: Mapping[str, Any], *, resumed: bool) -> 
         except TrackerError as error:
             if not resumed:
                 raise InputError(f"{error}; mend that, or leave --report-to {name} out") from None
-            warnings.warn(f"{error}; training goes on without it, metrics.jsonl has all", stacklevel=3)
+            warnings.warn(f"{error}; {_WITHOUT}", stacklevel=3)
         else:
             opened.runs.append(run)
     try:

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from harness.run_store.lock import locked
+
 uvicorn = pytest.importorskip("uvicorn")
 playwright = pytest.importorskip("playwright.sync_api")
 app = pytest.importorskip("harness.view.app")
@@ -135,14 +137,15 @@ def test_a_training_at_work_draws_its_new_lines_without_a_reload(page, url, tmp_
     (folder / "training.json").write_text(json.dumps({"options": {"max_steps": 100, "method": "rltf"}}))
     log = folder / "metrics.jsonl"
     log.write_text("".join(json.dumps({"step": n, "loss/supervised": 1 / n}) + "\n" for n in (1, 2)))
-    page.goto(f"{url}/training?name=training")
-    assert "2 of 100" in page.locator("#facts").inner_text()
-    page.evaluate("document.body.dataset.kept = 'yes'")
-    with log.open("a") as stream:
-        stream.write(
-            json.dumps({"step": 50, "loss/supervised": 0.125, "sampled/passed": 0.5}) + '\n{"step": 51'
-        )
-    playwright.expect(page.locator("#facts")).to_contain_text("50 of 100", timeout=60_000)
+    with locked(folder):
+        page.goto(f"{url}/training?name=training")
+        assert "2 of 100" in page.locator("#facts").inner_text()
+        page.evaluate("document.body.dataset.kept = 'yes'")
+        with log.open("a") as stream:
+            stream.write(
+                json.dumps({"step": 50, "loss/supervised": 0.125, "sampled/passed": 0.5}) + '\n{"step": 51'
+            )
+        playwright.expect(page.locator("#facts")).to_contain_text("50 of 100", timeout=60_000)
     assert "0.125" in page.locator("#live").inner_text()
     assert page.locator("#live svg polyline").count() == 1
     assert page.evaluate("document.body.dataset.kept") == "yes"
