@@ -79,6 +79,8 @@ BACKENDS = {
         lambda port: (
             *("-m", "vllm.entrypoints.cli.main", "serve", FOLDER, "--port", port),
             *("--dtype", "float32", "--max-model-len", "2048", "--enforce-eager"),
+            # Of the memory, on CPUs too; it is not the only one here, and asks for nearly all.
+            *("--gpu-memory-utilization", "0.4"),
         ),
     ),
 }
