@@ -1,7 +1,10 @@
 """Fixtures that every folder of tests may use."""
 
+import contextlib
 import gc
 import os
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +14,10 @@ import pytest
 # Before torch is imported: tiny models gain nothing from threads, and with two of them on two busy processors
 # the same tests take twice as long.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Some tests send Ctrl-C to processes of theirs, which inherit it if a session in the background ignores it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test asserts a time: on a busy machine an example takes a hundred times as long.
 hypothesis.settings.register_profile("no clock", deadline=None)
@@ -36,6 +43,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid}: an address in a test's id; give the parameters `ids`")
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """`subprocess.Popen` of text, whose process ends with the test, however that ends."""
+    processes = []
+
+    def start(command: list[str], **options: object) -> "subprocess.Popen[str]":
+        processes.append(subprocess.Popen(command, text=True, **options))  # type: ignore[call-overload]
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="session")

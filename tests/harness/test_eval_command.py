@@ -175,10 +175,10 @@ def test_two_processes_make_the_same_run(tiny_checkpoint, tmp_path, straight):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_ended_goes_on_and_ends_the_same(tiny_checkpoint, tmp_path, straight, death):
+def test_a_run_that_was_ended_goes_on_and_ends_the_same(tiny_checkpoint, tmp_path, straight, started, death):
     model, folder = tiny_checkpoint("gpt2"), tmp_path / "run"
     command = [sys.executable, "-m", *_command(model, folder), "--batch-size", "1"]
-    process = subprocess.Popen(
+    process = started(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -186,7 +186,7 @@ def test_a_run_that_was_ended_goes_on_and_ends_the_same(tiny_checkpoint, tmp_pat
     while process.poll() is None and not (journal.exists() and journal.read_bytes().count(b"\n") > 2):
         time.sleep(0.002)
     process.send_signal(death)
-    said = process.communicate(timeout=120)[1].decode()
+    _, said = process.communicate(timeout=120)
     assert journal.exists(), said  # still in the middle, or nothing was shown
     if death is signal.SIGINT:
         assert process.returncode == 130

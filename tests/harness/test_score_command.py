@@ -156,7 +156,7 @@ def test_a_killed_run_goes_on_with_the_same_command_and_ends_the_same(tmp_path, 
 
 
 @pytest.mark.slow
-def test_an_interrupt_says_how_to_go_on(tmp_path):
+def test_an_interrupt_says_how_to_go_on(tmp_path, started):
     path = _programs(tmp_path / "programs.gz", endless=True)
     command = [
         sys.executable,
@@ -169,7 +169,7 @@ def test_an_interrupt_says_how_to_go_on(tmp_path):
         "--out",
         str(tmp_path / "run"),
     ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = started(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     journal = tmp_path / "run" / "outcomes.journal.jsonl"
     while process.poll() is None and not journal.exists():
         time.sleep(0.01)

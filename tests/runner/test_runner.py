@@ -335,7 +335,7 @@ def test_killed_processes_of_ours_cost_no_outcome(processes, victim):
 
 
 @pytest.mark.slow
-def test_nothing_outlives_a_killed_host():
+def test_nothing_outlives_a_killed_host(started):
     script = f"""
 import itertools, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -350,9 +350,7 @@ with Runner(workers=2) as runner:
         pass
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment, text=True
-    )
+    process = started([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
     assert process.stdout.readline() == "ready\n"
     tree = set()
 
@@ -383,7 +381,7 @@ def _children(pid):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_a_script_and_all_it_started():
+def test_ctrl_c_ends_a_script_and_all_it_started(started):
     script = """
 import itertools
 from harness import Job, Problem, Runner, TestSuite
@@ -396,9 +394,9 @@ with Runner(workers=2) as runner:
         pass
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
+    process = started(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-        text=True, start_new_session=True,
+        start_new_session=True,
     )  # fmt: skip
     workers = [int(pid) for pid in process.stdout.readline().split()]
     servers = [child for worker in workers for child in _children(worker)]
