@@ -251,16 +251,15 @@ def command_of(out, model, method):
     ]  # fmt: skip
 
 
-# The two others are grpo's class with other defaults, and all five are resumed in a process below.
+# The one that draws prompts anew; all five are resumed above, in this process.
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [each for each in METHODS if each not in ("dr_grpo", "gspo")])
-def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(method, tiny_checkpoint, tmp_path):
+def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_weights(tiny_checkpoint, tmp_path):
     model = tiny_checkpoint("gpt2")
     started = [sys.executable, "-m", "rltf"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    straight = [*started, *command_of(tmp_path / "straight", model, method)]
+    straight = [*started, *command_of(tmp_path / "straight", model, "dapo")]
     subprocess.run(straight, env=environment, check=True, capture_output=True)
-    command = [*started, *command_of(tmp_path / "killed", model, method)]
+    command = [*started, *command_of(tmp_path / "killed", model, "dapo")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     for line in process.stderr:
         if line.startswith("step 3/5"):
