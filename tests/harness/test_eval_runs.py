@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -309,12 +310,14 @@ def test_samples_that_were_changed_by_hand_are_refused(tmp_path):
 def test_a_kill_at_any_file_operation_changes_no_result(tmp_path, before, killed_at):
     """Of a new run, and of one that adds samples to a finished one."""
     _run(tmp_path / "straight", _plan(n=2))
+    if before:
+        _run(tmp_path / "finished", _plan(n=before))
     step, killed = 0, True
     while killed:
         step += 1
         folder = tmp_path / f"run-{step}"
         if before:
-            _run(folder, _plan(n=before))
+            shutil.copytree(tmp_path / "finished", folder)
         plan = _plan(FakeModel(order=step), n=2)
         killed = killed_at(step, folder, partial(_run, folder, plan))
         there = _sampled(folder)
