@@ -140,13 +140,13 @@ def server_pids(runner: Runner) -> list[int]:
 
 
 def template_pids(runner: Runner) -> list[int]:
-    """Processes of the templates: each the oldest child of a dispatcher's. Their numbers begin anew."""
-    return [children(server)[0] for server in server_pids(runner)]
+    """Processes of the templates: the two oldest children of each dispatcher. Their numbers begin anew."""
+    return [child for server in server_pids(runner) for child in children(server)[:2]]
 
 
 def programs_alive(runner: Runner) -> list[int]:
-    """Processes of programs: whatever a dispatcher has for children besides its template."""
-    return [child for server in server_pids(runner) for child in children(server)[1:]]
+    """Processes of programs: whatever a dispatcher has for children besides its templates."""
+    return [child for server in server_pids(runner) for child in children(server)[2:]]
 
 
 class Processes:

@@ -65,7 +65,7 @@ class Beginning:
             if job.stderr >= 0:
                 os.dup2(job.stderr, 2)
             os.dup2(job.report, program.REPORT_FD)
-            if self._dispatcher is not None:
+            if self._dispatcher is not None and observer is None:  # in a rehearsal it is the template's
                 die_with_parent(self._dispatcher)
             self._confinement.enter()
             self._board.close()

@@ -1,4 +1,4 @@
-"""The dispatcher: reads requests, has the template make processes, watches and reaps them, reports.
+"""The dispatcher: reads requests, has the templates make processes, watches and reaps them, reports.
 
 One program at a time. It holds programs, inputs and results, and no program's process is a copy of it. Which
 test gets which status is the worker's to say.
@@ -78,13 +78,14 @@ class Files(NamedTuple):
 
 
 class Pipes(NamedTuple):
-    """Descriptors of the pipes to the worker, and to the template."""
+    """Descriptors of the pipes to the worker, and to the templates."""
 
     requests: int
     results: int
     answers: int
     """Whether to go on with a program, where the worker wants to be asked."""
-    jobs: int
+    jobs: tuple[int, int]
+    """To the template of imported programs, and to that of scripts."""
 
 
 class Results:
@@ -141,8 +142,8 @@ class Dispatcher:
         Args:
             limits: Fields of `harness.types.Limits`.
             scratch_folder: The one folder that programs may write to; it is empty before each run.
-            pipes: To worker and template.
-            board: Where the template says which process it has made.
+            pipes: To worker and templates.
+            board: Where a template says which process it has made.
         """
         self._limits = limits
         self._scratch = scratch_folder
@@ -155,16 +156,16 @@ class Dispatcher:
         self._costly: int | None = limits["costly_tests_after_failure"]
         self._suites: dict[str, Suite | str] = {}
         """By name; in place of one that can't be used, why."""
-        self._preambles: dict[str, int | str] = {}
-        """By text: which of the template's, or the one suite that has it so far."""
-        self._preloaded = 0
+        self._preambles: tuple[dict[str, int | str], dict[str, int | str]] = {}, {}
+        """Of each template, by text: which of its preambles, or the one suite that has it so far."""
+        self._preloaded = [0, 0]
         self._number = 0
 
-    def serve(self, template: int, *, functions: bool, strangers: bool) -> None:
+    def serve(self, templates: Sequence[int], *, functions: bool, strangers: bool) -> None:
         """Serve until the worker closes its end, or until a program has left what can't be cleaned away.
 
         Args:
-            template: The process that makes processes.
+            templates: The processes that make processes.
             functions: Whether a script that compiles as the body of a function only is run as that.
             strangers: See `Watch`.
 
@@ -172,7 +173,7 @@ class Dispatcher:
             EOFError: At the end of the requests.
         """
         self._functions = functions
-        self._watch = Watch(template, self._results.beat, strangers=strangers)
+        self._watch = Watch(templates, self._results.beat, strangers=strangers)
         while True:
             request, blobs = protocol.read_frame(self._pipes.requests)
             for name in request["drop"]:
@@ -371,7 +372,7 @@ class Dispatcher:
             self._number = number = self._number % _MOST_NUMBERS + 1
             preamble = self._preloaded_by(job)
             made = Job(number, how, first, preamble, job.source, job.suite.file, *files, report)
-            os.write(self._pipes.jobs, made.packed())
+            os.write(self._pipes.jobs[job.suite.is_script], made.packed())
             step = Step(
                 report, files.compiled, tests, KILL_AT * self._cpu - spent, self._load, self._cpu_left
             )
@@ -404,14 +405,15 @@ class Dispatcher:
 
         A preamble of two problems or more is no secret of one, and the template runs it for all.
         """
-        text, name = job.suite.preamble, job.name
-        known = self._preambles.setdefault(text, name) if text else name
-        if isinstance(known, str) and known != name and self._preloaded < _MOST_PREAMBLES:
-            self._preambles[text] = known = self._preloaded
-            self._preloaded += 1
+        text, name, template = job.suite.preamble, job.name, int(job.suite.is_script)
+        preambles = self._preambles[template]
+        known = preambles.setdefault(text, name) if text else name
+        if isinstance(known, str) and known != name and self._preloaded[template] < _MOST_PREAMBLES:
+            preambles[text] = known = self._preloaded[template]
+            self._preloaded[template] += 1
             file = memory_file("preamble", text.encode(errors="surrogatepass"))
             preload = Job(0, How.PRELOAD, 0, 0, -1, file, -1, -1, -1, -1, -1)  # the template closes the file
-            os.write(self._pipes.jobs, preload.packed())
+            os.write(self._pipes.jobs[template], preload.packed())
         return -1 if isinstance(known, str) else known
 
 

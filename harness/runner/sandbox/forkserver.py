@@ -11,6 +11,7 @@ programs and inputs; expected outputs never. It enforces the limits, and leaves 
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import importlib.util
@@ -19,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import (
     child,
@@ -34,7 +35,7 @@ from . import (
     warmup,
 )
 from .dispatcher import Dispatcher, Pipes
-from .job import Board
+from .job import Board, How
 from .program import REPORT_FD
 from .template import Template
 from .watchdog import TemplateLostError
@@ -66,7 +67,14 @@ PRELOADED = (
 """Modules that programs import most; each costs every fork a little, so not the whole library. Least so those
 in C: a library is five mappings, and each mapping takes a fork 2 µs (`datetime`, `queue`, … are left out)."""
 
+KINDS = (How.IMPORT, How.SCRIPT)
+"""Of templates; a number of `How` & `How.SCRIPT` is an index."""
 _TEMPLATE_LOOK_SECONDS = 0.005
+_BLOCK_BYTES, _MOST_BLOCK_BYTES, _POOL_BYTES, _POOL_HEADER_BYTES = 16, 512, 1 << 14, 48
+"""Of CPython's allocator of small objects; where they are others, some memory is taken in vain."""
+_MOST_BLOCKS, _ROW = 3000, 3
+_keep: Any = ctypes.pythonapi.Py_IncRef
+_keep.argtypes = (ctypes.py_object,)
 THREAD_STACK_MIB = 8
 """The worker gives the main stack a gigabyte, for programs that recurse; threads must not inherit that."""
 
@@ -105,7 +113,7 @@ def _main() -> None:
     config, filters = protocol.read_frame(requests)
     for group in config["cgroups"]:
         join(group)
-    ring = pinned_pages.open_ring()
+    rings = [pinned_pages.open_ring() for _ in KINDS]
     try:
         server = namespaces.enter(config["scratch"], config["needed"], config["without"])
     except PermissionError as error:
@@ -128,32 +136,58 @@ def _main() -> None:
     os.chdir(config["scratch"])
     os.dup2(os.open("/dev/null", os.O_RDWR), REPORT_FD)  # no descriptor of ours ever has the report's number
     board, dispatcher = Board(), os.getpid()
-    jobs, jobs_end = os.pipe()
-    ready, ready_end = os.pipe()
-    template = clone.clone(clone.FILES)
-    if template == 0:
-        isolation.die_with_parent(dispatcher)
-        beginning = child.Beginning(
-            confinement,
-            board,
-            output=config["limits"]["output_mib"] << 20,
-            dispatcher=None if layers["pid namespace"] == "on" else dispatcher,
-        )
-        confinement.enter_template()
-        maker = Template(beginning, board)
-        pinned = 0 if ring is None else pin_pages(ring, maker, beginning)
-        confinement.close_template()
-        os.write(ready_end, pinned.to_bytes(8, "little"))
-        maker.serve(jobs)
-        os._exit(0)
+    beginning = child.Beginning(
+        confinement,
+        board,
+        output=config["limits"]["output_mib"] << 20,
+        dispatcher=None if layers["pid namespace"] == "on" else dispatcher,
+    )
+    # One after the other: their rehearsals take descriptors of one table.
+    templates = [
+        start_template(beginning, confinement, board, kind, ring)
+        for kind, ring in zip(KINDS, rings, strict=True)
+    ]
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     confinement.enter_dispatcher()
-    shortcuts["pinned_bytes"] = said_by(template, ready)
+    shortcuts["pinned_bytes"] = sum(each.pinned for each in templates)
     served = Dispatcher(
-        config["limits"], config["scratch"], Pipes(requests, results, answers, jobs_end), board
+        config["limits"],
+        config["scratch"],
+        Pipes(requests, results, answers, tuple(each.jobs for each in templates)),
+        board,
     )
     protocol.write_frame(results, {"ready": True, "layers": layers, "shortcuts": shortcuts})
-    served.serve(template, functions=config["functions"], strangers=filters[0] == b"")
+    served.serve([each.pid for each in templates], functions=config["functions"], strangers=filters[0] == b"")
+
+
+class Started(NamedTuple):
+    """A template, as the dispatcher knows it."""
+
+    pid: int
+    jobs: int
+    """Where it takes its jobs from."""
+    pinned: int
+    """Bytes."""
+
+
+def start_template(
+    beginning: child.Beginning, confinement: isolation.Confinement, board: Board, kind: int, ring: int | None
+) -> Started:
+    """Make the template of imported programs or of scripts: the pages that such ones write to are pinned."""
+    jobs, jobs_end = os.pipe()
+    ready, ready_end = os.pipe()
+    dispatcher = os.getpid()
+    pid = clone.clone(clone.FILES)
+    if pid:
+        return Started(pid, jobs_end, said_by(pid, ready))
+    isolation.die_with_parent(dispatcher)
+    confinement.enter_template()
+    maker = Template(beginning, board)
+    pinned = 0 if ring is None else pin_pages(ring, maker, beginning, kind)
+    confinement.close_template()
+    os.write(ready_end, pinned.to_bytes(8, "little"))
+    maker.serve(jobs)
+    os._exit(0)
 
 
 def said_by(template: int, ready: int) -> int:
@@ -192,10 +226,10 @@ def landlock_or_why_not(config: dict[str, Any], layers: dict[str, str]) -> int |
     return landlock
 
 
-def pin_pages(ring: int, template: Template, beginning: child.Beginning) -> int:
-    """Have fork copy what is written to for every program; how many bytes, 0 where the kernel refuses."""
+def pin_pages(ring: int, template: Template, beginning: child.Beginning, kind: int) -> int:
+    """Have fork copy what every program of a kind writes to; how many bytes, 0 where the kernel refuses."""
     try:
-        return pinned_pages.pin(ring, page_profile.pages_written(template, beginning))
+        return pinned_pages.pin(ring, page_profile.pages_written(template, beginning, kind))
     except (OSError, ValueError):
         return 0
 
@@ -224,5 +258,24 @@ def preload(config: dict[str, Any]) -> None:
         warmup.warm_up(file.fileno())
     recursion.follow_limit()
     gc.collect()
+    fill_pools()
     gc.freeze()
     gc.disable()
+
+
+def fill_pools() -> None:
+    """Take what small blocks are free on pages in use, so that what a program makes lies on few pages.
+
+    The interpreter takes a block from the pool of its size that was freed last: all over the memory, and each
+    page is copied for each program. Done when three blocks of a size come in a row from a pool's beginning.
+    """
+    for size in range(_BLOCK_BYTES, _MOST_BLOCK_BYTES + 1, _BLOCK_BYTES):
+        at = run = 0
+        for number in range(_MOST_BLOCKS):
+            made = object() if size == _BLOCK_BYTES else complex(number) if size == 32 else bytes(size - 33)
+            _keep(made)
+            before, at = at, id(made)
+            begins = at % _POOL_BYTES == _POOL_HEADER_BYTES
+            run = 1 if begins else run + 1 if run and at == before + size else 0
+            if run == _ROW:
+                break

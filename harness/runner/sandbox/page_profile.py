@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import libc
@@ -29,9 +29,9 @@ _INPUT = b"3\n1 2 3\n"
 _FUNCTIONS = "def add(a, b):\n    return [a + b for _ in range(3)]\n"
 _SCRIPT = "n = int(input())\nprint(sum(map(int, input().split())) + n)\n"
 _HOWS = (How.IMPORT, How.SCRIPT | How.SHARED, How.SCRIPT | How.SHARED | How.COMPILED)
-_PROCESSES = len(_HOWS)
-"""Of each round: one for the functions, two for the script."""
 _STDERR = 2
+_NUMBER = 0
+"""Of each job: none of the dispatcher's, who would take the last of these processes for that of its first."""
 
 
 class _Noting:
@@ -39,7 +39,7 @@ class _Noting:
 
     def __init__(self, pages: WritablePages) -> None:
         self._pages = pages
-        self._memory = libc.SharedMemory(8 + _ROUNDS * _PROCESSES * pages.entries_bytes)
+        self._memory = libc.SharedMemory(8 + _ROUNDS * len(_HOWS) * pages.entries_bytes)
         self._shared = self._memory.bytes
         """How many have noted; and what."""
 
@@ -67,15 +67,16 @@ class _Noting:
         self._memory.close()
 
 
-def pages_written(template: Template, beginning: Beginning) -> set[int]:
+def pages_written(template: Template, beginning: Beginning, kind: int) -> set[int]:
     """Addresses of the pages that are worth copying at each fork.
 
-    Those that any of the processes writes to, be it a script's or an imported program's: to copy a page
-    within fork costs less than the fault that the first write to it would take.
+    Those that any of the processes writes to, be it a script's first or a later one: to copy a page within
+    fork costs less than the fault that the first write to it would take.
 
     Args:
         template: One that has not served anybody yet.
         beginning: What its processes go through.
+        kind: `How.SCRIPT`, or `How.IMPORT` for imported programs.
 
     Raises:
         OSError: If a process can't be had, or the kernel doesn't say.
@@ -85,17 +86,18 @@ def pages_written(template: Template, beginning: Beginning) -> set[int]:
         beginning.observer = noting = _Noting(WritablePages())
         stack.callback(noting.close)
         read, write = (_opened(stack, fd) for fd in os.pipe())
-        for jobs in list(_rounds(stack)):
+        hows = [how for how in _HOWS if how & How.SCRIPT == kind]
+        for jobs in list(_rounds(stack, hows)):
             for job in jobs:
                 os.write(write, job)
                 template.make(read, flags=0)
                 os.wait()
         beginning.observer = None
-        first, *others = noting.noted()[-_PROCESSES:]
+        first, *others = noting.noted()[-len(hows) :]
         return first.union(*others)
 
 
-def _rounds(stack: contextlib.ExitStack) -> Iterator[list[bytes]]:
+def _rounds(stack: contextlib.ExitStack, hows: Sequence[int]) -> Iterator[list[bytes]]:
     """What the dispatcher tells the template of our programs, round by round."""
     functions = Suite({**_PLAIN, "kind": "asserts"}, [])
     scripts = Suite({**_PLAIN, "kind": "stdin", "inputs": [0]}, [_INPUT])
@@ -108,12 +110,12 @@ def _rounds(stack: contextlib.ExitStack) -> Iterator[list[bytes]]:
     for _ in range(_ROUNDS):
         compiled = file("compiled")
         jobs = []
-        for how in _HOWS:
+        for how in hows:
             script = how & How.SCRIPT
             suite, source = (scripts, _SCRIPT) if script else (functions, _FUNCTIONS)
             stdin, stdout, report = file("stdin"), file("stdout"), file("report")
             os.pwrite(stdin, _INPUT, 0)
-            job = Job(1, how | How.NOTED, 0, -1, file("program", source.encode()), suite.file,
+            job = Job(_NUMBER, how | How.NOTED, 0, -1, file("program", source.encode()), suite.file,
                       compiled if script else file("compiled"), stdin, stdout, -1, report)  # fmt: skip
             jobs.append(job.packed())
         yield jobs

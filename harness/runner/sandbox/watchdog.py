@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 HEARTBEAT_SECONDS = 1.0
@@ -21,7 +21,7 @@ _SPAWNING_SECONDS = 0.01
 
 
 class TemplateLostError(Exception):
-    """The template has ended or was stopped, and no process can be made any more."""
+    """A template has ended or was stopped, and no process can be made any more."""
 
 
 class Ended(NamedTuple):
@@ -53,15 +53,15 @@ class Allowed(NamedTuple):
 class Watch:
     """Watches the children of this process, one at a time. SIGCHLD must be blocked here."""
 
-    def __init__(self, template: int, heartbeat: Callable[[], None], *, strangers: bool) -> None:
+    def __init__(self, templates: Sequence[int], heartbeat: Callable[[], None], *, strangers: bool) -> None:
         """
         Args:
-            template: A child that is not to end.
+            templates: Children that are not to end.
             heartbeat: Called at least every `HEARTBEAT_SECONDS`.
             strangers: Whether there may be children that nobody here asked for: those of programs that
                 nothing keeps from making processes.
         """
-        self._template = template
+        self._templates = templates
         self._heartbeat = heartbeat
         self._strangers = strangers
 
@@ -83,7 +83,7 @@ class Watch:
             if clock.may_matter(allowed.idle):
                 clock.at_the_end(spawned())
             pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if pid == self._template:
+            if pid in self._templates:
                 raise TemplateLostError
             if pid and not (self._strangers and pid != self._known(spawned)):
                 cpu = usage.ru_utime + usage.ru_stime
@@ -97,7 +97,7 @@ class Watch:
             self._heartbeat()
             pid = spawned()
             if not pid:
-                if os.waitid(os.P_PID, self._template, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+                if self._a_template_is(os.WSTOPPED):
                     raise TemplateLostError  # stopped from outside, and nobody will let it go on
                 wait = _SPAWNING_SECONDS
                 continue
@@ -112,12 +112,17 @@ class Watch:
             return False
         while True:
             pid, _ = os.waitpid(-1, os.WNOHANG)
-            if pid == self._template:
+            if pid in self._templates:
                 raise TemplateLostError
             if not pid:
                 break
         with open("/proc/thread-self/children") as file:
-            return len(file.read().split()) > 1  # the template is one
+            return len(file.read().split()) > len(self._templates)
+
+    def _a_template_is(self, state: int) -> bool:
+        """Whether one has ended (`os.WEXITED`) or was stopped (`os.WSTOPPED`)."""
+        options = state | os.WNOHANG | os.WNOWAIT
+        return any(os.waitid(os.P_PID, each, options) for each in self._templates)
 
     def _looked_at(self, pid: int, clock: _Clock, allowed: Allowed) -> tuple[float, str | None]:
         """For how long it needs no further look; or why it is to be killed."""
@@ -140,7 +145,7 @@ class Watch:
     def _known(self, spawned: Callable[[], int]) -> int:
         """The process's id, when the template has said it."""
         while not (pid := spawned()):
-            if os.waitid(os.P_PID, self._template, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if self._a_template_is(os.WEXITED):
                 raise TemplateLostError
             time.sleep(_SPAWNING_SECONDS)
         return pid
