@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import signal
 import threading
-import time
 from types import FrameType
 
 SECONDS = 1.0
@@ -21,8 +20,8 @@ PROCESS_SECONDS, PROCESS_SECONDS_A_MIB = 4.0, 1.0
 """For all tests of a process together: twice what the costliest kinds of plain data take."""
 FAILED_SECONDS = 2.0
 """For those that are left when one has failed, where what a failed program costs is counted."""
-_AGAIN = 0.25
-"""Between two interruptions, should code that a comparison calls have swallowed the first one."""
+TICK_SECONDS = 0.05
+"""Of the clock: asking the kernel for the time at each comparison costs more than most comparisons do."""
 
 
 class OverBudgetError(BaseException):
@@ -30,16 +29,20 @@ class OverBudgetError(BaseException):
 
 
 class budget:
-    """Interrupt the block when it has used its CPU time; no clock runs outside of a main thread.
+    """Interrupt the block when it has used its CPU time, within a tick or two; none outside of a main thread.
 
-    The signal's handler is set at the first use and stays: setting it costs more than most comparisons do.
+    The clock goes on from block to block, until a tick finds none.
 
     Raises:
-        OverBudgetError: In the block.
+        OverBudgetError: In the block; at each further tick again, should code that it calls swallow it.
     """
 
-    _handled = False
+    _ticking = False
     _running = False
+    _left = 0
+    """Ticks, of the block that runs."""
+    _ticks = 0
+    """In blocks, so far."""
 
     def __init__(self, size: int, most: float = math.inf) -> None:
         """
@@ -54,25 +57,30 @@ class budget:
             raise OverBudgetError
         if threading.get_ident() != _MAIN_THREAD:
             return
-        if not budget._handled:
-            signal.signal(signal.SIGPROF, _ring)
-            budget._handled = True
+        budget._left = math.ceil(self._seconds / TICK_SECONDS)
         budget._running = True
-        signal.setitimer(signal.ITIMER_PROF, self._seconds, _AGAIN)
+        if not budget._ticking:
+            budget._ticking = True
+            signal.signal(signal.SIGPROF, _ring)
+            signal.setitimer(signal.ITIMER_PROF, TICK_SECONDS, TICK_SECONDS)
 
     def __exit__(self, *_error: object) -> None:
         stop()
 
 
 def stop() -> None:
-    """Stop the clock. Again after an interruption: one that meets the end of the block leaves it running."""
+    """End the block. Again after an interruption: one that meets the end of the block leaves it running."""
     if threading.get_ident() == _MAIN_THREAD:
         budget._running = False
-        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def spent() -> float:
+    """CPU seconds of all blocks so far, in ticks."""
+    return budget._ticks * TICK_SECONDS
 
 
 class Allowance:
-    """CPU seconds of this thread for comparing all that one process has reported.
+    """CPU seconds for comparing all that one process has reported.
 
     Each of its tests has a budget; a forger has as many tests as the problem.
     """
@@ -82,21 +90,27 @@ class Allowance:
         Args:
             size: Bytes of the report.
         """
-        self._until = time.thread_time() + PROCESS_SECONDS + size / (1 << 20) * PROCESS_SECONDS_A_MIB
+        self._until = spent() + PROCESS_SECONDS + size / (1 << 20) * PROCESS_SECONDS_A_MIB
 
     def shorten(self) -> None:
         """Leave no more than there is for a program that has failed."""
-        self._until = min(self._until, time.thread_time() + FAILED_SECONDS)
+        self._until = min(self._until, spent() + FAILED_SECONDS)
 
     @property
     def left(self) -> float:
         """Seconds."""
-        return self._until - time.thread_time()
+        return self._until - spent()
 
 
 _MAIN_THREAD = threading.main_thread().ident
 
 
 def _ring(_number: int, _frame: FrameType | None) -> None:
-    if budget._running:
+    if not budget._running:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        budget._ticking = False
+        return
+    budget._ticks += 1
+    budget._left -= 1
+    if budget._left < 0:
         raise OverBudgetError

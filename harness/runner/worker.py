@@ -25,6 +25,7 @@ from harness.compare import get_profiles
 from harness.errors import IsolationError
 from harness.runner import borderline_retry, layer_check, self_check
 from harness.runner.backend import Chunk, Task, Unprepared, WorkerStart, info_here
+from harness.runner.comparison_budget import spent
 from harness.runner.execution import ANYTHING, Ending, Execution, make_execution
 from harness.runner.failed_costs import Costs
 from harness.runner.fork_server import ForkServer, ProgramRequest, Result, ServerLostError, Unusable
@@ -110,9 +111,9 @@ class _Pending:
         """Count a result as the program's; what is left to do begins behind it."""
         # What many processes left behind would fill the worker's memory.
         self.runs.append(result.run if self.task.execute else result.run.without_data())
-        began = time.thread_time()
+        began = spent()
         self.maker.add(self.tests, self.request.suite, result.run)
-        self.costs.add(result.run, self.tests, time.thread_time() - began)
+        self.costs.add(result.run, self.tests, spent() - began)
         asked = self.request
         cpu, idle = asked.cpu + result.run.cpu, asked.idle + result.run.idle
         self.request = replace(asked, first=result.following, cpu=cpu, idle=idle)

@@ -7,6 +7,7 @@ import json
 import math
 import signal
 import struct
+import time
 
 import pytest
 from cases import cases
@@ -192,7 +193,7 @@ MANY = 30
 def judged(monkeypatch):
     """Has each test of a process take that many seconds to compare; which of them were compared."""
     now = [0.0]
-    monkeypatch.setattr(module.time, "thread_time", lambda: now[0])
+    monkeypatch.setattr(module, "spent", lambda: now[0])
 
     def of(seconds, error=None, *, limits=None, right=0):
         seen = []
@@ -272,11 +273,25 @@ def test_what_a_script_claims_of_its_end_is_nothing_where_it_fills_the_memory(mo
 def test_an_interruption_at_the_very_end_of_a_comparison_leaves_no_clock_running():
     clock = budget(0)
     clock.__enter__()
+    for _ in range(round(module.SECONDS / module.TICK_SECONDS)):
+        module._ring(0, None)
     with pytest.raises(OverBudgetError):
         module._ring(0, None)
     assert verdicts._not_compared(OverBudgetError()).type == "ComparisonBudget"
-    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
     module._ring(0, None)  # of a signal that was on its way
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+@pytest.mark.slow
+def test_short_comparisons_add_up():
+    before = module.spent()
+    allowance = module.Allowance(0)
+    end = time.thread_time() + 1.0
+    while time.thread_time() < end:
+        with budget(0):
+            sum(range(20_000))
+    assert 0.5 < module.spent() - before < 1.2
+    assert allowance.left == pytest.approx(module.PROCESS_SECONDS - (module.spent() - before))
 
 
 def test_an_exception_that_is_called_as_ours_is_no_answer_that_took_too_much():
@@ -291,8 +306,12 @@ def test_the_clock_stops_with_the_block():
         while True:
             pass
 
-    with budget(0), pytest.raises(OverBudgetError):
-        endless()
+    for _ in range(2):  # the second finds the clock of the first one going
+        with budget(0), pytest.raises(OverBudgetError):
+            endless()
+    end = time.thread_time() + 3 * module.TICK_SECONDS
+    while time.thread_time() < end:
+        pass
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
 
 
