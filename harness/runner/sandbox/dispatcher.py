@@ -84,7 +84,7 @@ class Pipes(NamedTuple):
     results: int
     answers: int
     """Whether to go on with a program, where the worker wants to be asked."""
-    jobs: tuple[int, int]
+    jobs: tuple[int, ...]
     """To the template of imported programs, and to that of scripts."""
 
 
