@@ -155,9 +155,9 @@ def _shortcut_notes(shortcuts: dict[str, int]) -> list[str]:
     """What makes a program's start cheap, or why it is not as cheap as it could be."""
     pinned, huge = shortcuts["pinned_bytes"] >> 10, shortcuts["huge_text_bytes"] >> 10
     return [
-        f"fork copies the {pinned:,} KiB that every program writes to"
+        f"fork copies the {pinned:,} KiB that every script or every imported program writes to"
         if pinned
-        else "slower by a fifth: no io_uring in this kernel, or `ulimit -l` below 1 MiB for each server",
+        else "slower by a fifth: no io_uring in this kernel, or `ulimit -l` below 3 MiB for each server",
         f"the interpreter's code lies in huge pages, {huge:,} KiB for each server"
         if huge
         else "slower by a tenth: no huge pages to be had (Linux before 6.1, or memory is short)",

@@ -184,7 +184,7 @@ class ForkServer:
 
     @property
     def pid(self) -> int:
-        """Of the process that was started, which has the dispatcher and the template below it."""
+        """Of the process that was started, which has the dispatcher and the templates below it."""
         return 0 if self._process is None else self._process.pid
 
     def _begin(self) -> None:

@@ -1,4 +1,4 @@
-"""The template: the process that programs' processes are copies of.
+"""A template: the process that programs' processes are copies of; one of scripts, one of imported programs.
 
 It waits for jobs, and makes a process for each: a child of the dispatcher's, not its own, so that it never
 learns what becomes of one. It reads descriptors and numbers, and the preambles that a benchmark promises to
