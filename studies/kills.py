@@ -134,7 +134,8 @@ def kill(host: int, victim: str, number: signal.Signals, dice: random.Random) ->
     workers = [pid for pid in children(host) if children(pid)]
     dispatchers = [each for worker in workers for waiting in children(worker) for each in children(waiting)]
     # The first child of a dispatcher's. The others are programs, whose verdict a signal changes.
-    templates = [min(below) for dispatcher in dispatchers if (below := children(dispatcher))]
+    # A dispatcher's two oldest: those of imported programs and of scripts.
+    templates = [each for dispatcher in dispatchers for each in sorted(children(dispatcher))[:2]]
     candidates = {"host": [host], "worker": workers, "dispatcher": dispatchers, "template": templates}[victim]
     with contextlib.suppress(ProcessLookupError, IndexError):
         os.kill(dice.choice(candidates), number)
