@@ -133,8 +133,7 @@ def kill(host: int, victim: str, number: signal.Signals, dice: random.Random) ->
     """Signal one of the processes; no one if it has not come up or has ended."""
     workers = [pid for pid in children(host) if children(pid)]
     dispatchers = [each for worker in workers for waiting in children(worker) for each in children(waiting)]
-    # The first child of a dispatcher's. The others are programs, whose verdict a signal changes.
-    # A dispatcher's two oldest: those of imported programs and of scripts.
+    # The two oldest children of a dispatcher's. The others are programs, whose verdict a signal changes.
     templates = [each for dispatcher in dispatchers for each in sorted(children(dispatcher))[:2]]
     candidates = {"host": [host], "worker": workers, "dispatcher": dispatchers, "template": templates}[victim]
     with contextlib.suppress(ProcessLookupError, IndexError):
