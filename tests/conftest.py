@@ -20,7 +20,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test asserts a time: on a busy machine an example takes a hundred times as long.
-hypothesis.settings.register_profile("no clock", deadline=None)
+examples = int(os.environ.get("RLTF_TEST_EXAMPLES", "100"))
+hypothesis.settings.register_profile("no clock", deadline=None, max_examples=examples)
 hypothesis.settings.load_profile("no clock")
 
 
