@@ -91,11 +91,12 @@ def are_finite(tensors: Iterable[Tensor]) -> bool:
     """Whether all numbers are; each tensor is read once and nothing of its size is made."""
     # Of a part where it is cut over processes; the others look at theirs.
     parts = [each.to_local() if hasattr(each, "to_local") else each for each in tensors]
-    largest = [torch.linalg.vector_norm(each, math.inf).float() for each in parts if each.numel()]
-    if not largest:
+    # Not by their norms: on a CPU these take six times as long.
+    ends = [end.float() for each in parts if each.numel() for end in each.aminmax()]
+    if not ends:
         return True
-    device = largest[0].device
-    return bool(torch.stack([each.to(device) for each in largest]).isfinite().all())
+    device = ends[0].device
+    return bool(torch.stack([each.to(device) for each in ends]).isfinite().all())
 
 
 def _stopped(args: TrainingArguments, step: int, what: str) -> InputError:
