@@ -27,7 +27,7 @@ from harness.models.hf.batching import Budget, Row, in_order, start_tokens
 from harness.models.hf.decode import Precision, Session
 from harness.models.hf.forward import Forward
 from harness.models.hf.noise import row_key
-from harness.models.hf.packed_products import pack_products
+from harness.models.hf.packed_products import pack_products, packed
 from harness.models.hf.stopping import StopCriteria
 from harness.models.library_errors import out_of_memory
 from harness.models.positions import ContextWindow, embedding_rows, inner_model, is_seq2seq
@@ -130,12 +130,14 @@ class LocalSampler:
             InputError: If a prompt cannot be fitted, or a single row does not fit into memory.
         """
         waiting = in_order([row for request in requests for row in self._rows(request, decoding)])
-        while waiting:
-            # Which rows a row is computed with moves the last bits of its log-probabilities, though not its
-            # tokens. Where they are learned from, rows join no others: `batches` says who goes with whom.
-            count = self._budget.take(waiting) if self._trace else len(waiting)
-            begun, later = waiting[:count], waiting[count:]
-            waiting = (yield from self._run(begun, decoding)) + later
+        with packed(self._model):
+            while waiting:
+                # Which rows a row is computed with moves the last bits of its log-probabilities, though not
+                # its tokens. Where they are learned from, rows join no others: `batches` says who goes with
+                # whom.
+                count = self._budget.take(waiting) if self._trace else len(waiting)
+                begun, later = waiting[:count], waiting[count:]
+                waiting = (yield from self._run(begun, decoding)) + later
 
     def batches(self, requests: Iterable[Request], decoding: Decoding) -> Iterator[list[Request]]:
         """`requests` in the batches that `complete` computes of them, in its order, where memory suffices.

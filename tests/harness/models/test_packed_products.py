@@ -1,5 +1,7 @@
 """Linear layers whose weights are packed: the same products but for rounding, where they may be had."""
 
+import copy
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -32,14 +34,34 @@ def test_predictions_differ_by_rounding_alone_and_the_weights_stay_to_be_read(mo
     assert all(each.weight.numel() for each in layers)
 
 
-def test_packed_weights_are_what_is_multiplied(model):
+def linear_layers(model):
+    return [each for each in model.modules() if type(each) is torch.nn.Linear]
+
+
+def test_weights_that_have_changed_are_multiplied_as_they_are(model):
+    changed = copy.deepcopy(model)
     pack_products(model)
-    before = logits(model)
-    with torch.no_grad():
-        for each in model.modules():
-            if type(each) is torch.nn.Linear and each is not model.get_output_embeddings():
-                each.weight.zero_()
-    assert torch.equal(logits(model), before)
+    for layers in zip(linear_layers(model), linear_layers(changed), strict=True):
+        for each in layers:
+            with torch.no_grad():
+                each.weight.mul_(1.5)
+    assert torch.equal(logits(model), logits(changed))
+
+
+def test_a_model_that_is_trained_is_packed_while_it_samples_and_no_longer(model):
+    layers = linear_layers(model)
+    packed_layers = [sum("forward" in vars(each) for each in layers)]
+    with packed_products.packed(model):
+        packed_layers.append(sum("forward" in vars(each) for each in layers))
+        with packed_products.packed(model):
+            pass
+        packed_layers.append(sum("forward" in vars(each) for each in layers))
+    packed_layers.append(sum("forward" in vars(each) for each in layers))
+    assert packed_layers == [0, len(layers), len(layers), 0]
+    pack_products(model)
+    with packed_products.packed(model):
+        pass
+    assert all("forward" in vars(each) for each in layers), "packed for good"
 
 
 @cases("shape", [(7,), (0, 7), (2, 3, 7)])
