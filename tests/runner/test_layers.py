@@ -70,6 +70,12 @@ def output(server, code):
     return result.run.stdout.decode()
 
 
+def test_pages_are_pinned_whatever_layer_is_missing(server):
+    with_all = ForkServer(LIMITS, WarmImports.STDLIB, functions=False)
+    with_all.close()
+    assert (server.shortcuts["pinned_bytes"] > 0) is (with_all.shortcuts["pinned_bytes"] > 0)
+
+
 def test_programs_run_one_after_the_other_in_an_empty_folder(server):
     for _ in range(3):
         assert output(server, "import os\nprint(os.listdir('.'))\nopen('left', 'w').close()") == "[]\n"
