@@ -1,20 +1,21 @@
 """Files that hold answers instead of programs: noticed, and read as a model's answers if that is asked for.
 
 Covers: fences and prose, bodies that continue their row's prompt, completions of problems whose prompt is
-code. Asked for, each answer goes through the
-extraction of the chat formats, as in `rltf eval`.
+code. Asked for, each answer goes through the extraction of the chat formats, as in `rltf eval`; where its row
+names the prompt format that it answers, through that format's.
 Does not cover: the rules (`harness.extraction`). Nothing is run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from textwrap import indent
 
-from harness.extraction import RULES, Wanted, extract
+from harness.extraction import RULES, Wanted, extract, extract_program
 from harness.extraction.parsing import Syntax, parse, parses
 from harness.programs.formats import RawProgram
-from harness.types import Problem
+from harness.prompts import find_format, make_prompt
+from harness.types import Benchmark, Problem
 
 RULE = "chat"
 """Of the chat formats of `rltf eval`."""
@@ -29,6 +30,7 @@ def described() -> str:
 class Answers:
     """What a file holds, by what its programs look like."""
 
+    benchmark: Benchmark
     extracting: bool
     """Take programs out of answers; else leave them as they are and count what looks like answers."""
     total: int = 0
@@ -38,9 +40,18 @@ class Answers:
     continued: int = 0
     """Completions that were put behind the code which their problem gives."""
 
+    formats: dict[str, None] = field(default_factory=dict)
+    """Prompt formats that rows named, by whose rules their programs were taken out."""
+
     def program(self, raw: RawProgram, problem: Problem) -> str:
         """The program to grade."""
         self.total += 1
+        if self.extracting and raw.prompt_format:
+            prompt = make_prompt(find_format(self.benchmark, raw.prompt_format), problem)
+            code = extract_program(raw.code, prompt).code
+            self.changed += code != raw.code
+            self.formats[raw.prompt_format] = None
+            return code
         if raw.completion and problem.code_prompt:
             return self._continued(raw.code, problem)
         if not self.extracting:
@@ -80,7 +91,8 @@ class Answers:
                 " problem gives; a whole program goes into a field `solution` or `code`."
             )
         if self.extracting:
-            found.append(f"Extraction changed {self.changed:,} of {self.total:,} programs ({described()}).")
+            how = f"by the rule of format {', '.join(self.formats)}" if self.formats else described()
+            found.append(f"Extraction changed {self.changed:,} of {self.total:,} programs ({how}).")
         return found
 
     def warnings(self) -> list[str]:

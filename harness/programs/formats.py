@@ -19,6 +19,7 @@ Does not cover: whether the problem exists or the program is sane (`harness.prog
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,8 @@ class RawProgram:
     """The row calls it a completion: what follows a prompt."""
     filter: str | None = None
     """Name of lm-eval's filter: a file may hold every answer once for each."""
+    prompt_format: str = ""
+    """Of the benchmark, where the row says which was answered: those of our tasks for lm-eval do."""
 
 
 class WrongShape(ValueError):
@@ -111,6 +114,7 @@ def _row(line: int, row: Any, field: str | None) -> Iterator[RawProgram]:
             prompt=_prompt(row),
             completion=completion,
             filter=_text_or_none(chosen),
+            prompt_format=_prompt_format(row),
         )
 
 
@@ -199,6 +203,18 @@ def _content(value: Any) -> Any:
 def _prompt(row: Mapping[str, Any]) -> str:
     prompt = row.get("prompt")
     return prompt if isinstance(prompt, str) else ""
+
+
+def _prompt_format(row: Mapping[str, Any]) -> str:
+    """What `harness.integrations.lm_eval` wrote into its documents."""
+    doc = row.get("doc")
+    graded = doc.get("graded") if isinstance(doc, Mapping) else None
+    try:
+        options = json.loads(graded) if isinstance(graded, str) else None
+    except (ValueError, RecursionError):
+        return ""
+    name = options.get("prompt_format") if isinstance(options, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -79,7 +79,7 @@ class ProgramFile:
     def read(self, benchmark: Benchmark) -> Iterator[Sample]:
         """Yield the file's programs in its order, and warn of what is noticed; see `Programs.read`."""
         self.skipped, self.notices = 0, []
-        book, answers = _Book(benchmark, self.skip_unselected), Answers(self.extract)
+        book, answers = _Book(benchmark, self.skip_unselected), Answers(benchmark, self.extract)
         problems = benchmark.by_id()
         found = 0
         for piece in pieces_of(self.path):

@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import InputError
 from harness.programs.source import ProgramFile
-from harness.types import Benchmark, Problem, TestKind, TestSuite
+from harness.types import Benchmark, Piece, Problem, PromptFormat, TestKind, TestSuite
 
 EMPTY = TestSuite.pack(TestKind.STDIN, [])
 REFERENCE, MODEL = "def f():\n    return 1\n", "def f():\n    return 2\n"
@@ -122,6 +122,23 @@ def test_lm_evals_filters_are_not_mixed(tmp_path):
     assert _read(_rows(tmp_path, row | {"filter": "a"}))[0] == [("mbpp/11", 0, "x")]
     with pytest.raises(InputError, match=r"line 2: lm-eval's filter 'b' after 'a'"):
         _read(_rows(tmp_path, row | {"filter": "a"}, row | {"filter": "b"}))
+
+
+def test_rows_of_our_lm_eval_tasks_are_read_by_the_format_that_they_answer(tmp_path):
+    form = PromptFormat(
+        "body", "1", lambda _: (Piece("def f():\n"),), "made here", ("\nprint",), in_program=True
+    )
+    benchmark = replace(MBPP, prompts={"body": form})
+    graded = json.dumps({"benchmark": "mbpp", "prompt_format": "body"})
+    doc = {"task_id": 11, "prompt": "def f():\n", "graded": graded}
+    answer = "    return 2\nprint(f())\n"
+    path = _rows(tmp_path, {"doc": doc, "resps": [[answer]], "filtered_resps": [[answer]], "filter": "all"})
+    ((_, _, code),), source = _read(path, benchmark, extract=True)
+    assert code.strip() == MODEL.strip()
+    assert source.notices[-1] == "Extraction changed 1 of 1 programs (by the rule of format body)."
+    assert _read(path, benchmark)[0] == [("mbpp/11", 0, answer)]
+    with pytest.raises(InputError, match="no prompt format 'body'"):
+        _read(path, extract=True)
 
 
 def test_the_folders_of_rltf_and_coderl_are_read_in_the_order_of_their_numbers(tmp_path):
