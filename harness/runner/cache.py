@@ -12,6 +12,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 from harness.errors import InputError
@@ -21,6 +22,15 @@ from harness.types import Outcome
 _COMMIT_EVERY = 256
 MAX_MIB = 1024
 """Some four million programs. A file of twice as much is brought back to this."""
+
+
+_DAMAGE = (
+    OSError, sqlite3.Error, zlib.error, ValueError, TypeError, LookupError, ArithmeticError, RecursionError,
+    MemoryError,
+)  # fmt: skip
+"""What a file that is none of ours, or not whole, may raise."""
+_BOUND, _CHECK_BYTES = b"\x01", 8
+"""How a row begins that is bound to its key: this, and so much of a digest of both."""
 
 
 class VerdictCache:
@@ -64,7 +74,7 @@ class VerdictCache:
     def _usable(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sqlite3.Error, zlib.error, ValueError, TypeError, RecursionError) as error:
+        except _DAMAGE as error:
             raise InputError(
                 f"{self.path}: not usable as a verdict cache ({error}); remove it or name another folder"
             ) from None
@@ -82,7 +92,7 @@ class VerdictCache:
                 if row is None:
                     return None
                 data = row[0]
-            outcome = outcome_from_row(json.loads(zlib.decompress(data)))
+            outcome = outcome_from_row(json.loads(_opened(key, data)))
             if not _is_kept(outcome):
                 raise ValueError("no verdict: it was not graded")
             return outcome
@@ -95,7 +105,7 @@ class VerdictCache:
         """
         if not _is_kept(outcome):
             return
-        self._unwritten[key] = zlib.compress(encoded(outcome_row(outcome)), level=1)
+        self._unwritten[key] = _closed(key, encoded(outcome_row(outcome)))
         if len(self._unwritten) >= _COMMIT_EVERY:
             self.flush()
 
@@ -112,6 +122,21 @@ class VerdictCache:
             self.flush()
         finally:
             self._db.close()
+
+
+def _closed(key: bytes, row: bytes) -> bytes:
+    """A row as it is kept: bound to its key, so that none is another program's in a file that is damaged."""
+    packed = zlib.compress(row, level=1)
+    return _BOUND + sha256(key + packed).digest()[:_CHECK_BYTES] + packed
+
+
+def _opened(key: bytes, data: bytes) -> bytes:
+    if data[:1] != _BOUND:  # kept before rows were bound
+        return zlib.decompress(data)
+    check, packed = data[1 : 1 + _CHECK_BYTES], data[1 + _CHECK_BYTES :]
+    if sha256(key + packed).digest()[:_CHECK_BYTES] != check:
+        raise ValueError("a row is not the one that was kept under its key")
+    return zlib.decompress(packed)
 
 
 def _is_kept(outcome: Outcome) -> bool:

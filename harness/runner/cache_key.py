@@ -66,7 +66,7 @@ class Keys:
         digest.update(suite_digest.encode())
         digest.update(code.encode(errors="surrogatepass"))
         if files:
-            # Behind a digest of the code, so that no program's text spells another's files.
-            digest.update(digest.digest() + repr(sorted(files.items())).encode(errors="surrogatepass"))
+            # Of a digest, not behind it: a program may look for a text that is its own digest, and files.
+            digest = sha256(digest.digest() + repr(sorted(files.items())).encode(errors="surrogatepass"))
         key: bytes = digest.digest()
         return key
