@@ -45,6 +45,8 @@ class ProcessResult:
 
 
 _T = TypeVar("_T")
+_NO_PREAMBLE = "preamble_error"
+"""What a record is called that says that the benchmark's own code before the program failed."""
 _REFUSALS = ("syntax_error", "outside_function")
 """What a record is called that says that the program does not compile."""
 
@@ -151,6 +153,9 @@ class VerdictMaker:
         cpu = run.cpu - compiled_at
         if not records or (first := _claims(records[0][1])).get("kind") in _REFUSALS:
             yield self._all(self._failed_compile(run, error_of(first) if records else None), run.cpu)
+            return
+        if first.get("kind") == _NO_PREAMBLE:  # nothing of the program has run
+            yield self._all(self._death(run) or raised(error_of(first)), run.cpu)
             return
         ended = _claims(records[1][1]) if len(records) > 1 else {}
         # What the program says of its exit is known to be true where the kernel has seen none.
@@ -265,6 +270,8 @@ class VerdictMaker:
         """Why no test was run, if none was; from the fields of the first two records."""
         if records and records[0].get("kind") in _REFUSALS:
             return Ending(Status.SYNTAX_ERROR, error_of(records[0]))
+        if records and records[0].get("kind") == _NO_PREAMBLE:
+            return self._death(run) or raised(error_of(records[0]))
         if len(records) >= 2:
             loaded = records[1].get("kind") == "loaded"
             return None if loaded else raised(error_of(records[1]) or ErrorInfo("ForgedReport", "", None))

@@ -1,8 +1,11 @@
 """Which fork server a program runs in: a matter of speed, never of its verdict."""
 
+import ast
+
 import pytest
 
 from harness import TestSuite
+from harness.runner.sandbox.template import _only_defines
 from harness.runner.split_suite import WarmImports, prepare
 from harness.types import AssertTest, CallTest, PreamblePart, StdinTest, TestKind
 
@@ -112,3 +115,75 @@ def test_a_part_that_only_the_tests_use_is_kept(grader, kind, tests, options):
     preamble = (*CHAIN, PreamblePart("def unused_function(n): return n\n", ("unused_function",)))
     suite = TestSuite.pack(kind, tests, preamble=preamble, **options)
     assert grader.run("def f(n): return n + 1", suite).verdicts["strict"] == "passed"
+
+
+PLAIN = TestSuite.pack(TestKind.STDIN, [StdinTest("77", "ok")])
+STATES = {
+    "a module in another's place": (
+        "import sys\nsys.modules['math'] = None\n",
+        "import math\nprint('ok')",
+    ),
+    "a seed": (
+        "import random\nrandom.seed(1)\n",
+        "import random\nprint('ok' if random.random() != 0.13436424411240122 else 'seeded')",
+    ),
+    "a built-in": ("import builtins\nbuiltins.sum = None\n", "import os\nprint('ok' if sum else 'none')"),
+    "a line printed": ("import os\nprint('hello')\n", "import os\nprint('ok')"),
+    "a variable of the environment": (
+        "import os\nos.environ['A'] = '1'\n",
+        "import os\nprint('no' if 'A' in os.environ else 'ok')",
+    ),
+    "by a default": (
+        "import os\ndef f(x=os.environ.update(A='1')): pass\n",
+        "import os\nprint('no' if 'A' in os.environ else 'ok')",
+    ),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_one_problems_preamble_does_to_the_interpreter_no_program_of_another_sees(grader, state):
+    preamble, looks = STATES[state]
+    for number in range(3):  # from two on, a preamble is run for all
+        shared = TestSuite.pack(TestKind.STDIN, [StdinTest(str(number), "x")], preamble=preamble)
+        grader.run(f"import os\nprint('x') # {number}", shared)
+    assert grader.run(looks, PLAIN).verdicts["strict"] == "passed"
+
+
+@pytest.mark.parametrize("preamble", ["1 / 0", "import no_such_module", "def (", "x = 1\0"])
+def test_where_the_preamble_fails_no_program_passes_by_having_printed_nothing(grader, preamble):
+    suite = TestSuite.pack(TestKind.STDIN, [StdinTest("", "")], preamble=preamble)
+    outcome = grader.run("print('x')", suite)
+    assert (outcome.verdicts["strict"], outcome.error.line) == ("runtime_error", None)
+    call = TestSuite.pack(TestKind.CALL, [CallTest([1], None)], entry_point="f", preamble=preamble)
+    assert grader.run("def f(n): pass", call).error.type == outcome.error.type
+
+
+def test_a_long_preamble_is_not_cut_for_the_problems_that_share_it(grader):
+    preamble = "filler = 1\n" * (1 << 13) + "helper = 'ok'\n"
+    for number in range(3):
+        suite = TestSuite.pack(TestKind.STDIN, [StdinTest(str(number), "ok")], preamble=preamble)
+        assert grader.run(f"print(helper) # {number}", suite).verdicts["strict"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("text", "only_defines"),
+    [
+        ("import math\nfrom re import *\n'a docstring'\n", True),
+        ("def f(xs: list[int], n: int = -1, *, t=(1, 2)) -> 'int':\n    return n\n", True),
+        ("MOD: int = 1000000007\nINF = [MOD, -1]\n", True),
+        ("import sys\nsys.setrecursionlimit(50)\n", False),
+        ("x = print(1)\n", False),
+        ("import sys\nsys.maxsize = 1\n", False),
+        ("@print\ndef f(): pass\n", False),
+        ("@print(1)\ndef f(): pass\n", False),
+        ("def f(x: print(1)): pass\n", False),
+        ("x = 10 ** 10 ** 10\n", False),
+        ("while True: pass\n", False),
+        ("class A:\n    print(1)\n", False),
+        ("x = [print(1) for _ in 'a']\n", False),
+        ("1 / 0\n", False),
+    ],
+)
+def test_a_preamble_that_is_run_for_all_only_defines_names(text, only_defines):
+    tree = compile(text, "<preamble>", "exec", ast.PyCF_ONLY_AST)
+    assert all(map(_only_defines, tree.body)) is only_defines
