@@ -42,6 +42,10 @@ _AT_A_TIME = 32
 _TIMEOUT = 600.0
 _MOST_BITS = 10_000
 """Of an integer that is sent: Python's limit for reading one is 4,300 digits."""
+_NO_OUTCOME = (
+    OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError, http.client.HTTPException,
+)  # fmt: skip
+"""What an answer that is cut, or none of ours, may raise."""
 _PATIENCE = 3.0
 """Seconds for a server to answer at all before the first program is sent."""
 
@@ -106,12 +110,13 @@ class RemoteService:
         for number in range(TRIES):
             try:
                 row = _asked(self._url, body, _TIMEOUT)["outcomes"][0]
-                return outcome_from_row(row | {"task_id": job.task_id})
+                outcome = outcome_from_row(row | {"task_id": job.task_id})
+                return self._checked(outcome, job)
             except urllib.error.HTTPError as error:
                 if error.code not in (502, 503, 504):
                     raise InputError(f"{self._url}: {_said(error)}") from None
                 cause = f"status {error.code}"
-            except (OSError, ValueError, LookupError, TypeError) as error:
+            except _NO_OUTCOME as error:
                 cause = f"{type(error).__name__}: {error}"
             if number < TRIES - 1:
                 time.sleep(min(0.5 * 2**number, 10))
@@ -121,6 +126,16 @@ class RemoteService:
             {self._profile: Status.NOT_RUN},
             infrastructure_error=f"{self._url}: {cause}",
         )
+
+    def _checked(self, outcome: Outcome, job: Job) -> Outcome:
+        """The outcome, if it is of this program, by this profile.
+
+        Raises:
+            ValueError: If not.
+        """
+        if outcome.sample_id != job.sample_id or self._profile not in outcome.verdicts:
+            raise ValueError(f"an outcome of another program, or not by {self._profile}")
+        return outcome
 
 
 def _info(url: str) -> Mapping[str, Any]:

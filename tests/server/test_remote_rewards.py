@@ -1,5 +1,6 @@
 """Rewards of trainers that grade at an `rltf serve` elsewhere are those that are graded here."""
 
+import http.client
 import json
 import re
 import zlib
@@ -14,7 +15,7 @@ from harness.integrations import remote
 from harness.integrations.ground_truth import read_tests
 from harness.integrations.remote import RemoteService
 from harness.integrations.scoring import Scorer
-from harness.types import Benchmark, CallTest, Problem, StdinTest, TestKind, TestSuite, ValueTest
+from harness.types import Benchmark, CallTest, Job, Problem, StdinTest, TestKind, TestSuite, ValueTest
 
 PAIRS = {"inputs": ["1\n", "2\n"], "outputs": ["2\n", "3\n"]}
 CALLS = {"inputs": [[1], [2]], "outputs": [2, 3], "fn_name": "f"}
@@ -161,3 +162,42 @@ def test_tests_are_the_same_when_they_have_been_sent():
     for suite in suites:
         assert remote.can_be_sent(suite)
         assert read_tests(json.loads(json.dumps(remote.tests_of(suite)))).digest == suite.digest
+
+
+ROW = (
+    b'{"outcomes": [{"task_id": "t", "sample_id": %d, "verdicts": {"%b": "passed"}, "tests": [],'
+    b' "error": null, "infrastructure_error": null, "cached": false, "peak_memory_mib": 0, "cpu_seconds": %b}]}'
+)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[" * 100_000,
+        b'{"outcomes": [{"sample_id": 0}]}',
+        b'{"outcomes": []}',
+        b"\xff",
+        ROW % (1, b"strict", b"0"),
+        ROW % (0, b"other", b"0"),
+        ROW % (0, b"strict", b"1" * 400),
+        None,
+    ],
+    ids=["deep", "no row", "none", "no text", "another program's", "another profile's", "endless", "cut"],
+)
+def test_an_answer_that_is_no_outcome_of_the_program_is_no_verdict(monkeypatch, answer):
+    def asked(url, body, timeout):
+        if body is None:
+            return {"profiles": ["strict"], "benchmarks": []}
+        if answer is None:
+            raise http.client.IncompleteRead(b"")
+        return json.loads(answer)
+
+    monkeypatch.setattr(remote, "_asked", asked)
+    monkeypatch.setattr(remote.time, "sleep", lambda seconds: None)
+    suite = TestSuite.pack(TestKind.STDIN, [StdinTest("", "1")])
+    problem = Problem("own/1", "", load_suite=lambda: suite)
+    outcome = (
+        remote.RemoteService("http://localhost:1", "strict").submit(Job("own/1", 0, "x", problem)).result()
+    )
+    assert outcome.verdicts == {"strict": "not_run"}
+    assert outcome.infrastructure_error
