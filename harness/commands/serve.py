@@ -169,7 +169,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     """
     from harness.registry import load_benchmark  # noqa: PLC0415
     from harness.runner.cache_key import grading_versions  # noqa: PLC0415
-    from harness.server.settings import SERVER_LIMITS, Settings  # noqa: PLC0415
+    from harness.server.settings import PROGRAM_TESTS, SERVER_LIMITS, Settings  # noqa: PLC0415
 
     profiles = tuple(args.profile or ("strict",))
     grading_versions(profiles)
@@ -178,7 +178,11 @@ def settings_of(args: argparse.Namespace) -> Settings:
         name, _, split = named.partition(":")
         benchmarks.append(load_benchmark(name, split=split or None, data_dir=args.data))
     limits = replace(
-        SERVER_LIMITS, cpu_seconds=args.limit_cpu, load_cpu_seconds=args.limit_cpu, memory_mib=args.memory
+        SERVER_LIMITS,
+        cpu_seconds=args.limit_cpu,
+        load_cpu_seconds=args.limit_cpu,
+        program_cpu_seconds=args.limit_cpu * PROGRAM_TESTS,
+        memory_mib=args.memory,
     )
     return Settings(
         limits=limits,

@@ -42,7 +42,11 @@ def problem_of(
     if isinstance(ground_truth, str) and _TASK_ID.fullmatch(ground_truth):
         where = f"those here are like {next(iter(problems))!r:.60}" if problems else "no benchmark is named"
         raise InputError(f"no problem {ground_truth!r}: {where}; name the benchmark and split, or give tests")
-    suite = read_tests(_plain(ground_truth), entry_point=entry_point)
+    try:
+        plain = _plain(ground_truth)
+    except RecursionError:
+        raise InputError("tests within one another too deeply; give the innermost value") from None
+    suite = read_tests(plain, entry_point=entry_point)
     return Problem("tests", "", load_suite=lambda: suite)
 
 

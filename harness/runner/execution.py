@@ -6,6 +6,7 @@ Does not cover: running it (`runner`, `worker`), or what it should have done.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -116,14 +117,21 @@ def check_files(files: Mapping[str, bytes]) -> None:
     for name, data in files.items():
         if not isinstance(name, str) or not isinstance(data, bytes):
             raise InputError(f"file {name!r}: files are given as bytes, by name")
-        size = len(name.encode(errors="surrogatepass"))
-        if name in ("", ".", "..") or "/" in name or "\0" in name or size > _MOST_NAME_BYTES:
+        if name in ("", ".", "..") or "/" in name or "\0" in name or _size(name) > _MOST_NAME_BYTES:
             raise InputError(f"file {name!r}: not a plain name; give one without separators, up to 255 bytes")
     total = sum(map(len, files.values()))
     if len(files) > MOST_FILES or total > MOST_FILE_BYTES:
         raise InputError(
             f"{len(files)} files of {total} bytes: at most {MOST_FILES} of {MOST_FILE_BYTES >> 20} MiB in all"
         )
+
+
+def _size(name: str) -> float:
+    """Bytes of a name in a folder; endless for a text that no folder can have."""
+    try:
+        return len(name.encode(errors="surrogateescape"))
+    except UnicodeEncodeError:
+        return math.inf
 
 
 def make_execution(

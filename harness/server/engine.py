@@ -6,17 +6,17 @@ ask again; it never is a verdict. A full queue is 503. Does not cover: what requ
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from harness.errors import InputError
 from harness.integrations.ground_truth import problem_of
 from harness.runner.execution import Execution
-from harness.server.fair_queue import FairQueue, QueueFullError
+from harness.server.fair_queue import MOST_RESULTS, FairQueue, QueueFullError
 from harness.server.guard import busy
 from harness.server.meters import Meters
 from harness.server.origins import Refusal
@@ -24,8 +24,11 @@ from harness.server.settings import Settings
 from harness.service import GradingService
 from harness.types import Job, Limits, Outcome, Problem
 
-_PER_WORKER = 16
-"""Programs that the service has for each worker: enough that none waits for the queue's next."""
+_PER_WORKER = 4
+"""Programs that the service has for each worker: enough that none waits for the queue's next, and few, since
+a client's first program waits for them."""
+_MOST_RESULTS = MOST_RESULTS // 4
+"""Of one request: tests times programs."""
 _Answer = TypeVar("_Answer", Outcome, Execution)
 _Made = TypeVar("_Made")
 
@@ -42,14 +45,17 @@ class Engine:
             workers: How many programs are graded at a time.
         """
         self.settings, self._service, self._meters = settings, service, meters
-        self.queue = FairQueue(settings.most_waiting, max(64, workers * _PER_WORKER))
+        self.queue = FairQueue(settings.most_waiting, workers * _PER_WORKER)
         self.problems: dict[str, Problem] = {}
         for benchmark in settings.benchmarks:
             self.problems |= benchmark.by_id()
         self.profile = settings.profiles[0]
         self._digests: dict[str, str] = {}
         """Of the tests of these problems, as far as a client has asked."""
-        self._preparing = ThreadPoolExecutor(1, "prepare")
+        self._preparing = FairQueue(settings.most_requests, 1)
+        self._preparer = ThreadPoolExecutor(1, "prepare")
+        self._counts: WeakKeyDictionary[Problem, int] = WeakKeyDictionary()
+        """Of the tests of problems that clients have named or sent."""
         meters.watch("rltf_waiting_programs", "In the queue", lambda: self.queue.waiting)
         meters.watch("rltf_running_programs", "With the grader workers", lambda: self.queue.running)
 
@@ -64,6 +70,7 @@ class Engine:
         except InputError as error:
             raise Refusal(400, str(error)) from None
         suite = problem.suite
+        self._counts[problem] = suite.count
         if suite.count == 0:
             raise Refusal(400, "no tests: nothing can be said of a program")
         if suite.preamble and problem.task_id not in self.problems:
@@ -85,21 +92,32 @@ class Engine:
                 400, f"{task_id} has other tests here; use the same data, and the same version, on both sides"
             )
 
-    async def prepare(self, make: Callable[[], _Made]) -> _Made:
+    async def prepare(self, client: str, make: Callable[[], _Made]) -> _Made:
         """What `make` makes of a request: its tests as problems, its answers as programs.
 
         In a thread, since long tests take seconds, in which all other requests would wait; in one only, since
-        they may take two GiB meanwhile.
+        they may take two GiB meanwhile. Clients take turns, and what one sent that has left is let go of.
+
+        Raises:
+            Refusal: As `make` does; 503 if too many wait for it.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._preparing, make)
+        try:
+            (made,) = await self._preparing.run(client, [partial(self._preparer.submit, make)])
+        except QueueFullError:
+            raise busy("too many requests are made ready") from None
+        return made
 
     async def grade(self, client: str, jobs: Sequence[Job]) -> list[Outcome]:
         """Outcomes in order.
 
         Raises:
-            Refusal: 503 if the queue has no room; 504 if the grader failed on one of them, or is broken.
+            Refusal: 413 for more results than are answered at a time; 503 if the queue has no room; 504 if
+                the grader failed on one of them, or is broken.
         """
-        return await self._run(client, [partial(self._service.submit, job) for job in jobs])
+        results = sum(self._counts.get(job.problem, 0) for job in jobs)
+        if results > _MOST_RESULTS and len(jobs) > 1:
+            raise Refusal(413, f"a request may have {_MOST_RESULTS} tests of programs; send fewer at a time")
+        return await self._run(client, [partial(self._service.submit, job) for job in jobs], results)
 
     async def execute(
         self, client: str, code: str, stdin: str, files: Mapping[str, bytes], limits: Limits
@@ -137,9 +155,11 @@ class Engine:
         if programs > self.queue.most_waiting:
             raise Refusal(413, f"a request may have {self.queue.most_waiting} programs")
 
-    async def _run(self, client: str, starts: Sequence[Callable[[], Future[_Answer]]]) -> list[_Answer]:
+    async def _run(
+        self, client: str, starts: Sequence[Callable[[], Future[_Answer]]], results: int = 0
+    ) -> list[_Answer]:
         try:
-            answers = await self.queue.run(client, starts)
+            answers = await self.queue.run(client, starts, results)
         except QueueFullError:
             raise busy("the queue is full") from None
         except Exception as error:

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 from harness.errors import InfrastructureError
 
+MOST_RESULTS = 1_000_000
+"""Each takes half a KiB here, and twice that while its row is written."""
 _Answer = TypeVar("_Answer")
 Start = Callable[[], "Future[_Answer]"]
 """Hands one program to the service."""
@@ -38,34 +40,39 @@ class _Work:
 class FairQueue:
     """Bounded queue with turns."""
 
-    def __init__(self, most_waiting: int, most_running: int) -> None:
+    def __init__(self, most_waiting: int, most_running: int, most_results: int = MOST_RESULTS) -> None:
         """
         Args:
             most_waiting: Programs that wait or run.
             most_running: Programs that the service has at a time; the rest wait here, where turns count.
+            most_results: Of the tests of all programs whose requests are not answered.
         """
         self.most_waiting, self._most_running = most_waiting, most_running
+        self._most_results, self._results = most_results, 0
         self._turns: dict[str, dict[int, deque[_Work]]] = {}
         self._requests = 0
         self.waiting = self.running = 0
 
-    async def run(self, client: str, starts: Sequence[Start[_Answer]]) -> list[_Answer]:
+    async def run(self, client: str, starts: Sequence[Start[_Answer]], results: int = 0) -> list[_Answer]:
         """The answers to the programs of one request, in their order.
 
         Args:
             client: Whose they are; clients take turns.
             starts: Called when the turn has come.
+            results: Of tests that the answers will have, one for each test of each program.
 
         Raises:
             QueueFullError: If they do not fit; nothing was started.
         """
-        if self.waiting + self.running + len(starts) > self.most_waiting:
+        full = self.waiting + self.running + len(starts) > self.most_waiting
+        if full or self._results + results > self._most_results:
             raise QueueFullError
         if not starts:
             return []
         loop = asyncio.get_running_loop()
         works = [_Work(start, loop.create_future()) for start in starts]
         self._requests += 1
+        self._results += results
         self._turns.setdefault(client, {})[self._requests] = deque(works)
         self.waiting += len(works)
         number = self._requests
@@ -73,6 +80,7 @@ class FairQueue:
         try:
             return list(await asyncio.gather(*(work.answer for work in works)))
         finally:
+            self._results -= results
             self._drop(client, number, works)
 
     def _drop(self, client: str, number: int, works: Sequence[_Work]) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import logging
 import time
 from collections.abc import Collection, Mapping
 
-from harness.server.bodies import TooLargeError, inflate
-from harness.server.hang_ups import App, LeftError, Message, Receive, Scope, Send, while_connected
+from harness.server.answering import Answering
+from harness.server.bodies import MOST_VALUES, TooLargeError, inflate, memory_of, values_in
+from harness.server.hang_ups import App, LeftError, Receive, Scope, Send, while_connected
 from harness.server.meters import Meters
 from harness.server.origins import Origins, Refusal
 from harness.server.settings import Settings
@@ -61,31 +61,24 @@ class Guard:
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = scope["path"] if scope["path"] in self._routes else "other"
-        started, status = time.monotonic(), "hung up"
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = str(message["status"])
-            await send(message)
-
-        self._requests += 1
+        started = time.monotonic()
         held = _Held(self)
+        answering = Answering(send, held.take)
+        self._requests += 1
         try:
-            await self._guarded(scope, receive, sending, held)
+            await self._guarded(scope, receive, answering, held)
         except Refusal as refusal:
-            await _answer(sending, refusal)
+            await answering.refuse(refusal)
         except LeftError:
             return
         except Exception as error:
             # Not to the HTTP server, which logs what an exception says: a part of a program, maybe.
             _log.error("%s at %s", type(error).__name__, route)
-            if status == "hung up":
-                await _answer(sending, Refusal(500, "the server failed"))
+            await answering.refuse(Refusal(500, "the server failed"))
         finally:
             self._requests -= 1
             held.release()
-            self._meters.requests.labels(route, status).inc()
+            self._meters.requests.labels(route, answering.status).inc()
             self._meters.seconds.labels(route).observe(time.monotonic() - started)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, held: _Held) -> None:
@@ -104,6 +97,10 @@ class Guard:
         except TimeoutError:
             raise Refusal(408, "the request came too slowly") from None
         body = self._plain(sent, headers, held)
+        del sent
+        if (values := values_in(body)) > MOST_VALUES:
+            raise Refusal(413, f"a request may have {MOST_VALUES} values")
+        held.take(memory_of(body, values))
         await while_connected(self._app, scope, receive, send, body)
 
     # --- headers ---------------------------------------------------------------------------------
@@ -155,13 +152,20 @@ class Guard:
         held.take(len(plain))
         return plain
 
-    def hold(self, size: int) -> None:
+    def hold(self, size: int, before: int = 0) -> None:
         """Count bytes that are in memory; negative when they are let go.
 
+        Args:
+            size: How many.
+            before: Of the same request, counted before.
+
         Raises:
-            Refusal: If there would be too many.
+            Refusal: If there would be too many; with status 413 if the request alone has too many.
         """
-        if size > 0 and self._held + size > self._settings.most_held_mib << 20:
+        most = self._settings.most_held_mib << 20
+        if size > 0 and before + size > most:
+            raise Refusal(413, "more than can be held in memory")
+        if size > 0 and self._held + size > most:
             raise busy("too much to hold at a time")
         self._held += size
 
@@ -173,7 +177,7 @@ class _Held:
         self._guard, self._size = guard, 0
 
     def take(self, size: int) -> None:
-        self._guard.hold(size)
+        self._guard.hold(size, self._size)
         self._size += size
 
     def release(self) -> None:
@@ -185,11 +189,3 @@ def _check_type(headers: Mapping[str, str]) -> None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Refusal(415, "the body must be JSON, with content-type application/json")
-
-
-async def _answer(send: Send, refusal: Refusal) -> None:
-    body = json.dumps({"detail": refusal.detail}).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **refusal.headers}
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})

@@ -93,8 +93,9 @@ def routes(engine: Engine) -> APIRouter:
         if body.extract is not None and body.extract not in RULES:
             raise Refusal(400, f"extract: one of {', '.join(RULES)}")
         engine.check_count(len(body.programs))
-        jobs = await engine.prepare(lambda: _jobs(engine, body))
-        outcomes = await engine.grade(client_of(request), jobs)
+        client = client_of(request)
+        jobs = await engine.prepare(client, lambda: _jobs(engine, body))
+        outcomes = await engine.grade(client, jobs)
         return Json({"outcomes": [_row(outcome, body.profile) for outcome in outcomes]})
 
     @router.get("/info", responses={200: {"model": Info}})

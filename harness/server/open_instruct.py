@@ -36,10 +36,11 @@ def routes(engine: Engine) -> APIRouter:
     @router.post("/test_program_stdio")
     async def test_program(body: TestProgram, request: Request) -> Json:
         """Which tests a program passes."""
-        problem = await engine.prepare(lambda: engine.problem(body.tests))
+        client = client_of(request)
+        problem = await engine.prepare(client, lambda: engine.problem(body.tests))
         limits = capped(engine.settings.limits, cpu_seconds=body.max_execution_time)
         job = Job(problem.task_id, 0, body.program, problem, limits)
-        (outcome,) = await engine.grade(client_of(request), [job])
+        (outcome,) = await engine.grade(client, [job])
         passed = [test.statuses[engine.profile] is Status.PASSED for test in outcome.tests]
         seconds = [
             test.cpu_seconds if right else -1.0 for test, right in zip(outcome.tests, passed, strict=True)

@@ -63,8 +63,9 @@ def routes(engine: Engine) -> APIRouter:
 async def _rewards(
     engine: Engine, request: Request, answers: Sequence[str], labels: Sequence[object]
 ) -> list[float]:
-    jobs = await engine.prepare(lambda: _jobs(engine, answers, labels))
-    outcomes = await engine.grade(client_of(request), jobs)
+    client = client_of(request)
+    jobs = await engine.prepare(client, lambda: _jobs(engine, answers, labels))
+    outcomes = await engine.grade(client, jobs)
     return [float(outcome.passed(engine.profile)) for outcome in outcomes]
 
 

@@ -109,8 +109,9 @@ async def evaluated(
 ) -> dict[str, Any]:
     """Grade a completion on the problem that `find` gives; SandboxFusion's and ScaleBox's `EvalResult`."""
     only_python(body.config.language)
-    read, job = await engine.prepare(lambda: _program(engine, body, find()))
-    (outcome,) = await engine.grade(client_of(request), [job])
+    client = client_of(request)
+    read, job = await engine.prepare(client, lambda: _program(engine, body, find()))
+    (outcome,) = await engine.grade(client, [job])
     return {
         "id": body.id,
         "accepted": outcome.passed(engine.profile),

@@ -12,7 +12,12 @@ from typing import Any
 
 from harness.types import Benchmark, Limits
 
-SERVER_LIMITS = Limits(cpu_seconds=10.0, load_cpu_seconds=10.0, memory_mib=4096)
+PROGRAM_TESTS = 30
+"""So many times the limit on a test may all tests of a program use together: a client can send 100,000 tests,
+each of which stays below it, and leave."""
+SERVER_LIMITS = Limits(
+    cpu_seconds=10.0, load_cpu_seconds=10.0, program_cpu_seconds=10.0 * PROGRAM_TESTS, memory_mib=4096
+)
 """Ten seconds are what SandboxFusion's and verl's clients ask for where nothing else is said."""
 _MEMORY_STEP = 64
 

@@ -33,6 +33,8 @@ _WRAPPERS = (
     "reward_model", "ground_truth", "verification_info", "input_output", "test_cases", "tests", "functional",
 )  # fmt: skip
 """Keys that hold nothing but the ground truth, the outer ones first."""
+_OTHERS = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError)
+"""What data of any shape may raise: a word where a number is due, what holds itself too deeply."""
 _CONTESTS = ("public_tests", "private_tests", "generated_tests")
 _DEEPEST = 6
 """Wrappers within wrappers."""
@@ -59,7 +61,10 @@ def read(value: Any, *, fn_name: str | None = None, starter_code: str | None = N
     Raises:
         InputError: If it is none of the shapes, damaged, too large, or has no test.
     """
-    suite = _read(value, _Hints(fn_name, starter_code), _DEEPEST)
+    try:
+        suite = _read(value, _Hints(fn_name, starter_code), _DEEPEST)
+    except _OTHERS as error:
+        raise InputError(f"tests that can't be read: {type(error).__name__} {error}"[:300]) from None
     if not suite.count:
         raise InputError("no tests in it; leave the problem out")
     return suite

@@ -128,8 +128,14 @@ def test_bodies_are_bounded_as_sent_and_decompressed():
 @pytest.mark.parametrize("bound", [{"most_held_mib": 1}, {"most_requests": 0}])
 def test_more_than_can_be_held_at_a_time_is_asked_to_come_again(bound):
     with served(**bound) as client:
-        answer = grade(client, " " * (2 << 20))
+        client.app._held = 1 << 20  # by others
+        answer = grade(client, "x")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_a_request_that_is_alone_more_than_can_be_held_need_not_come_again():
+    with served(most_held_mib=1) as client:
+        assert grade(client, " " * (2 << 20)).status_code == 413
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,8 @@ def test_tests_are_the_same_when_they_have_been_sent():
 
 ROW = (
     b'{"outcomes": [{"task_id": "t", "sample_id": %d, "verdicts": {"%b": "passed"}, "tests": [],'
-    b' "error": null, "infrastructure_error": null, "cached": false, "peak_memory_mib": 0, "cpu_seconds": %b}]}'
+    b' "error": null, "infrastructure_error": null, "cached": false, "peak_memory_mib": 0,'
+    b' "cpu_seconds": %b}]}'
 )
 
 
