@@ -12,7 +12,7 @@ from harness.runner.backend import WorkerInfo, info_here, package_versions
 from harness.types import Limits
 
 __all__ = ["GRADER_VERSION", "Keys", "grading_versions", "package_versions"]
-GRADER_VERSION = "5"
+GRADER_VERSION = "6"
 """Raised whenever the runner may come to another outcome for the same program."""
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from . import borderline, own_source, program, protocol, scratch
 from .borderline import KILL_AT
 from .job import Board, How, Job, close_all, contents, memory_file, tail
+from .preambles import only_defines
 from .steps import Step, compiler_record
 from .suites import Suite
 from .watchdog import Allowed, Ended, Watch
@@ -403,12 +404,16 @@ class Dispatcher:
     def _preloaded_by(self, job: Program) -> int:
         """Which of the template's preambles the program gets; -1 for the suite's, run by its own process.
 
-        A preamble of two problems or more is no secret of one, and the template runs it for all.
+        A preamble of two problems or more is no secret of one, and the template runs it for all, if it only
+        defines names.
         """
         text, name, template = job.suite.preamble, job.name, int(job.suite.is_script)
         preambles = self._preambles[template]
         known = preambles.setdefault(text, name) if text else name
         if isinstance(known, str) and known != name and self._preloaded[template] < _MOST_PREAMBLES:
+            if not only_defines(text):
+                preambles[text] = -1
+                return -1
             preambles[text] = known = self._preloaded[template]
             self._preloaded[template] += 1
             file = memory_file("preamble", text.encode(errors="surrogatepass"))

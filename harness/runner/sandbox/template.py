@@ -8,81 +8,16 @@ result. So there is nothing of these to be found in the memory that a program st
 
 from __future__ import annotations
 
-import _ast as ast  # without the Python around it, which every fork would pay for
 import os
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from . import child, clone
 from .job import Board, How, Job, contents, read_job
+from .preambles import MOST_BYTES
 
 _ATTEMPTS, _PAUSE_SECONDS = 40, 0.05
 """Of making a process, where the machine has none to spare for the moment."""
-_MOST_PREAMBLE_BYTES = 1 << 16
-"""A longer one is run by each program's process."""
-_DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign, ast.AnnAssign)
-_INERT = (ast.Constant, ast.Name, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.unaryop,
-          ast.expr_context)  # fmt: skip
-"""Parts of a value of which none does anything."""
-
-
-def _defined(text: str) -> dict[str, Any] | None:
-    """The names of a preamble that only defines some; `None` for one that does anything else.
-
-    What it did to the interpreter (a limit, a seed, a module put in another's place, a line printed) would
-    be done to the programs of all other problems.
-    """
-    tree: Any = compile(text, "<preamble>", "exec", ast.PyCF_ONLY_AST)
-    if not all(map(_only_defines, tree.body)):
-        return None
-    names: dict[str, Any] = {}
-    exec(compile(tree, "<preamble>", "exec"), names)
-    return names
-
-
-def _only_defines(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Expr):
-        return isinstance(statement.value, ast.Constant)
-    if not isinstance(statement, _DEFINITIONS):
-        return False
-    match statement:
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            arguments = statement.args
-            signature = [each.annotation for each in _nodes(arguments) if isinstance(each, ast.arg)]
-            values = [*arguments.defaults, *arguments.kw_defaults]
-            # Annotations are expressions that are evaluated, `list[int]` the usual kind.
-            if statement.decorator_list:
-                return False
-            return all(map(_is_inert, values)) and all(map(_is_type, [*signature, statement.returns]))
-        case ast.Assign():
-            return all(isinstance(each, ast.Name) for each in statement.targets) and _is_inert(
-                statement.value
-            )
-        case ast.AnnAssign():
-            name = isinstance(statement.target, ast.Name)
-            return name and _is_inert(statement.value) and _is_type(statement.annotation)
-    return True
-
-
-def _nodes(node: Any) -> Iterator[Any]:
-    pending = [node]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, ast.AST):
-            yield each
-            pending.extend(getattr(each, name, None) for name in each._fields)
-        elif isinstance(each, list):
-            pending.extend(each)
-
-
-def _is_inert(value: ast.expr | None) -> bool:
-    return value is None or all(isinstance(each, _INERT) for each in _nodes(value))
-
-
-def _is_type(value: ast.expr | None) -> bool:
-    kinds = (*_INERT, ast.Subscript, ast.Attribute, ast.BinOp, ast.BitOr)
-    return value is None or all(isinstance(each, kinds) for each in _nodes(value))
 
 
 class Template:
@@ -140,11 +75,10 @@ class Template:
         return pid
 
     def _preload(self, job: Job) -> None:
-        preamble: dict[str, Any] | None = None
-        text = contents(job.suite, _MOST_PREAMBLE_BYTES + 1)
+        preamble: dict[str, Any] | None = {}
+        text = contents(job.suite, MOST_BYTES).decode(errors="surrogatepass")
         try:
-            if len(text) <= _MOST_PREAMBLE_BYTES:
-                preamble = _defined(text.decode(errors="surrogatepass"))
+            exec(compile(text, "<preamble>", "exec"), preamble)
         except BaseException:  # each program's process tries it again, and says what is wrong
             preamble = None
         self._preambles.append(preamble)
