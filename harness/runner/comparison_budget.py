@@ -22,6 +22,8 @@ FAILED_SECONDS = 2.0
 """For those that are left when one has failed, where what a failed program costs is counted."""
 TICK_SECONDS = 0.05
 """Of the clock: asking the kernel for the time at each comparison costs more than most comparisons do."""
+_AGAIN_TICKS = 5
+"""Between two interruptions of a block: the first has what was made to be freed, and is to be handled."""
 
 
 class OverBudgetError(BaseException):
@@ -34,7 +36,7 @@ class budget:
     The clock goes on from block to block, until a tick finds none.
 
     Raises:
-        OverBudgetError: In the block; at each further tick again, should code that it calls swallow it.
+        OverBudgetError: In the block; and again after some ticks, should code that it calls swallow it.
     """
 
     _ticking = False
@@ -113,4 +115,5 @@ def _ring(_number: int, _frame: FrameType | None) -> None:
     budget._ticks += 1
     budget._left -= 1
     if budget._left < 0:
+        budget._left = _AGAIN_TICKS
         raise OverBudgetError
