@@ -2,7 +2,8 @@
 # Grading in a container: docker build -t rltf . && docker run --rm --security-opt seccomp=unconfined rltf doctor
 # The sandbox makes namespaces of its own, which Docker's default profile forbids: without that option they are missing,
 # and `rltf doctor` says so. Where the host has AppArmor (Debian, Ubuntu), --security-opt apparmor=unconfined as well: its
-# profile for containers forbids mounts. `rltf doctor` ends with status 1 while a layer is missing. EXTRAS chooses what comes with it: --build-arg EXTRAS=[serve], [models], …
+# profile for containers forbids mounts. `rltf doctor` ends with status 1 while a layer is missing.
+# EXTRAS chooses what comes with it: --build-arg EXTRAS=[serve], [models], …
 
 FROM python:3.13-slim-bookworm AS base
 # hadolint ignore=DL3008
