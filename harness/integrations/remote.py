@@ -161,12 +161,24 @@ def _asked(url: str, body: Mapping[str, Any] | None, timeout: float) -> Any:
     request.add_header("Content-Type", "application/json")
     if token := os.environ.get(TOKEN_VARIABLE):
         request.add_header("Authorization", f"Bearer {token}")
-    with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310 - the same
+    with _opener.open(request, timeout=timeout) as answer:
         return json.load(answer)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows none: the token and the tests would go to whomever the answer names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirects)
 
 
 def _said(error: urllib.error.HTTPError) -> str:
     """An answer's status, and its word on what is wrong."""
+    if 300 <= error.code < 400:
+        return f"status {error.code}, a redirect to {error.headers.get('Location')}; give that address"
     text = error.read(500).decode(errors="replace")
     with suppress(ValueError, LookupError, TypeError):
         text = json.loads(text)["detail"]

@@ -5,6 +5,8 @@ import json
 import re
 import zlib
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 
@@ -67,6 +69,20 @@ def test_an_address_of_no_server_of_ours_and_a_profile_that_it_lacks_are_refused
         RemoteService(url, "nothing")
     with pytest.raises(InputError, match="is no rltf serve for us"):
         RemoteService(f"{url}/elsewhere", "strict")
+
+
+def test_a_redirect_is_not_followed_so_the_token_goes_to_nobody_else(url, monkeypatch):
+    class Redirects(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(307)
+            self.send_header("Location", f"{url}{self.path}")
+            self.end_headers()
+
+    monkeypatch.setenv("RLTF_SERVE_TOKEN", "secret")
+    with HTTPServer(("127.0.0.1", 0), Redirects) as server:
+        Thread(target=server.handle_request).start()
+        with pytest.raises(InputError, match=rf"status 307, a redirect to {url}/v1/info; give that address"):
+            RemoteService(f"http://127.0.0.1:{server.server_port}", "strict")
 
 
 def test_without_a_profile_the_benchmarks_own_is_taken(url):
