@@ -1,4 +1,4 @@
-"""Idle time is what a process sleeps: not the wait for a processor, nor the time before it was made."""
+"""Which process is watched, and its idle time: what it sleeps, not its wait for a processor, nor before it was."""
 
 import subprocess
 import sys
@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from harness.runner.sandbox import watchdog
-from harness.runner.sandbox.watchdog import _Clock, _Seen
+from harness.runner.sandbox.job import Board, How, Job
+from harness.runner.sandbox.watchdog import Allowed, TemplateLostError, Watch, _Clock, _Seen
 
 
 @pytest.fixture
@@ -94,3 +95,31 @@ def test_a_thread_that_ends_while_it_is_looked_at_hides_none_of_the_others(proce
     listed = watchdog._threads
     monkeypatch.setattr(watchdog, "_threads", lambda pid: [*listed(pid), f"/proc/{pid}/task/0"])
     assert watchdog._seen(pid).threads == 1
+
+
+def test_a_template_that_speaks_late_hides_no_process_of_another():
+    board = Board()
+
+    def say(how, number, pid):
+        board.say_spawned(Job(number, how, 0, -1, *[-1] * 7), pid)
+
+    say(How.SCRIPT | How.SHARED, 8, 108)
+    say(How.IMPORT, 7, 107)  # made and ended before the script's was asked for
+    assert board.spawned(How.SCRIPT, 8) == 108
+    assert board.spawned(How.SCRIPT, 7) == board.spawned(How.IMPORT, 8) == 0
+    say(How.SCRIPT, 9, (1 << 22) - 1)  # the highest that Linux gives
+    assert board.spawned(How.SCRIPT, 9) == (1 << 22) - 1
+    assert not board.unconfined
+
+
+@pytest.mark.parametrize("strangers", [False, True])
+def test_a_process_that_nobody_has_heard_of_is_not_waited_for_without_end(process, monkeypatch, strangers):
+    template = process("import signal\nsignal.pause()")
+    beats = []
+    monkeypatch.setattr(watchdog, "SPAWNED_WITHIN_SECONDS", 0.05)
+    ended = (template + 1, 0, None) if strangers else (0, 0, None)
+    monkeypatch.setattr(watchdog.os, "wait4", lambda *_: ended)
+    watch = Watch([template], lambda: beats.append(1), strangers=strangers)
+    with pytest.raises(TemplateLostError):
+        watch.wait(lambda: 0, Allowed(lambda used: 1.0, 0.001, 3.0, lambda used: False))
+    assert strangers or beats

@@ -65,7 +65,7 @@ start = ctypes.addressof(ctypes.c_char.from_buffer(ours))
 found = sorted((address - start) / page for address in pages if 0 <= address - start < len(ours))
 print(len(pages), *found, all(address % mmap.PAGESIZE == 0 for address in pages))
 children = open(f"/proc/self/task/{os.getpid()}/children").read()
-print(os.listdir("/proc/self/fd") == descriptors, repr(children), board.spawned(1))
+print(os.listdir("/proc/self/fd") == descriptors, repr(children), board.spawned(job.How.SCRIPT, 1))
 """
 
 

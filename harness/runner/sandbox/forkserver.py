@@ -35,7 +35,7 @@ from . import (
     warmup,
 )
 from .dispatcher import Dispatcher, Pipes
-from .job import Board, How
+from .job import KINDS, Board
 from .program import REPORT_FD
 from .template import Template
 from .watchdog import TemplateLostError
@@ -67,8 +67,6 @@ PRELOADED = (
 """Modules that programs import most; each costs every fork a little, so not the whole library. Least so those
 in C: a library is five mappings, and each mapping takes a fork 2 µs (`datetime`, `queue`, … are left out)."""
 
-KINDS = (How.IMPORT, How.SCRIPT)
-"""Of templates; a number of `How` & `How.SCRIPT` is an index."""
 _TEMPLATE_LOOK_SECONDS = 0.005
 _BLOCK_BYTES, _MOST_BLOCK_BYTES, _POOL_BYTES, _POOL_HEADER_BYTES = 16, 512, 1 << 14, 48
 """Of CPython's allocator of small objects; where they are others, some memory is taken in vain."""

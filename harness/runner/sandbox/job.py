@@ -13,7 +13,7 @@ from typing import NamedTuple
 from . import libc, protocol
 
 _COMMAND = struct.Struct("=11i")
-_SPAWNED = struct.Struct("=ii")
+_SLOT_BYTES, _PID_BITS = 8, 32
 _F_SEAL_WRITE = 8
 _ALL_SEALS = 0xF  # of these: no more seals, no shrinking, no growing, no writing
 _TAIL_BYTES = 64 << 10
@@ -37,6 +37,10 @@ class How:
     """An imported program, whose records are to say how much it had printed."""
     NOTED = 32
     """In a rehearsal, whose processes say what they have written to."""
+
+
+KINDS = (How.IMPORT, How.SCRIPT)
+"""Of templates; a number of `How` & `How.SCRIPT` is an index."""
 
 
 class Job(NamedTuple):
@@ -72,11 +76,14 @@ def read_job(fd: int) -> Job | None:
 
 
 class Board:
-    """A page of memory that dispatcher, template and a process not yet confined have in common."""
+    """A page of memory that dispatcher, templates and a process not yet confined have in common."""
 
     def __init__(self) -> None:
-        self._memory = libc.SharedMemory(16)
+        self._memory = libc.SharedMemory(_SLOT_BYTES * (1 + len(KINDS)))
         self._page = self._memory.bytes
+        self._spawned = self._page[_SLOT_BYTES:].cast("Q")
+        """By kind of template: a template that had to wait for a processor may say which process it made after
+        another has said so of the next job's."""
 
     @property
     def unconfined(self) -> bool:
@@ -87,18 +94,18 @@ class Board:
         """Say so, in that process."""
         self._page[0] = 1
 
-    def say_spawned(self, number: int, pid: int) -> None:
+    def say_spawned(self, job: Job, pid: int) -> None:
         """Say which process has been made for a job."""
-        _SPAWNED.pack_into(self._page, 8, number, pid)
+        self._spawned[job.how & How.SCRIPT] = job.number << _PID_BITS | pid  # one word: nobody reads half of it
 
-    def spawned(self, number: int) -> int:
-        """The process made for a job; 0 for none so far."""
-        found, pid = _SPAWNED.unpack_from(self._page, 8)
+    def spawned(self, kind: int, number: int) -> int:
+        """The process made for a job, by the template of a kind; 0 for none so far."""
+        found, pid = divmod(self._spawned[kind], 1 << _PID_BITS)
         return pid if found == number else 0
 
     def close(self) -> None:
         """Out of a program's reach."""
-        self._page = memoryview(b"")
+        self._page = self._spawned = memoryview(b"")
         self._memory.close()
 
 

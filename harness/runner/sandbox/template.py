@@ -51,7 +51,7 @@ class Template:
         if job.how & How.PRELOAD:
             self._preload(job)
         else:
-            self._board.say_spawned(job.number, self._spawned(job, flags))
+            self._board.say_spawned(job, self._spawned(job, flags))
         return True
 
     def _spawned(self, job: Job, flags: int) -> int:

@@ -18,6 +18,8 @@ HEARTBEAT_SECONDS = 1.0
 _CHILD = (signal.SIGCHLD,)
 _SPAWNING_SECONDS = 0.01
 """Between two looks whether the template has made the process by now."""
+SPAWNED_WITHIN_SECONDS = 30.0
+"""A process that has not been made, or is not said to be, after so long: nobody could end it."""
 
 
 class TemplateLostError(Exception):
@@ -85,7 +87,7 @@ class Watch:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if pid in self._templates:
                 raise TemplateLostError
-            if pid and not (self._strangers and pid != self._known(spawned)):
+            if pid and not (self._strangers and pid != self._known(spawned, clock)):
                 cpu = usage.ru_utime + usage.ru_stime
                 return Ended(
                     killed,
@@ -97,7 +99,7 @@ class Watch:
             self._heartbeat()
             pid = spawned()
             if not pid:
-                if self._a_template_is(os.WSTOPPED):
+                if self._a_template_is(os.WSTOPPED) or clock.age > SPAWNED_WITHIN_SECONDS:
                     raise TemplateLostError  # stopped from outside, and nobody will let it go on
                 wait = _SPAWNING_SECONDS
                 continue
@@ -142,10 +144,10 @@ class Watch:
             wait *= 0.5 + os.urandom(1)[0] / 512
         return max(0.01, wait), why
 
-    def _known(self, spawned: Callable[[], int]) -> int:
+    def _known(self, spawned: Callable[[], int], clock: _Clock) -> int:
         """The process's id, when the template has said it."""
         while not (pid := spawned()):
-            if self._a_template_is(os.WEXITED):
+            if self._a_template_is(os.WEXITED) or clock.age > SPAWNED_WITHIN_SECONDS:
                 raise TemplateLostError
             time.sleep(_SPAWNING_SECONDS)
         return pid
@@ -166,6 +168,11 @@ class _Clock:
         self._busy = 0.0
         self.crowded = False
         """Whether it had several threads at the last look."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since the process was asked for."""
+        return time.monotonic() - self._started
 
     @property
     def idle_so_far(self) -> float:
@@ -195,7 +202,7 @@ class _Clock:
 
     def may_matter(self, limit: float) -> bool:
         """Whether so much time has passed that idleness may come into it."""
-        return time.monotonic() - self._started > limit / 4
+        return self.age > limit / 4
 
     def at_the_end(self, pid: int) -> None:
         """Take what the kernel says, if the process has ended and nobody knows yet."""
