@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ LIMITS = Limits(cpu_seconds=0.2, load_cpu_seconds=0.2, wall_factor=3.0)
 HOSTILE_SHARE = 0.1
 SAMPLE_EVERY = 500
 """Outcomes between two looks at the memory."""
+SAY_EVERY = 10_000
 MOST_GROWTH, MOST_GROWTH_MIB, LEAST_RATE = 1.1, 8, 0.8
 
 SUM = TestSuite.pack(TestKind.STDIN, [StdinTest(f"{n} {n + 1}\n", f"{2 * n + 1}\n") for n in range(3)])
@@ -127,6 +129,14 @@ def main() -> int:
             if soak.outcomes % SAMPLE_EVERY == 0:
                 workers = sum(resident_mib(handle.worker.pid) for handle in runner._workers)
                 soak.looks.append((time.monotonic() - started, soak.outcomes, resident_mib("self"), workers))
+                if soak.outcomes % SAY_EVERY == 0:
+                    seconds, graded, host, _ = soak.looks[-1]
+                    print(
+                        f"{graded:,} programs in {seconds:,.0f} s, {len(soak.infrastructure_errors)} infrastructure"
+                        f" errors, host {host:.0f} MiB, workers {workers:.0f} MiB",
+                        file=sys.stderr,
+                        flush=True,
+                    )
         workers = runner.workers
     if len(soak.looks) < 8:
         raise SystemExit(f"too few programs to compare quarters: at least {8 * SAMPLE_EVERY} are needed")
