@@ -37,7 +37,10 @@ _KEPT_SUITES = 8
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032
 _FOLDER = str(Path(__file__).parent)
-_BOOT = f"import sys; sys.path.append({_FOLDER!r}); from sandbox.forkserver import main; main()"
+_BOOT = (
+    f"import sys; sys.path.append({_FOLDER!r}); from sandbox import pools; pools.fill();"
+    " from sandbox.forkserver import main; main()"
+)
 
 
 _numbers = count()

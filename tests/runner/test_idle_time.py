@@ -1,4 +1,4 @@
-"""Which process is watched, and its idle time: what it sleeps, not its wait for a processor, nor before it was."""
+"""Which process is watched; and its idle time, which is what it sleeps, not its wait for a processor."""
 
 import subprocess
 import sys

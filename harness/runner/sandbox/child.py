@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import marshal
 import os
+from collections.abc import Sequence
+from types import CodeType
 from typing import Any, Protocol
 
 from . import program, protocol
 from .isolation import die_with_parent
-from .job import Board, How, Job, contents, seal
+from .job import Board, How, Job, seal, whole
 
-_MOST_BYTES = 1 << 40
-"""What the dispatcher and the compiler wrote is read whole."""
+_SCRIPT, _COMPILED, _CAPTURED, _NOTED = How.SCRIPT, How.COMPILED, How.CAPTURED, How.NOTED
+_FIRST_FD = program.REPORT_FD + 1
+"""That a program does not keep."""
+_close_range, _exit, _Report = os.closerange, os._exit, program.Report
 _NO_PREAMBLE: dict[str, Any] = {}
 
 
@@ -53,56 +57,86 @@ class Beginning:
         self._dispatcher = dispatcher
         self.observer: Observer | None = None
 
-    def become(self, job: Job, preamble: dict[str, Any] | None) -> None:
-        """Never returns."""
+    def become(self, job: Job, preambles: Sequence[dict[str, Any] | None]) -> None:
+        """Never returns.
+
+        Args:
+            job: What to run.
+            preambles: Those that the template has run; `None` for one that failed.
+        """
+        # Here and below few objects are made and looked up: each is on a page, and a page that is written to,
+        # be it for a count of references, is copied.
+        _, how, first, preloaded, source, suite, compiled, stdin, stdout, stderr, report = job
         try:
-            observer = self.observer if job.how & How.NOTED else None
+            observer = self.observer if how & _NOTED else None
             if observer:
                 observer.begins()
-            if job.stdin >= 0:
-                os.dup2(job.stdin, 0)
-                os.dup2(job.stdout, 1)
-            if job.stderr >= 0:
-                os.dup2(job.stderr, 2)
-            os.dup2(job.report, program.REPORT_FD)
             if self._dispatcher is not None and observer is None:  # in a rehearsal it is the template's
                 die_with_parent(self._dispatcher)
-            self._confinement.enter()
-            self._board.close()
+            self.enter(stdin, stdout, stderr, report)
         except BaseException:
             self._board.say_unconfined()
             os._exit(1)
         try:
-            _run(job, preamble, program.Report(self._output))
+            preamble = preambles[preloaded] if preloaded >= 0 else None
+            loaded = load(how, source, suite, compiled, preamble)
+            _close_range(_FIRST_FD, 1 << 16)
+            run(how, loaded, first, _Report(self._output))
             if observer:
                 observer.ends()
-            os._exit(0)
+            _exit(0)
         finally:
-            os._exit(1)
+            _exit(1)
+
+    def enter(self, stdin: int, stdout: int, stderr: int, report: int) -> None:
+        """Give this process the program's descriptors, -1 for none, and confine it."""
+        if stdin >= 0:
+            os.dup2(stdin, 0)
+            os.dup2(stdout, 1)
+        if stderr >= 0:
+            os.dup2(stderr, 2)
+        os.dup2(report, program.REPORT_FD)
+        self._confinement.enter()
 
 
-def _run(job: Job, preamble: dict[str, Any] | None, report: program.Report) -> None:
-    text, setup, tests = marshal.loads(contents(job.suite, _MOST_BYTES))
-    if job.how & How.COMPILED:
-        (_, compiled), *_ = protocol.split_records(contents(job.compiled, _MOST_BYTES))
-        code = marshal.loads(compiled)
+Loaded = tuple[CodeType | None, dict[str, Any], CodeType | None, Sequence[program.Test]]
+"""A program, or `None` where it is not to be run; names of the preamble, the set-up, the tests."""
+
+
+def load(how: int, source: int, suite: int, compiled: int, preamble: dict[str, Any] | None) -> Loaded:
+    """Read a program and its tests, compile it, and say what came of that.
+
+    Args:
+        how: A `job.How`.
+        source: The program, a descriptor as the next two.
+        suite: What it is tested with.
+        compiled: For what the compiler says.
+        preamble: Its names, where the template has run it; `None` for the suite's.
+    """
+    text, setup, tests = marshal.loads(whole(suite))
+    if how & _COMPILED:
+        (_, data), *_ = protocol.split_records(whole(compiled))
+        code = marshal.loads(data)
     else:
-        source = contents(job.program, _MOST_BYTES).decode(errors="surrogatepass")
-        code, said = program.compile_program(source, job.how)
+        code, said = program.compile_program(whole(source).decode(errors="surrogatepass"), how)
     if preamble is None:
         preamble = _NO_PREAMBLE
         if text and code is not None:
             preamble, failed = program.run_preamble(text)
             if failed:
                 code, said = None, failed
-    if not job.how & How.COMPILED:
-        protocol.write_all(job.compiled, program.record_now(said))
-        seal(job.compiled)
-    os.closerange(program.REPORT_FD + 1, 1 << 16)
+    if not how & _COMPILED:
+        protocol.write_all(compiled, program.record_now(said))
+        seal(compiled)
+    return code, preamble, setup, tests
+
+
+def run(how: int, loaded: Loaded, first: int, report: program.Report) -> None:
+    """Run a program if there is one, as a script or test by test from the first that is wanted."""
+    code, preamble, setup, tests = loaded
     if code is None:
         return
-    if job.how & How.SCRIPT:
+    if how & _SCRIPT:
         program.run_script(code, preamble, report)
     else:
-        made = [program.make_test(*test) for test in tests[job.first :]]
-        program.run_tests(code, preamble, setup, made, report, captured=bool(job.how & How.CAPTURED))
+        program.run_tests(code, preamble, setup, tests[first:], report, captured=how & _CAPTURED != 0)

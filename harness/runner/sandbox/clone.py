@@ -45,7 +45,7 @@ def clone(flags: int = 0) -> int:
     else:
         number, before, address = _ARGUMENTS
         pid = _libc.syscall(number, flags | _FLAGS, *before, address, 0)
-    return checked(pid, "clone")
+    return checked(pid, "clone") if pid < 0 else pid  # no call in the new process: see `child`
 
 
 def _tid_address() -> int:

@@ -11,7 +11,6 @@ programs and inputs; expected outputs never. It enforces the limits, and leaves 
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import importlib.util
@@ -30,13 +29,14 @@ from . import (
     namespaces,
     page_profile,
     pinned_pages,
+    pools,
     protocol,
     recursion,
     warmup,
 )
 from .dispatcher import Dispatcher, Pipes
 from .job import KINDS, Board
-from .program import REPORT_FD
+from .program import REPORT_FD, set_up_interpreter
 from .template import Template
 from .watchdog import TemplateLostError
 
@@ -68,11 +68,6 @@ PRELOADED = (
 in C: a library is five mappings, and each mapping takes a fork 2 µs (`datetime`, `queue`, … are left out)."""
 
 _TEMPLATE_LOOK_SECONDS = 0.005
-_BLOCK_BYTES, _MOST_BLOCK_BYTES, _POOL_BYTES, _POOL_HEADER_BYTES = 16, 512, 1 << 14, 48
-"""Of CPython's allocator of small objects; where they are others, some memory is taken in vain."""
-_MOST_BLOCKS, _ROW = 3000, 3
-_keep: Any = ctypes.pythonapi.Py_IncRef
-_keep.argtypes = (ctypes.py_object,)
 THREAD_STACK_MIB = 8
 """The worker gives the main stack a gigabyte, for programs that recurse; threads must not inherit that."""
 
@@ -108,6 +103,7 @@ def _main() -> None:
     # Out of the way of the descriptors that a program's process gives a meaning to.
     requests, results, answers = (isolation.moved_up(int(fd)) for fd in sys.argv[1:4])
     isolation.die_with_parent(parent)
+    os.dup2(os.open("/dev/null", os.O_RDWR), REPORT_FD)  # no descriptor of ours ever has the report's number
     config, filters = protocol.read_frame(requests)
     for group in config["cgroups"]:
         join(group)
@@ -121,7 +117,13 @@ def _main() -> None:
         os._exit(0)
     layers = server.layers
     landlock = landlock_or_why_not(config, layers)
-    preload(config)
+    board, dispatcher = Board(), os.getpid()
+    # A filter of zeros: no kernel takes it.
+    refused = isolation.Confinement(
+        filters=(b"", bytes(len(filters[1]))), pid_offsets=config["pid_offsets"], landlock=None,
+        limit_processes=False, memory_mib=0, file_mib=0,
+    )  # fmt: skip
+    preload(config, child.Beginning(refused, board, output=0, dispatcher=None))
     shortcuts = {"huge_text_bytes": huge_pages.move_interpreter()}
     confinement = isolation.Confinement(
         filters=(filters[0], filters[1]),
@@ -132,8 +134,6 @@ def _main() -> None:
         file_mib=max(namespaces.SCRATCH_MIB, 2 * config["limits"]["output_mib"]),
     )
     os.chdir(config["scratch"])
-    os.dup2(os.open("/dev/null", os.O_RDWR), REPORT_FD)  # no descriptor of ours ever has the report's number
-    board, dispatcher = Board(), os.getpid()
     beginning = child.Beginning(
         confinement,
         board,
@@ -179,6 +179,7 @@ def start_template(
     if pid:
         return Started(pid, jobs_end, said_by(pid, ready))
     isolation.die_with_parent(dispatcher)
+    board.keep_from_children()
     confinement.enter_template()
     maker = Template(beginning, board)
     pinned = 0 if ring is None else pin_pages(ring, maker, beginning, kind)
@@ -232,8 +233,13 @@ def pin_pages(ring: int, template: Template, beginning: child.Beginning, kind: i
         return 0
 
 
-def preload(config: dict[str, Any]) -> None:
-    """Import what programs import, and make all of it cheap to fork and equal from run to run."""
+def preload(config: dict[str, Any], beginning: child.Beginning) -> None:
+    """Import what programs import, and make all of it cheap to fork and equal from run to run.
+
+    Args:
+        config: Of the server.
+        beginning: To be warmed up; see `warmup`.
+    """
     import site  # noqa: PLC0415
 
     site.setquit()  # exit() and quit(): -S leaves them out
@@ -252,28 +258,10 @@ def preload(config: dict[str, Any]) -> None:
         if name in sys.modules:
             importlib.import_module(module).seed(0)  # numpy makes it at first use
     sys.path = [path for path in sys.path if path not in ("", config["folder"])]
-    with os.fdopen(os.memfd_create("warm-up"), "wb") as file:
-        warmup.warm_up(file.fileno())
+    set_up_interpreter()
+    warmup.warm_up(beginning)
     recursion.follow_limit()
     gc.collect()
-    fill_pools()
+    pools.fill()
     gc.freeze()
     gc.disable()
-
-
-def fill_pools() -> None:
-    """Take what small blocks are free on pages in use, so that what a program makes lies on few pages.
-
-    The interpreter takes a block from the pool of its size that was freed last: all over the memory, and each
-    page is copied for each program. Done when three blocks of a size come in a row from a pool's beginning.
-    """
-    for size in range(_BLOCK_BYTES, _MOST_BLOCK_BYTES + 1, _BLOCK_BYTES):
-        at = run = 0
-        for number in range(_MOST_BLOCKS):
-            made = object() if size == _BLOCK_BYTES else complex(number) if size == 32 else bytes(size - 33)
-            _keep(made)
-            before, at = at, id(made)
-            begins = at % _POOL_BYTES == _POOL_HEADER_BYTES
-            run = 1 if begins else run + 1 if run and at == before + size else 0
-            if run == _ROW:
-                break

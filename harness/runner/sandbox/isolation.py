@@ -13,7 +13,6 @@ import ctypes
 import os
 import signal
 import struct
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -132,7 +131,9 @@ class Confinement:
         """
         self._server_filter, own_filter = filters
         self._filter, self._program = _seccomp_program(own_filter)
-        self._pid_offsets = tuple(pid_offsets)
+        self._words = memoryview(self._filter).cast("B").cast("I") if pid_offsets else memoryview(b"")
+        self._own_pid = [offset // 4 for offset in pid_offsets]
+        """Which words of the filter a process writes its own into."""
         self._landlock = landlock
         with open("/proc/self/statm") as file:
             self._own = int(file.read().split()[0]) * libc.PAGE_BYTES
@@ -182,13 +183,12 @@ class Confinement:
 
     def enter(self) -> None:
         """Confine the calling process further, for good. Only a program's process calls this."""
-        if not self._pid_offsets:
+        if not self._own_pid:
             # Nothing else keeps it from tracing the template: a Landlock domain below the template's does.
             self._enter_landlock()
             return
-        pid = os.getpid().to_bytes(4, sys.byteorder)
-        for offset in self._pid_offsets:
-            self._filter[offset : offset + 4] = pid
+        for index in self._own_pid:
+            self._words[index] = os.getpid()
         if _prctl(PR_SET_SECCOMP, 2, self._program, 0, 0) < 0:
             raise LayerError(ctypes.get_errno(), "seccomp")
 

@@ -76,13 +76,14 @@ def read_job(fd: int) -> Job | None:
 
 
 class Board:
-    """A page of memory that dispatcher, templates and a process not yet confined have in common."""
+    """A page of memory that dispatcher and templates have in common, and a file that it is."""
 
     def __init__(self) -> None:
-        self._memory = libc.SharedMemory(_SLOT_BYTES * (1 + len(KINDS)))
+        self._file = memory_file("board", bytes(_SLOT_BYTES * (1 + len(KINDS))))
+        self._memory = libc.SharedMemory(_SLOT_BYTES * (1 + len(KINDS)), self._file)
         self._page = self._memory.bytes
         self._spawned = self._page[_SLOT_BYTES:].cast("Q")
-        """By kind of template: a template that had to wait for a processor may say which process it made after
+        """By kind of template: one that had to wait for a processor may say which process it made after
         another has said so of the next job's."""
 
     @property
@@ -92,21 +93,22 @@ class Board:
 
     def say_unconfined(self) -> None:
         """Say so, in that process."""
-        self._page[0] = 1
+        os.pwrite(self._file, b"\1", 0)
 
     def say_spawned(self, job: Job, pid: int) -> None:
         """Say which process has been made for a job."""
-        self._spawned[job.how & How.SCRIPT] = job.number << _PID_BITS | pid  # one word: nobody reads half of it
+        self._spawned[job.how & How.SCRIPT] = (
+            job.number << _PID_BITS | pid
+        )  # one word: nobody reads half of it
 
     def spawned(self, kind: int, number: int) -> int:
         """The process made for a job, by the template of a kind; 0 for none so far."""
         found, pid = divmod(self._spawned[kind], 1 << _PID_BITS)
         return pid if found == number else 0
 
-    def close(self) -> None:
-        """Out of a program's reach."""
-        self._page = self._spawned = memoryview(b"")
-        self._memory.close()
+    def keep_from_children(self) -> None:
+        """Keep the memory from processes that this one makes; they have the file, until they close it."""
+        self._memory.keep_from_children()
 
 
 def memory_file(name: str, data: bytes = b"") -> int:
@@ -131,6 +133,11 @@ def contents(fd: int, limit: int) -> bytes:
     """The first `limit` bytes of a file, whatever its position."""
     size = min(os.fstat(fd).st_size, limit)
     return os.pread(fd, size, 0) if size else b""
+
+
+def whole(fd: int) -> bytes:
+    """All of a file that nobody writes to. Moves its position, and makes fewer objects than `contents`."""
+    return os.pread(fd, os.lseek(fd, 0, os.SEEK_END), 0)
 
 
 def tail(fd: int) -> bytes:

@@ -21,6 +21,7 @@ F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS = 1030, 1033, 1034
 _RLIMIT = struct.Struct("=QQ")
 _address, _size, _int = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 _FAILED = _address(-1).value
+_MADV_DONTFORK = 10
 
 calls: Any = ctypes.CDLL(None, use_errno=True)
 """What is not declared here takes and gives C's int."""
@@ -63,13 +64,18 @@ def hard_limit(which: int) -> int:
 
 
 class SharedMemory:
-    """Memory, all zero, that a process and those that it makes have in common, until they close it."""
+    """Memory, all zero or of a file, that a process and those that it makes have in common."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, file: int = -1) -> None:
         """Raises `OSError` where there is none."""
         self._size = size
-        self._start = map_memory(size, MAP_SHARED)
+        self._start = map_memory(size, MAP_SHARED, file)
         self.bytes = memoryview((ctypes.c_char * size).from_address(self._start)).cast("B")
+
+    def keep_from_children(self) -> None:
+        """Leave it out of processes that are made from now on."""
+        pages = -(-self._size // PAGE_BYTES) * PAGE_BYTES
+        checked(calls.madvise(self._start, pages, _MADV_DONTFORK), "madvise")
 
     def close(self) -> None:
         """Out of this process's reach."""
@@ -77,9 +83,10 @@ class SharedMemory:
         calls.munmap(self._start, self._size)
 
 
-def map_memory(size: int, sharing: int) -> int:
-    """Address of new memory, all zero, to be read and written; raises `OSError` where there is none."""
-    found = calls.mmap(None, size, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0)
+def map_memory(size: int, sharing: int, file: int = -1) -> int:
+    """Address of memory to be read and written, a file's or new; raises `OSError` where there is none."""
+    flags = sharing if file >= 0 else sharing | MAP_ANONYMOUS
+    found = calls.mmap(None, size, PROT_READ | PROT_WRITE, flags, file, 0)
     if found == _FAILED:
         checked(-1, "mmap")
     address: int = found

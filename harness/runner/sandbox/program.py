@@ -13,19 +13,18 @@ import atexit
 import builtins
 import contextlib
 import gc
-import json
 import marshal
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from types import BuiltinMethodType, CodeType, ModuleType, TracebackType
 from typing import Any
 
 from .in_function import belongs_in_function, compile_in_function
 from .job import How
-from .protocol import record, write_all
+from .protocol import record, to_json, write_all
 from .values import TooLargeError, encode
 
 FILENAME = "solution.py"
@@ -40,8 +39,10 @@ STACK_DEPTH_ALLOWANCE = 40
 
 TOO_LARGE = b'{"kind":"too_large"}'
 """The record in place of one that there is no room for: the report's last."""
+_SCRIPT, _IN_FUNCTION, _SHARED = How.SCRIPT, How.IN_FUNCTION, How.SHARED
+Test = Sequence[Any]
+"""Kind, what to run, and what that takes: as `suites` has made it."""
 _MAX_MESSAGE = 300
-_to_json = json.JSONEncoder(ensure_ascii=True).encode
 _cpu = time.process_time
 _set_recursion_limit = sys.setrecursionlimit  # the program's may become another; see `recursion`
 
@@ -62,7 +63,7 @@ class Report:
 
     def json(self, **fields: Any) -> None:
         """Write one record as JSON."""
-        self.bytes(_to_json(fields).encode())
+        self.bytes(to_json(fields).encode())
 
 
 def record_now(data: bytes) -> bytes:
@@ -104,20 +105,20 @@ def compile_program(source: str, how: int) -> tuple[CodeType | None, bytes]:
     # A file may begin with a byte-order mark; a string may not.
     source = source.removeprefix("\ufeff")
     try:
-        if how & How.IN_FUNCTION:
+        if how & _IN_FUNCTION:
             code = compile_in_function(source, FILENAME)
         else:
             code = compile(source, FILENAME, "exec", dont_inherit=True)
     except BaseException as error:
         syntax = error if isinstance(error, SyntaxError) else None
-        script = how & How.SCRIPT and not how & How.IN_FUNCTION
+        script = how & _SCRIPT and not how & _IN_FUNCTION
         misplaced = script and syntax is not None and belongs_in_function(source, FILENAME, syntax)
         # `msg` and not `str`: the latter repeats file and line.
         message = str(getattr(error, "msg", None) or error)[:_MAX_MESSAGE]
         described = [type(error).__name__, message, getattr(syntax, "lineno", None)]
         kind = "outside_function" if misplaced else "syntax_error"
-        return None, _to_json({"kind": kind, "error": described}).encode()
-    return code, marshal.dumps(code) if how & How.SHARED else b""
+        return None, to_json({"kind": kind, "error": described}).encode()
+    return code, marshal.dumps(code) if how & _SHARED else b""
 
 
 def run_preamble(text: str) -> tuple[dict[str, Any], bytes]:
@@ -126,8 +127,14 @@ def run_preamble(text: str) -> tuple[dict[str, Any], bytes]:
     try:
         exec(compile(text, "<preamble>", "exec"), names)
     except BaseException as error:
-        return {}, _to_json({"kind": "preamble_error", "error": describe(error)}).encode()
+        return {}, to_json({"kind": "preamble_error", "error": describe(error)}).encode()
     return names, b""
+
+
+def set_up_interpreter() -> None:
+    """Have it as a program expects it, before any is run."""
+    sys.argv = [FILENAME]
+    _set_recursion_limit(1000 + STACK_DEPTH_ALLOWANCE)
 
 
 def prepare(name: str, preamble: dict[str, Any]) -> dict[str, Any]:
@@ -138,8 +145,6 @@ def prepare(name: str, preamble: dict[str, Any]) -> dict[str, Any]:
     namespace = module.__dict__
     namespace.update(preamble)
     namespace.update(__name__=name, __file__=FILENAME, __builtins__=builtins)
-    sys.argv = [FILENAME]
-    _set_recursion_limit(1000 + STACK_DEPTH_ALLOWANCE)
     gc.freeze()  # what is there already is not the program's to collect, nor to count as new
     gc.enable()
     return namespace
@@ -202,7 +207,7 @@ def run_tests(
     code: CodeType,
     preamble: dict[str, Any],
     setup: CodeType | None,
-    tests: Iterable[Callable[[dict[str, Any]], dict[str, Any]]],
+    tests: Iterable[Test],
     report: Report,
     *,
     captured: bool = False,
@@ -222,13 +227,13 @@ def run_tests(
     report.bytes(LOADED)
     for test in tests:
         try:
-            fields = test(namespace)
-            data = _to_json(fields | printed() if captured else fields).encode()
+            fields = run_test(namespace, *test)
+            data = to_json(fields | printed() if captured else fields).encode()
         except TooLargeError:
             data = TOO_LARGE
         except BaseException as error:
             fields = {"kind": "raised", "error": describe(error)}
-            data = _to_json(fields | printed() if captured else fields).encode()
+            data = to_json(fields | printed() if captured else fields).encode()
         if not report.bytes(data):
             return  # nothing more would fit
 
@@ -244,20 +249,19 @@ def printed() -> dict[str, int]:
     return found
 
 
-def make_test(kind: str, what: Any, more: Any = None) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A test from what `suites` made of it: a call, one side of an assert, or a whole assert."""
+def run_test(namespace: dict[str, Any], kind: str, what: Any, more: Any = None) -> dict[str, Any]:
+    """What came of a test that `suites` has made: a call, one side of an assert, or a whole assert.
+
+    A call is of a method of `Solution`, if the program has one of that name, else of a function. Of an assert
+    the worker compares one side with the other.
+    """
     if kind == "call":
-        return call_test(what, more)
-    return value_test(what) if kind == "value" else inside_test(what, more)
-
-
-def call_test(entry_point: str, args: list[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A test that calls the entry point: a method of `Solution` if the program has one, else a function."""
-
-    def run(namespace: dict[str, Any]) -> dict[str, Any]:
-        return {"kind": "value", "value": encode(_find_entry(namespace, entry_point)(*args))}
-
-    return run
+        value = _find_entry(namespace, what)(*more)
+    elif kind == "value":
+        value = eval(what, namespace)
+    else:
+        return run_inside(namespace, what, more)
+    return {"kind": "value", "value": encode(value)}
 
 
 def _find_entry(namespace: dict[str, Any], entry_point: str) -> Any:
@@ -277,26 +281,13 @@ _INSTANCE = " the instance of Solution "
 """No identifier, so no name of the program's own."""
 
 
-def value_test(expression: CodeType) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A test that evaluates one side of an assert; the worker compares it with the other."""
-
-    def run(namespace: dict[str, Any]) -> dict[str, Any]:
-        return {"kind": "value", "value": encode(eval(expression, namespace))}
-
-    return run
-
-
-def inside_test(statement: CodeType, nonce: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A test that runs a whole assert here, since it can't be split; the nonce says that it held."""
-
-    def run(namespace: dict[str, Any]) -> dict[str, Any]:
-        try:
-            exec(statement, namespace)
-        except AssertionError as error:
-            # An assert that does not hold is a wrong answer; one raised by the program's own is an error.
-            if _user_line(error.__traceback__) is None:
-                return {"kind": "refused"}
-            raise
-        return {"kind": "held", "nonce": nonce}
-
-    return run
+def run_inside(namespace: dict[str, Any], statement: CodeType, nonce: str) -> dict[str, Any]:
+    """Run a whole assert here, since it can't be split; the nonce says that it held."""
+    try:
+        exec(statement, namespace)
+    except AssertionError as error:
+        # An assert that does not hold is a wrong answer; one raised by the program's own is an error.
+        if _user_line(error.__traceback__) is None:
+            return {"kind": "refused"}
+        raise
+    return {"kind": "held", "nonce": nonce}

@@ -17,12 +17,28 @@ Header = dict[str, Any]
 
 GO_ON, STOP = b"g", b"s"
 """A grader worker's answers, where it is asked after each test."""
-_to_json, _from_json = json.JSONEncoder().encode, json.JSONDecoder().decode
+_from_json = json.JSONDecoder().decode
 _PREFIX = struct.Struct("<II")
 _RECORD = struct.Struct("<Id")
 RECORD_BYTES = _RECORD.size
 """Before each record's own."""
 _BUFFER_BYTES = 1 << 16
+
+
+def _encoder() -> Callable[[Any], str]:
+    """What `json.JSONEncoder().encode` does, without what that makes anew at each call: a program's process
+    copies each page that it writes to. Does not look for what holds itself."""
+    plain = json.JSONEncoder(check_circular=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    escaped = json.encoder.encode_basestring_ascii
+    parts = make(None, plain.default, escaped, None, ": ", ", ", False, False, True)
+    return lambda value: "".join(parts(value, 0))
+
+
+to_json = _encoder()
+"""As JSON, in ASCII."""
 
 
 def write_frame(fd: int, header: Header, blobs: Sequence[bytes] = ()) -> None:
@@ -36,7 +52,7 @@ def write_frame(fd: int, header: Header, blobs: Sequence[bytes] = ()) -> None:
 
 def frame(header: Header, blobs: Sequence[bytes] = ()) -> bytes:
     """One frame as bytes."""
-    head = _to_json([header, [len(blob) for blob in blobs]]).encode()
+    head = to_json([header, [len(blob) for blob in blobs]]).encode()
     return b"".join((_PREFIX.pack(len(head), len(blobs)), head, *blobs))
 
 

@@ -60,6 +60,8 @@ class Template:
         Raises:
             OSError: If the kernel has none for us, again and again.
         """
+        # Looked up here, not in the new process: see `child`.
+        become, preambles = self._beginning.become, self._preambles
         for attempt in range(_ATTEMPTS):
             try:
                 pid = clone.clone(flags)
@@ -70,8 +72,7 @@ class Template:
             else:
                 break
         if pid == 0:
-            preamble = self._preambles[job.preamble] if job.preamble >= 0 else None
-            self._beginning.become(job, preamble)
+            become(job, preambles)
         return pid
 
     def _preload(self, job: Job) -> None:

@@ -7,35 +7,58 @@ fork costs.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from typing import Any
 
-from .job import How
-from .program import Report, call_test, compile_program, prepare, run_main, run_tests, value_test
+from .child import Beginning, load, run
+from .job import How, close_all, memory_file
+from .program import REPORT_FD, Report, compile_program, prepare, run_main
+from .suites import Suite
 
 
-def warm_up(report_fd: int) -> None:
-    """Do it, with the records going to an open file.
+def warm_up(beginning: Beginning) -> None:
+    """Do it. Descriptors 0 to 3 become /dev/null.
 
     Args:
-        report_fd: Its descriptor; what is written there is of no use.
+        beginning: With a confinement that refuses to be entered, at the last moment.
     """
-    before = dict(sys.modules), sys.argv, sys.getrecursionlimit()
-    report = Report(1 << 20, report_fd)
+    before = dict(sys.modules)
+    suite = Suite(_SUITE, [])
     try:
         for _ in range(_WARM_ROUNDS):
             code, _ = compile_program(_WARM_PROGRAM, How.SCRIPT | How.SHARED)
             assert code is not None  # noqa: S101 - a program of ours
             run_main(code, prepare("__main__", {}))
-            test = value_test(compile("function(3)", "<test>", "eval"))
-            failing = call_test("function", [None])
-            run_tests(code, {}, None, [test, failing, call_test("method", [3])], report)
+            _go_the_way(beginning, suite)
     finally:
-        modules, sys.argv, limit = before
+        suite.close()
         sys.modules.clear()
-        sys.modules.update(modules)
-        sys.setrecursionlimit(limit)
+        sys.modules.update(before)
 
 
+def _go_the_way(beginning: Beginning, suite: Suite) -> None:
+    """All that is done for an imported program, but for what there is no way back from."""
+    source, compiled, report = files = [memory_file(name) for name in ("program", "compiled", "report")]
+    os.write(source, _WARM_PROGRAM.encode())
+    with contextlib.suppress(OSError):
+        beginning.enter(source, source, source, report)
+    run(How.IMPORT, load(How.IMPORT, source, suite.file, compiled, None), 0, Report(1 << 20))
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2, REPORT_FD):
+        os.dup2(nothing, fd)
+    close_all(nothing, *files)
+
+
+_SUITE: dict[str, Any] = {
+    "kind": "asserts",
+    "preamble": "",
+    "setup": "",
+    "cpu_factor": 1.0,
+    "inputs": [],
+    "tests": [["value", "function(3)"], ["call", "function", [None]], ["call", "method", [3]]],
+}
 _WARM_ROUNDS = 20
 _WARM_PROGRAM = """
 import sys
