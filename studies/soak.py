@@ -131,9 +131,10 @@ def main() -> int:
                 soak.looks.append((time.monotonic() - started, soak.outcomes, resident_mib("self"), workers))
                 if soak.outcomes % SAY_EVERY == 0:
                     seconds, graded, host, _ = soak.looks[-1]
+                    errors = len(soak.infrastructure_errors)
                     print(
-                        f"{graded:,} programs in {seconds:,.0f} s, {len(soak.infrastructure_errors)} infrastructure"
-                        f" errors, host {host:.0f} MiB, workers {workers:.0f} MiB",
+                        f"{graded:,} programs in {seconds:,.0f} s, {errors} infrastructure errors,"
+                        f" host {host:.0f} MiB, workers {workers:.0f} MiB",
                         file=sys.stderr,
                         flush=True,
                     )

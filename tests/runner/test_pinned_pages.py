@@ -1,5 +1,7 @@
 """Pages that fork copies: found in a rehearsal, pinned, and out of every program's reach."""
 
+import signal
+
 import pytest
 
 _PINNING = """
@@ -91,6 +93,33 @@ def test_a_rehearsal_finds_what_every_process_writes_to(words_of):
 
 def test_a_rehearsal_that_no_program_survives_is_none(words_of):
     assert " ".join(words_of(_REHEARSING, "die")) == "no program ended"
+
+
+_BOARD = """
+import os, sys
+sys.path.append(sys.argv[1])
+from sandbox import job
+
+def status_of(act):
+    pid = os.fork()
+    if pid == 0:
+        act()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.wait()[1])
+
+board = job.Board()
+board.keep_from_children()
+before = board.unconfined
+read = status_of(lambda: board.spawned(job.How.SCRIPT, 1))
+said = status_of(board.say_unconfined)
+print(before, read, said, board.unconfined)
+"""
+
+
+def test_a_process_of_a_template_can_say_that_it_is_unconfined_and_has_no_page_of_it(words_of):
+    before, read, said, unconfined = words_of(_BOARD)
+    assert (before, unconfined) == ("False", "True")
+    assert (int(read), said) == (-signal.SIGSEGV, "0")
 
 
 def test_a_program_finds_no_descriptor_but_its_own(grader):

@@ -1,10 +1,13 @@
 """Frames between worker and fork server, read as they come."""
 
+import json
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.runner.sandbox.protocol import FrameReader, frame, read_frame, write_frame
+from harness.runner.sandbox.protocol import FrameReader, frame, read_frame, to_json, write_frame
 
 FRAMES = [({"number": n}, [b"x" * size, b"", b"\0" * (size // 3)]) for n, size in enumerate((0, 5, 300, 9))]
 
@@ -64,3 +67,14 @@ def test_both_ways_to_read_and_to_write_agree():
     assert read_frame(read) == FRAMES[2]
     os.write(write, frame(*FRAMES[2]))
     assert FrameReader(read).read() == FRAMES[2]
+
+
+_plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda parts: st.lists(parts) | st.dictionaries(st.text(), parts),
+)
+
+
+@given(_plain)
+def test_an_encoder_that_is_made_once_writes_what_jsons_does(value):
+    assert to_json(value) == json.dumps(value)

@@ -6,7 +6,7 @@ The kernel copies a page within fork if a device may be writing to it, since it 
 that are registered with io_uring count as such; nothing is ever read or written through it here.
 
 Covers: finding those pages in a rehearsal, pinning them. Optional in every part: where the kernel says no
-(no io_uring, no memory to lock: a server takes 2.4 MiB of `ulimit -l`), all works as without, a fifth slower.
+(no io_uring, no memory to lock: a server takes 2 MiB of `ulimit -l`), all works as without, a fifth slower.
 Does not cover: what is run in the rehearsal and how (`page_profile`).
 """
 
