@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from harness.errors import InputError
@@ -161,7 +162,7 @@ def _asked(url: str, body: Mapping[str, Any] | None, timeout: float) -> Any:
     request.add_header("Content-Type", "application/json")
     if token := os.environ.get(TOKEN_VARIABLE):
         request.add_header("Authorization", f"Bearer {token}")
-    with _opener.open(request, timeout=timeout) as answer:
+    with _opener().open(request, timeout=timeout) as answer:
         return json.load(answer)
 
 
@@ -172,13 +173,16 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_opener = urllib.request.build_opener(_NoRedirects)
+@cache
+def _opener() -> urllib.request.OpenerDirector:
+    """Made at first use: it reads proxies and certificates from the environment."""
+    return urllib.request.build_opener(_NoRedirects)
 
 
 def _said(error: urllib.error.HTTPError) -> str:
     """An answer's status, and its word on what is wrong."""
-    if 300 <= error.code < 400:
-        return f"status {error.code}, a redirect to {error.headers.get('Location')}; give that address"
+    if elsewhere := error.headers.get("Location"):
+        return f"status {error.code}, a redirect to {elsewhere}; give that address"
     text = error.read(500).decode(errors="replace")
     with suppress(ValueError, LookupError, TypeError):
         text = json.loads(text)["detail"]

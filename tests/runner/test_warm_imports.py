@@ -189,3 +189,10 @@ def test_a_long_preamble_is_not_cut_for_the_problems_that_share_it(grader):
 )
 def test_a_preamble_that_is_run_for_all_only_defines_names(text, expected):
     assert only_defines(text) is expected
+
+
+def test_a_preamble_gives_names_and_neither_arguments_nor_a_recursion_limit(grader):
+    preamble = "import sys\nsys.setrecursionlimit(150)\nsys.argv.append('x')\n"
+    looks = "import sys\nprint(sys.getrecursionlimit() >= 1000, *sys.argv)"
+    suite = TestSuite.pack(TestKind.STDIN, [StdinTest("", "True solution.py")], preamble=preamble)
+    assert grader.run(looks, suite).verdicts["strict"] == "passed"

@@ -75,8 +75,10 @@ class Beginning:
                 die_with_parent(self._dispatcher)
             self.enter(stdin, stdout, stderr, report)
         except BaseException:
-            self._board.say_unconfined()
-            os._exit(1)
+            try:
+                self._board.say_unconfined()
+            finally:
+                os._exit(1)
         try:
             preamble = preambles[preloaded] if preloaded >= 0 else None
             loaded = load(how, source, suite, compiled, preamble)

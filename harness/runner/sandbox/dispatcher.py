@@ -90,37 +90,29 @@ class Pipes(NamedTuple):
 
 
 class Results:
-    """Frames to the worker, several at a time: each write wakes it, and takes a processor from programs.
-
-    What is put here is made a frame later, while this process would only wait for a program.
-    """
+    """Frames to the worker, several at a time: each write wakes it, and takes a processor from programs."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._frames: list[tuple[protocol.Header, Sequence[bytes]]] = []
+        self._frames: list[bytes] = []
         self._due = 0.0
 
     def add(self, header: protocol.Header, blobs: Sequence[bytes] = ()) -> None:
         """Put one more frame, to be written soon: with those of the next milliseconds."""
-        self._frames.append((header, blobs))
-        if sum(map(len, blobs)) >= _LARGE_BYTES:
+        self._frames.append(protocol.frame(header, blobs))
+        if time.monotonic() >= self._due or len(self._frames[-1]) >= _LARGE_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Write all frames now; to be called before this process waits for the worker."""
         if self._frames:
-            protocol.write_all(self._fd, b"".join(protocol.frame(*each) for each in self._frames))
+            protocol.write_all(self._fd, b"".join(self._frames))
             self._frames.clear()
         self._due = time.monotonic() + _TOGETHER_SECONDS
 
-    def flush_if_due(self) -> None:
-        """Write all frames if some have waited; to be called before this process waits for a program."""
-        if time.monotonic() >= self._due:
-            self.flush()
-
     def beat(self) -> None:
         """Show the worker that this process is alive, and what it has for it."""
-        self._frames.append(({"alive": True}, ()))
+        self._frames.append(protocol.frame({"alive": True}))
         self.flush()
 
 
@@ -383,7 +375,6 @@ class Dispatcher:
             made = Job(number, how, first, preamble, job.source, job.suite.file, *files, report)
             kind = how & How.SCRIPT
             os.write(self._pipes.jobs[kind], made.packed())
-            self._results.flush_if_due()
             step = Step(
                 report, files.compiled, tests, KILL_AT * self._cpu - spent, self._load, self._cpu_left
             )

@@ -128,6 +128,7 @@ def run_preamble(text: str) -> tuple[dict[str, Any], bytes]:
         exec(compile(text, "<preamble>", "exec"), names)
     except BaseException as error:
         return {}, to_json({"kind": "preamble_error", "error": describe(error)}).encode()
+    set_up_interpreter()  # names are all that it gives
     return names, b""
 
 

@@ -22,7 +22,7 @@ def warm_up(beginning: Beginning) -> None:
     """Do it. Descriptors 0 to 3 become /dev/null.
 
     Args:
-        beginning: With a confinement that refuses to be entered, at the last moment.
+        beginning: With a confinement that refuses to be entered, at the last moment, or changes nothing.
     """
     before = dict(sys.modules)
     suite = Suite(_SUITE, [])

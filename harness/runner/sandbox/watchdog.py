@@ -18,12 +18,12 @@ HEARTBEAT_SECONDS = 1.0
 _CHILD = (signal.SIGCHLD,)
 _SPAWNING_SECONDS = 0.01
 """Between two looks whether the template has made the process by now."""
-SPAWNED_WITHIN_SECONDS = 30.0
+SPAWNED_WITHIN_SECONDS = 20.0
 """A process that has not been made, or is not said to be, after so long: nobody could end it."""
 
 
 class TemplateLostError(Exception):
-    """A template has ended or was stopped, and no process can be made any more."""
+    """A template has ended, was stopped, or has made no process for long: nothing can be run any more."""
 
 
 class Ended(NamedTuple):
@@ -100,7 +100,7 @@ class Watch:
             pid = spawned()
             if not pid:
                 if self._a_template_is(os.WSTOPPED) or clock.age > SPAWNED_WITHIN_SECONDS:
-                    raise TemplateLostError  # stopped from outside, and nobody will let it go on
+                    raise TemplateLostError  # if it was stopped from outside, nobody will let it go on
                 wait = _SPAWNING_SECONDS
                 continue
             if killed is None:
