@@ -33,6 +33,7 @@ HOSTILE_SHARE = 0.1
 SAMPLE_EVERY = 500
 """Outcomes between two looks at the memory."""
 SAY_EVERY = 10_000
+"""Outcomes between two lines on how far it is; a number of looks."""
 MOST_GROWTH, MOST_GROWTH_MIB, LEAST_RATE = 1.1, 8, 0.8
 
 SUM = TestSuite.pack(TestKind.STDIN, [StdinTest(f"{n} {n + 1}\n", f"{2 * n + 1}\n") for n in range(3)])

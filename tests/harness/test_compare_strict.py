@@ -12,7 +12,15 @@ from cases import cases
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import PROFILES, Opaque, RealPositions, get_profiles, is_wrapped, real_positions
+from harness.compare import (
+    PROFILES,
+    Opaque,
+    RealPositions,
+    get_profiles,
+    is_wrapped,
+    profiles,
+    real_positions,
+)
 from harness.errors import InputError
 
 stdout = PROFILES["strict"].stdout_matches
@@ -471,10 +479,11 @@ def test_profiles_are_found_by_name_in_the_order_asked_for():
     assert [p.name for p in get_profiles(PROFILES)] == list(PROFILES)
 
 
-def test_an_unknown_profile_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"unknown profile 'rltf'; available: apps, ([\w-]+, )*strict"):
+def test_an_unknown_profile_is_refused_with_the_known_ones(monkeypatch):
+    monkeypatch.setattr(profiles, "_BROUGHT", {})  # by the benchmarks of other tests
+    with pytest.raises(InputError, match=r"unknown profile 'rltf'; available: apps, (\w+, )*strict"):
         get_profiles(["strict", "rltf"])
-    with pytest.raises(InputError, match=r"one or more of: apps, ([\w-]+, )*strict"):
+    with pytest.raises(InputError, match=r"one or more of: apps, (\w+, )*strict"):
         get_profiles([])
 
 

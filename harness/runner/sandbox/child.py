@@ -20,6 +20,7 @@ _SCRIPT, _COMPILED, _CAPTURED, _NOTED = How.SCRIPT, How.COMPILED, How.CAPTURED, 
 _FIRST_FD = program.REPORT_FD + 1
 """That a program does not keep."""
 _close_range, _exit, _Report = os.closerange, os._exit, program.Report
+"""Looked up once, as the numbers of `How` above, and not in each process: see `Beginning.become`."""
 _NO_PREAMBLE: dict[str, Any] = {}
 
 

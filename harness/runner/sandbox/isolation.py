@@ -27,6 +27,8 @@ _CAPABILITY_VERSION_3 = 0x20080522
 DESCRIPTORS = 64
 """Open at once: pipes hold memory that the kernel counts by user, and so for all programs together."""
 PROCESSES = 256
+_INSTRUCTION_BYTES = 8
+"""Of a BPF program."""
 _DISPATCHER_MIB = 1024
 
 # Landlock's access rights by the ABI version that brought them (linux/landlock.h).
@@ -131,7 +133,7 @@ class Confinement:
         """
         self._server_filter, own_filter = filters
         self._filter, self._program = _seccomp_program(own_filter)
-        self._words = memoryview(self._filter).cast("B").cast("I") if pid_offsets else memoryview(b"")
+        self._words = memoryview(self._filter).cast("B").cast("I")
         self._own_pid = [offset // 4 for offset in pid_offsets]
         """Which words of the filter a process writes its own into."""
         self._landlock = landlock
@@ -195,5 +197,5 @@ class Confinement:
 
 def _seccomp_program(code: bytes) -> tuple[Any, bytes]:
     """A filter in memory that the kernel reads, and the `sock_fprog` that points to it."""
-    memory = ctypes.create_string_buffer(code, max(1, len(code)))
-    return memory, struct.pack("@HP", len(code) // 8, ctypes.addressof(memory))
+    memory = ctypes.create_string_buffer(code, max(_INSTRUCTION_BYTES, len(code)))
+    return memory, struct.pack("@HP", len(code) // _INSTRUCTION_BYTES, ctypes.addressof(memory))

@@ -14,6 +14,7 @@ from . import libc, protocol
 
 _COMMAND = struct.Struct("=11i")
 _SLOT_BYTES, _PID_BITS = 8, 32
+"""Of a board: where it says one thing; and of that, for a process's id."""
 _F_SEAL_WRITE = 8
 _ALL_SEALS = 0xF  # of these: no more seals, no shrinking, no growing, no writing
 _TAIL_BYTES = 64 << 10
@@ -79,8 +80,9 @@ class Board:
     """A page of memory that dispatcher and templates have in common, and a file that it is."""
 
     def __init__(self) -> None:
-        self._file = memory_file("board", bytes(_SLOT_BYTES * (1 + len(KINDS))))
-        self._memory = libc.SharedMemory(_SLOT_BYTES * (1 + len(KINDS)), self._file)
+        size = _SLOT_BYTES * (1 + len(KINDS))
+        self._file = memory_file("board", bytes(size))
+        self._memory = libc.SharedMemory(size, self._file)
         self._page = self._memory.bytes
         self._spawned = self._page[_SLOT_BYTES:].cast("Q")
         """By kind of template: one that had to wait for a processor may say which process it made after
@@ -97,9 +99,8 @@ class Board:
 
     def say_spawned(self, job: Job, pid: int) -> None:
         """Say which process has been made for a job."""
-        self._spawned[job.how & How.SCRIPT] = (
-            job.number << _PID_BITS | pid
-        )  # one word: nobody reads half of it
+        # In one word, so that nobody reads half of it.
+        self._spawned[job.how & How.SCRIPT] = job.number << _PID_BITS | pid
 
     def spawned(self, kind: int, number: int) -> int:
         """The process made for a job, by the template of a kind; 0 for none so far."""

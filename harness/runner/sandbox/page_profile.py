@@ -10,21 +10,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from . import libc
 from .child import Beginning
 from .isolation import moved_up
 from .job import How, Job, memory_file
 from .pinned_pages import WritablePages, open_pagemap
-from .suites import Suite
+from .suites import PLAIN, Suite
 from .template import Template
 
 _ROUNDS = 3
 """The first make what is made at first use; the last is what counts."""
 
 _TESTS = [["call", "add", [1, 2]], ["value", "add(2, 2)"], ["value", "sorted(add(a, 1) for a in (5, 3))"]]
-_PLAIN: dict[str, Any] = {"preamble": "", "setup": "", "cpu_factor": 1.0, "inputs": [], "tests": _TESTS}
 _INPUT = b"3\n1 2 3\n"
 _FUNCTIONS = "def add(a, b):\n    return [a + b for _ in range(3)]\n"
 _SCRIPT = "n = int(input())\nprint(sum(map(int, input().split())) + n)\n"
@@ -99,8 +97,8 @@ def pages_written(template: Template, beginning: Beginning, kind: int) -> set[in
 
 def _rounds(stack: contextlib.ExitStack, hows: Sequence[int]) -> Iterator[list[bytes]]:
     """What the dispatcher tells the template of our programs, round by round."""
-    functions = Suite({**_PLAIN, "kind": "asserts"}, [])
-    scripts = Suite({**_PLAIN, "kind": "stdin", "inputs": [0]}, [_INPUT])
+    functions = Suite({**PLAIN, "kind": "asserts", "tests": _TESTS}, [])
+    scripts = Suite({**PLAIN, "kind": "stdin", "inputs": [0]}, [_INPUT])
     for suite in (functions, scripts):
         stack.callback(suite.close)
 

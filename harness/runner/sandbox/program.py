@@ -40,6 +40,7 @@ STACK_DEPTH_ALLOWANCE = 40
 TOO_LARGE = b'{"kind":"too_large"}'
 """The record in place of one that there is no room for: the report's last."""
 _SCRIPT, _IN_FUNCTION, _SHARED = How.SCRIPT, How.IN_FUNCTION, How.SHARED
+"""Of our own, as in `child`: a look at a class writes to pages."""
 Test = Sequence[Any]
 """Kind, what to run, and what that takes: as `suites` has made it."""
 _MAX_MESSAGE = 300

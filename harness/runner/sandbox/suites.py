@@ -14,6 +14,9 @@ from typing import Any
 from .job import memory_file, seal
 from .values import decode
 
+PLAIN: dict[str, Any] = {"preamble": "", "setup": "", "cpu_factor": 1.0, "inputs": [], "tests": []}
+"""What a row says of tests that need nothing special."""
+
 
 class Suite:
     """The inputs of one problem, made ready once for all its programs."""

@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any
 
 from .child import Beginning, load, run
 from .job import How, close_all, memory_file
 from .program import REPORT_FD, Report, compile_program, prepare, run_main
-from .suites import Suite
+from .suites import PLAIN, Suite
 
 
 def warm_up(beginning: Beginning) -> None:
@@ -25,7 +24,7 @@ def warm_up(beginning: Beginning) -> None:
         beginning: With a confinement that refuses to be entered, at the last moment, or changes nothing.
     """
     before = dict(sys.modules)
-    suite = Suite(_SUITE, [])
+    suite = Suite({**PLAIN, "kind": "asserts", "tests": _TESTS}, [])
     try:
         for _ in range(_WARM_ROUNDS):
             code, _ = compile_program(_WARM_PROGRAM, How.SCRIPT | How.SHARED)
@@ -51,14 +50,7 @@ def _go_the_way(beginning: Beginning, suite: Suite) -> None:
     close_all(nothing, *files)
 
 
-_SUITE: dict[str, Any] = {
-    "kind": "asserts",
-    "preamble": "",
-    "setup": "",
-    "cpu_factor": 1.0,
-    "inputs": [],
-    "tests": [["value", "function(3)"], ["call", "function", [None]], ["call", "method", [3]]],
-}
+_TESTS = [["value", "function(3)"], ["call", "function", [None]], ["call", "method", [3]]]
 _WARM_ROUNDS = 20
 _WARM_PROGRAM = """
 import sys

@@ -99,8 +99,7 @@ class Watch:
             self._heartbeat()
             pid = spawned()
             if not pid:
-                if self._a_template_is(os.WSTOPPED) or clock.age > SPAWNED_WITHIN_SECONDS:
-                    raise TemplateLostError  # if it was stopped from outside, nobody will let it go on
+                self._check_to_come(os.WSTOPPED, clock)  # from outside: nobody will let it go on
                 wait = _SPAWNING_SECONDS
                 continue
             if killed is None:
@@ -121,10 +120,20 @@ class Watch:
         with open("/proc/thread-self/children") as file:
             return len(file.read().split()) > len(self._templates)
 
-    def _a_template_is(self, state: int) -> bool:
-        """Whether one has ended (`os.WEXITED`) or was stopped (`os.WSTOPPED`)."""
+    def _check_to_come(self, state: int, clock: _Clock) -> None:
+        """Hold that a process may still be made: not where a template is in a state, nor after long.
+
+        Args:
+            state: `os.WEXITED`: it has ended; or `os.WSTOPPED`: it was stopped.
+            clock: Since the process was asked for.
+
+        Raises:
+            TemplateLostError: If it will not be.
+        """
         options = state | os.WNOHANG | os.WNOWAIT
-        return any(os.waitid(os.P_PID, each, options) for each in self._templates)
+        lost = any(os.waitid(os.P_PID, each, options) for each in self._templates)
+        if lost or clock.age > SPAWNED_WITHIN_SECONDS:
+            raise TemplateLostError
 
     def _looked_at(self, pid: int, clock: _Clock, allowed: Allowed) -> tuple[float, str | None]:
         """For how long it needs no further look; or why it is to be killed."""
@@ -147,8 +156,7 @@ class Watch:
     def _known(self, spawned: Callable[[], int], clock: _Clock) -> int:
         """The process's id, when the template has said it."""
         while not (pid := spawned()):
-            if self._a_template_is(os.WEXITED) or clock.age > SPAWNED_WITHIN_SECONDS:
-                raise TemplateLostError
+            self._check_to_come(os.WEXITED, clock)
             time.sleep(_SPAWNING_SECONDS)
         return pid
 
